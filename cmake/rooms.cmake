@@ -1,0 +1,34 @@
+# ingot_room(NAME [TORCH] [USES room...] [PUBLIC target...] [PRIVATE target...])
+# One static library ingot_NAME of every .cpp in src/NAME. USES names the rooms of lower rank that it includes;
+# PUBLIC and PRIVATE name foreign libraries. TORCH gives it LibTorch, OpenMP and the shared precompiled header.
+function(ingot_room name)
+  cmake_parse_arguments(room "TORCH" "" "USES;PUBLIC;PRIVATE" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
+  if(NOT sources)
+    return()
+  endif()
+  add_library(ingot_${name} STATIC ${sources})
+  target_include_directories(ingot_${name} PUBLIC ${PROJECT_SOURCE_DIR}/src)
+  foreach(used ${room_USES})
+    target_link_libraries(ingot_${name} PUBLIC ingot_${used})
+  endforeach()
+  target_link_libraries(ingot_${name} PUBLIC ${room_PUBLIC} PRIVATE ${room_PRIVATE})
+  if(room_TORCH)
+    ingot_use_torch(ingot_${name})
+  endif()
+endfunction()
+
+# LibTorch for a target: headers, libraries, OpenMP (at::parallel_for is serial without it) and the precompiled header.
+function(ingot_use_torch target)
+  target_link_libraries(${target} PUBLIC ingot_libtorch OpenMP::OpenMP_CXX)
+  if(TARGET ingot_torch_pch AND NOT target STREQUAL ingot_torch_pch)
+    target_precompile_headers(${target} REUSE_FROM ingot_torch_pch)
+  endif()
+endfunction()
+
+# The one precompiled header of the rooms that use tensors.
+file(WRITE ${CMAKE_BINARY_DIR}/torch_pch.cpp "")
+add_library(ingot_torch_pch OBJECT ${CMAKE_BINARY_DIR}/torch_pch.cpp)
+ingot_use_torch(ingot_torch_pch)
+target_precompile_headers(ingot_torch_pch PRIVATE <ATen/ATen.h> <torch/csrc/autograd/custom_function.h> <fmt/format.h>
+                          <string> <vector> <filesystem>)

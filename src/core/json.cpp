@@ -1,0 +1,29 @@
+#include "core/json.h"
+
+#include <fmt/format.h>
+
+#include "core/error.h"
+#include "core/file.h"
+
+namespace ingot {
+namespace {
+constexpr int kMaxDepth = 64;
+}
+
+Json parse_json(std::string_view text, const std::string& name) {
+  const auto limit_depth = [&](int depth, Json::parse_event_t, Json&) {
+    if (depth > kMaxDepth) throw DataError(fmt::format("{}: JSON nested deeper than {} levels", name, kMaxDepth));
+    return true;
+  };
+  try {
+    return Json::parse(text, limit_depth);
+  } catch (const nlohmann::json::exception& error) {
+    throw DataError(fmt::format("{}: not valid JSON: {}", name, error.what()));
+  }
+}
+
+Json read_json(const std::filesystem::path& file, size_t max_bytes) {
+  return parse_json(read_file(file, max_bytes), file.string());
+}
+
+}  // namespace ingot

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+namespace ingot {
+
+/// A small JSON document that keeps the order of its keys. Data sets and big vocabularies go through simdjson.
+using Json = nlohmann::ordered_json;
+
+/// Parses a whole file. Throws DataError naming the file and the place when it is not JSON,
+/// nests deeper than 64 levels or is larger than `max_bytes`.
+Json read_json(const std::filesystem::path& file, size_t max_bytes = size_t{256} << 20);
+
+/// Parses text; `name` stands for it in messages. Throws DataError.
+Json parse_json(std::string_view text, const std::string& name);
+
+}  // namespace ingot

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <string_view>
+
+namespace ingot {
+
+/// One line on standard error with the time: "10:50:20 text". Clears a progress bar that stands there.
+void log_info(std::string_view text);
+
+/// The same with "warning:" before it.
+void log_warning(std::string_view text);
+
+/// The same with "error:" before it; the last thing a failing program says.
+void log_error(std::string_view text);
+
+/// True silences log_info and progress (`--quiet`); warnings and errors stay.
+void set_quiet(bool quiet);
+bool is_quiet();
+
+}  // namespace ingot

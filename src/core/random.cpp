@@ -1,0 +1,54 @@
+#include "core/random.h"
+
+#include <array>
+#include <bit>
+
+namespace ingot {
+namespace {
+
+constexpr int kFeistelRounds = 8;
+
+/// Finaliser of splitmix64 (Steele, Lea, Flood 2014): a fixed bijection of 64 bits that mixes well.
+uint64_t mix(uint64_t x) {
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+  return x ^ (x >> 31);
+}
+
+}  // namespace
+
+uint64_t random_bits(uint64_t seed, uint64_t stream, uint64_t counter) {
+  std::array<uint32_t, 4> c{uint32_t(counter), uint32_t(counter >> 32), uint32_t(stream), uint32_t(stream >> 32)};
+  uint32_t k0 = uint32_t(seed), k1 = uint32_t(seed >> 32);
+  for (int round = 0; round < 10; ++round) {
+    const uint64_t p0 = uint64_t{0xD2511F53u} * c[0], p1 = uint64_t{0xCD9E8D57u} * c[2];
+    c = {uint32_t(p1 >> 32) ^ c[1] ^ k0, uint32_t(p1), uint32_t(p0 >> 32) ^ c[3] ^ k1, uint32_t(p0)};
+    k0 += 0x9E3779B9u;
+    k1 += 0xBB67AE85u;
+  }
+  return uint64_t{c[1]} << 32 | c[0];
+}
+
+double random_uniform(uint64_t seed, uint64_t stream, uint64_t counter) {
+  return static_cast<double>(random_bits(seed, stream, counter) >> 11) * 0x1p-53;
+}
+
+Permutation::Permutation(uint64_t n, uint64_t seed, uint64_t stream, uint64_t epoch)
+    : n_(n), key_(random_bits(seed, stream, epoch)), half_bits_((std::bit_width(n - 1) + 1) / 2) {}
+
+uint64_t Permutation::operator()(uint64_t index) const {
+  if (n_ <= 1) return index;
+  const uint64_t mask = (uint64_t{1} << half_bits_) - 1;
+  do {
+    uint64_t left = index >> half_bits_, right = index & mask;
+    for (int round = 0; round < kFeistelRounds; ++round) {
+      const uint64_t next = left ^ (mix(right ^ key_ ^ mix(static_cast<uint64_t>(round) + 1)) & mask);
+      left = right;
+      right = next;
+    }
+    index = left << half_bits_ | right;
+  } while (index >= n_);
+  return index;
+}
+
+}  // namespace ingot

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+namespace ingot {
+
+/// SHA-256 of a stream of bytes (OpenSSL, which uses the CPU's SHA instructions).
+class Sha256 {
+ public:
+  Sha256();
+  ~Sha256();
+  void add(const void* data, size_t size);
+  /// 64 lower-case hexadecimal digits of all bytes added; the object is spent.
+  std::string hex();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+std::string sha256_hex(std::span<const std::byte> bytes);
+
+}  // namespace ingot

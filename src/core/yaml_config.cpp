@@ -1,0 +1,149 @@
+#include "core/yaml_config.h"
+
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "core/error.h"
+#include "core/file.h"
+
+namespace ingot {
+namespace {
+
+template <class Number>
+bool parse_number(const std::string& text, Number& value) {
+  const char* begin = text.data() + (text.starts_with('+') ? 1 : 0);
+  const auto [end, error] = std::from_chars(begin, text.data() + text.size(), value);
+  return error == std::errc() && end == text.data() + text.size();
+}
+
+std::vector<std::string> split_commas(const std::string& text) {
+  std::vector<std::string> parts;
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t end = std::min(text.find(',', begin), text.size());
+    const size_t first = text.find_first_not_of(' ', begin), last = text.find_last_not_of(' ', end == 0 ? 0 : end - 1);
+    if (first < end) parts.push_back(text.substr(first, last - first + 1));
+    begin = end + 1;
+  }
+  return parts;
+}
+
+}  // namespace
+
+YamlConfig::YamlConfig(const std::filesystem::path& file, const std::vector<std::string>& overrides)
+    : source_(file.string()) {
+  std::string text;
+  try {
+    text = read_file(file, size_t{16} << 20);
+  } catch (const DataError& error) {
+    throw ConfigError(error.what());
+  }
+  parse(text, "");
+  for (const auto& override_text : overrides) {
+    const size_t equals = override_text.find('=');
+    if (equals == std::string::npos || equals == 0)
+      throw ConfigError(fmt::format("--set: found \"{}\", wanted key=value", override_text));
+    const std::string key = override_text.substr(0, equals);
+    entries_.erase(key);
+    parse(key + ": " + override_text.substr(equals + 1), "--set");
+  }
+}
+
+YamlConfig YamlConfig::from_text(const std::string& text, const std::string& source) {
+  YamlConfig config(source);
+  config.parse(text, "");
+  return config;
+}
+
+void YamlConfig::parse(const std::string& text, const std::string& where) {
+  YAML::Node root;
+  try {
+    root = YAML::Load(text);
+  } catch (const YAML::Exception& error) {
+    throw ConfigError(fmt::format("{}: not valid YAML: {}", where.empty() ? source_ : where + " " + text, error.what()));
+  }
+  if (root.IsNull()) return;
+  if (!root.IsMap()) throw ConfigError(fmt::format("{}: wanted a mapping of key: value lines", source_));
+  for (const auto& pair : root) {
+    const std::string key = pair.first.IsScalar() ? pair.first.Scalar() : "";
+    Entry entry{{}, pair.second.IsSequence(), where.empty() ? fmt::format("line {}", pair.first.Mark().line + 1) : where};
+    if (pair.second.IsScalar()) entry.items = {pair.second.Scalar()};
+    bool flat = !key.empty() && !pair.second.IsMap();
+    if (entry.is_list)
+      for (const auto& item : pair.second) flat && item.IsScalar() ? entry.items.push_back(item.Scalar()) : void(flat = false);
+    if (!flat) problems_.add(fmt::format("{}: found a nested value ({}), wanted a scalar or a list", key, entry.where));
+    else if (entries_.contains(key)) problems_.add(fmt::format("{}: given twice ({})", key, entry.where));
+    else if (!pair.second.IsNull()) entries_[key] = std::move(entry);
+    else known_.push_back(key);  // `key:` with nothing behind it keeps the default
+  }
+}
+
+const YamlConfig::Entry* YamlConfig::scalar(const std::string& key) {
+  known_.push_back(key);
+  const auto found = entries_.find(key);
+  if (found == entries_.end()) return nullptr;
+  if (!found->second.is_list) return &found->second;
+  problems_.add(fmt::format("{}: found a list ({}), wanted one value", key, found->second.where));
+  return nullptr;
+}
+
+void YamlConfig::wrong_type(const std::string& key, const Entry& entry, const std::string& wanted) {
+  problems_.add(fmt::format("{}: found \"{}\" ({}), wanted {}", key, entry.items.at(0), entry.where, wanted));
+}
+
+void YamlConfig::read(const std::string& key, std::string& value) {
+  if (const Entry* entry = scalar(key)) value = entry->items.at(0);
+}
+
+void YamlConfig::read(const std::string& key, std::filesystem::path& value) {
+  if (const Entry* entry = scalar(key)) value = entry->items.at(0);
+}
+
+void YamlConfig::read(const std::string& key, int64_t& value) {
+  const Entry* entry = scalar(key);
+  if (entry && !parse_number(entry->items[0], value)) wrong_type(key, *entry, "a whole number");
+}
+
+void YamlConfig::read(const std::string& key, uint64_t& value) {
+  const Entry* entry = scalar(key);
+  if (entry && !parse_number(entry->items[0], value)) wrong_type(key, *entry, "a whole number, 0 or more");
+}
+
+void YamlConfig::read(const std::string& key, double& value) {
+  const Entry* entry = scalar(key);
+  double number = 0;
+  if (!entry) return;
+  if (!parse_number(entry->items[0], number) || number != number || number - number != 0)
+    wrong_type(key, *entry, "a finite number");
+  else value = number;
+}
+
+void YamlConfig::read(const std::string& key, bool& value) {
+  const Entry* entry = scalar(key);
+  if (!entry) return;
+  std::string text = entry->items[0];
+  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
+  if (text == "true" || text == "yes" || text == "on") value = true;
+  else if (text == "false" || text == "no" || text == "off") value = false;
+  else wrong_type(key, *entry, "true or false");
+}
+
+void YamlConfig::read(const std::string& key, std::vector<std::string>& value) {
+  known_.push_back(key);
+  const auto found = entries_.find(key);
+  if (found == entries_.end()) return;
+  value = found->second.is_list ? found->second.items : split_commas(found->second.items.at(0));
+}
+
+void YamlConfig::finish() {
+  for (const auto& [key, entry] : entries_) {
+    if (std::find(known_.begin(), known_.end(), key) != known_.end()) continue;
+    const std::string near = nearest_word(key, known_);
+    problems_.add(fmt::format("{}: unknown key ({}){}", key, entry.where,
+                              near.empty() ? "" : fmt::format(", did you mean {}?", near)));
+  }
+  problems_.throw_if_any(source_);
+}
+
+}  // namespace ingot

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/problems.h"
+
+namespace ingot {
+
+/// A flat, strict YAML configuration: `key: scalar` or `key: [list]`. Each `read` names a known key and leaves the
+/// default where the file is silent; `finish` reports every unknown key with the nearest known one, every value of the
+/// wrong type and every further problem, at once.
+class YamlConfig {
+ public:
+  /// Reads a file, then applies overrides of the form "key=value" (`--set`), in order. Throws ConfigError when the file
+  /// cannot be read, is not YAML or not a flat mapping.
+  YamlConfig(const std::filesystem::path& file, const std::vector<std::string>& overrides);
+  /// The same from text; `source` stands for the file in messages.
+  static YamlConfig from_text(const std::string& text, const std::string& source);
+
+  void read(const std::string& key, std::string& value);
+  void read(const std::string& key, std::filesystem::path& value);
+  void read(const std::string& key, int64_t& value);
+  void read(const std::string& key, uint64_t& value);
+  void read(const std::string& key, double& value);
+  void read(const std::string& key, bool& value);
+  /// A list, or a scalar with commas: "a,b".
+  void read(const std::string& key, std::vector<std::string>& value);
+
+  bool contains(const std::string& key) const { return entries_.contains(key); }
+  const std::string& source() const { return source_; }
+  Problems& problems() { return problems_; }
+  /// Throws ConfigError listing all problems found so far, unknown keys among them.
+  void finish();
+
+ private:
+  struct Entry {
+    std::vector<std::string> items;  // one for a scalar
+    bool is_list = false;
+    std::string where;               // "line 3" or "--set"
+  };
+  explicit YamlConfig(std::string source) : source_(std::move(source)) {}
+  void parse(const std::string& text, const std::string& where);
+  const Entry* scalar(const std::string& key);
+  void wrong_type(const std::string& key, const Entry& entry, const std::string& wanted);
+
+  std::string source_;
+  std::map<std::string, Entry> entries_;
+  std::vector<std::string> known_;
+  Problems problems_;
+};
+
+}  // namespace ingot

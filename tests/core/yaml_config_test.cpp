@@ -1,0 +1,78 @@
+#include "core/yaml_config.h"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+
+#include "core/error.h"
+
+namespace ingot {
+namespace {
+
+std::string message_of(const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const ConfigError& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(YamlConfig, ReadsEveryKindOfValue) {
+  auto yaml = YamlConfig::from_text("a: 3\nb: 1e-4\nc: yes\nd: text\ne: [x, y]\nf: p, q\ng:\n", "run.yaml");
+  int64_t a = 0;
+  double b = 0;
+  bool c = false;
+  std::string d, g = "default";
+  std::vector<std::string> e, f;
+  yaml.read("a", a), yaml.read("b", b), yaml.read("c", c), yaml.read("d", d), yaml.read("e", e), yaml.read("f", f), yaml.read("g", g);
+  yaml.finish();
+  EXPECT_EQ(a, 3);
+  EXPECT_EQ(b, 1e-4);
+  EXPECT_TRUE(c);
+  EXPECT_EQ(d, "text");
+  EXPECT_EQ(e, (std::vector<std::string>{"x", "y"}));
+  EXPECT_EQ(f, (std::vector<std::string>{"p", "q"}));
+  EXPECT_EQ(g, "default");
+}
+
+TEST(YamlConfig, NamesTheNearestKnownKey) {
+  auto yaml = YamlConfig::from_text("learning_rat: 1\n", "run.yaml");
+  double rate = 0;
+  yaml.read("learning_rate", rate);
+  EXPECT_EQ(message_of([&] { yaml.finish(); }),
+            "run.yaml: learning_rat: unknown key (line 1), did you mean learning_rate?");
+}
+
+TEST(YamlConfig, ReportsAllProblemsAtOnce) {
+  auto yaml = YamlConfig::from_text("steps: many\nrate: .nan\nflag: 2\nnested: {a: 1}\n", "run.yaml");
+  int64_t steps = 0;
+  double rate = 0;
+  bool flag = false;
+  yaml.read("steps", steps), yaml.read("rate", rate), yaml.read("flag", flag);
+  const std::string message = message_of([&] { yaml.finish(); });
+  for (const char* part : {"4 problems", "steps: found \"many\" (line 1), wanted a whole number", "rate: found \".nan\"",
+                           "flag: found \"2\"", "nested: found a nested value"})
+    EXPECT_NE(message.find(part), std::string::npos) << part << " in " << message;
+}
+
+TEST(YamlConfig, RefusesWhatIsNotAFlatMapping) {
+  EXPECT_THROW(YamlConfig::from_text("- a\n- b\n", "run.yaml"), ConfigError);
+  EXPECT_THROW(YamlConfig::from_text("a: [", "run.yaml"), ConfigError);
+  EXPECT_THROW(YamlConfig("/no/such/file.yaml", {}), ConfigError);
+}
+
+TEST(YamlConfig, RefusesAKeyGivenTwice) {
+  auto yaml = YamlConfig::from_text("a: 1\na: 2\n", "run.yaml");
+  EXPECT_NE(message_of([&] { yaml.finish(); }).find("given twice"), std::string::npos);
+}
+
+TEST(NearestWord, FindsASlipAndLeavesOtherWordsAlone) {
+  const std::vector<std::string> known{"max_steps", "save_steps", "seed"};
+  EXPECT_EQ(nearest_word("max_step", known), "max_steps");
+  EXPECT_EQ(nearest_word("sed", known), "seed");
+  EXPECT_EQ(nearest_word("tokenizer", known), "");
+}
+
+}  // namespace
+}  // namespace ingot
