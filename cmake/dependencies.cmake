@@ -27,6 +27,11 @@ set(CMAKE_MESSAGE_LOG_LEVEL WARNING)  # TorchConfig talks much about CUDA and MK
 find_package(Torch 2.11 REQUIRED)
 unset(CMAKE_MESSAGE_LOG_LEVEL)
 add_library(ingot_libtorch INTERFACE)
+# LibTorch carries headers of another fmt. Ours are put before them, so that every room speaks to the one that is linked.
+get_target_property(fmt_include fmt::fmt INTERFACE_INCLUDE_DIRECTORIES)
+file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/include)
+file(CREATE_LINK ${fmt_include}/fmt ${CMAKE_BINARY_DIR}/include/fmt SYMBOLIC)
+target_include_directories(ingot_libtorch INTERFACE ${CMAKE_BINARY_DIR}/include)
 target_include_directories(ingot_libtorch SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS})
 target_link_libraries(ingot_libtorch INTERFACE ${TORCH_LIBRARIES})
 target_compile_definitions(ingot_libtorch INTERFACE USE_DISTRIBUTED)

@@ -30,5 +30,6 @@ endfunction()
 file(WRITE ${CMAKE_BINARY_DIR}/torch_pch.cpp "")
 add_library(ingot_torch_pch OBJECT ${CMAKE_BINARY_DIR}/torch_pch.cpp)
 ingot_use_torch(ingot_torch_pch)
+target_link_libraries(ingot_torch_pch PRIVATE fmt::fmt)  # a header compiled without its FMT_SHARED would never be used
 target_precompile_headers(ingot_torch_pch PRIVATE <ATen/ATen.h> <torch/csrc/autograd/custom_function.h> <fmt/format.h>
                           <string> <vector> <filesystem>)

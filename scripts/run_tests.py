@@ -1,0 +1,108 @@
+"""Runs the unit tests of every room, plain and sanitized, then the Python tests, and sums them up.
+
+The last line is "N passed, N failed, N skipped"; the exit status is 0 when none failed and some passed.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as xml
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+TIMEOUT_SECONDS = 1800
+
+
+class Totals:
+    """Counts and names of test results."""
+
+    def __init__(self):
+        self.passed, self.failed, self.skipped = 0, [], []
+
+    def add(self, outcome, name, reason=""):
+        if outcome == "passed":
+            self.passed += 1
+        elif outcome == "skipped":
+            self.skipped.append(f"{name}: {reason}")
+        else:
+            self.failed.append(name)
+
+
+def gtest_outcome(test):
+    if test.get("failures"):
+        return "failed", ""
+    if test.get("result") == "SKIPPED":
+        reasons = [entry.get("message", "") for entry in test.get("skipped", [])]
+        return "skipped", " ".join(" ".join(reasons).split())
+    return "passed", ""
+
+
+def run_gtest(program, label, totals, environment):
+    """Runs one GoogleTest program; a crash counts as one failure beside what it had reported."""
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        report = pathlib.Path(folder) / "report.json"
+        command = [program, "--gtest_brief=1", f"--gtest_output=json:{report}"]
+        try:
+            status = subprocess.run(command, cwd=ROOT, env=environment, timeout=TIMEOUT_SECONDS, check=False).returncode
+        except subprocess.TimeoutExpired:
+            status = -1
+        suites = json.loads(report.read_text())["testsuites"] if report.exists() else []
+    for suite in suites:
+        for test in suite["testsuite"]:
+            totals.add(*[gtest_outcome(test)[0], f"{label} {suite['name']}.{test['name']}", gtest_outcome(test)[1]])
+    if not suites or (status != 0 and not any(name.startswith(label) for name in totals.failed)):
+        totals.add("failed", f"{label}: ended with {status} before it could report")
+    print(f"{label}: {time.monotonic() - start:.0f} s", flush=True)
+
+
+def run_gtests(build, totals, environment, suffix=""):
+    for program in sorted((ROOT / "build" / build / "bin").glob("*_tests")):
+        run_gtest(program, program.name + suffix, totals, environment)
+
+
+def run_pytest(arguments, totals):
+    with tempfile.TemporaryDirectory() as folder:
+        report = pathlib.Path(folder) / "report.xml"
+        command = [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", "--durations=15",
+                   f"--junitxml={report}", "tests/python", *arguments]
+        subprocess.run(command, cwd=ROOT, check=False)
+        cases = list(xml.parse(report).getroot().iter("testcase")) if report.exists() else []
+    if not cases:
+        totals.add("failed", "pytest: ran nothing")
+    for case in cases:
+        name = f"pytest {case.get('classname')}.{case.get('name')}"
+        if case.find("failure") is not None or case.find("error") is not None:
+            totals.add("failed", name)
+        elif case.find("skipped") is not None:
+            totals.add("skipped", name, case.find("skipped").get("message", ""))
+        else:
+            totals.add("passed", name)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--sanitize", type=int, default=1)
+    parser.add_argument("pytest_arguments", nargs="*")
+    arguments = parser.parse_args()
+    totals = Totals()
+    run_gtests("release", totals, dict(os.environ))
+    if arguments.sanitize:
+        options = {"ASAN_OPTIONS": "detect_leaks=0:detect_odr_violation=0:allocator_may_return_null=1",
+                   "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}
+        run_gtests("asan", totals, {**os.environ, **options}, " (sanitized)")
+    run_pytest(arguments.pytest_arguments, totals)
+    for name in totals.skipped:
+        print("skipped", name)
+    for name in totals.failed:
+        print("FAILED ", name)
+    print(f"{totals.passed} passed, {len(totals.failed)} failed, {len(totals.skipped)} skipped")
+    return 1 if totals.failed or not totals.passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "checkpoint/safetensors.h"
+#include "core/dtype.h"
+
+namespace ingot::checkpoint {
+
+/// The weights of a Hugging Face folder: model.safetensors, or the shards that model.safetensors.index.json names.
+class HfWeights {
+ public:
+  /// Throws DataError naming the file when one is missing, damaged, outside the folder, or at odds with the index.
+  explicit HfWeights(const std::filesystem::path& folder);
+  std::vector<TensorEntry> tensors() const;
+  bool contains(const std::string& name) const;
+  /// A copy as a tensor of the file's dtype and shape on the CPU. Throws DataError when absent.
+  at::Tensor load(const std::string& name) const;
+  uint64_t total_bytes() const;
+
+ private:
+  std::vector<std::shared_ptr<SafetensorsFile>> files_;
+  std::map<std::string, size_t> file_of_;
+};
+
+/// A copy of one tensor of a file, on the CPU. Throws DataError when absent.
+at::Tensor load_tensor(const SafetensorsFile& file, const std::string& name);
+
+/// A named tensor on its way into a Hugging Face folder.
+struct NamedTensor {
+  std::string name;
+  at::Tensor value;
+};
+
+/// Writes model.safetensors, or shards with model.safetensors.index.json when the weights pass `max_shard_bytes`, with
+/// the names and metadata ({"format": "pt"}) that transformers writes. Values are converted to `dtype` one by one.
+void write_hf_weights(const std::filesystem::path& folder, const std::vector<NamedTensor>& tensors, DType dtype,
+                      uint64_t max_shard_bytes = uint64_t{50} << 30);
+
+at::ScalarType to_scalar_type(DType dtype);
+DType to_dtype(at::ScalarType type);
+
+}  // namespace ingot::checkpoint

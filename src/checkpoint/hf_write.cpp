@@ -1,0 +1,79 @@
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <regex>
+#include <set>
+
+#include "checkpoint/hf_folder.h"
+#include "checkpoint/hf_index.h"
+#include "checkpoint/shard_plan.h"
+#include "core/file.h"
+#include "core/progress.h"
+
+namespace ingot::checkpoint {
+namespace fs = std::filesystem;
+namespace {
+
+/// Integers keep their type.
+DType written_dtype(const at::Tensor& value, DType dtype) {
+  return value.is_floating_point() ? dtype : to_dtype(value.scalar_type());
+}
+
+uint64_t written_bytes(const at::Tensor& value, DType dtype) {
+  return static_cast<uint64_t>(value.numel() * size_of(written_dtype(value, dtype)));
+}
+
+TensorSource source_of(const NamedTensor& tensor, DType dtype, Progress& progress) {
+  const DType written = written_dtype(tensor.value, dtype);
+  const auto produce = [&value = tensor.value, written, &progress](const ByteSink& sink) {
+    const auto plain = value.detach().to(at::kCPU, to_scalar_type(written)).contiguous();
+    sink({static_cast<const char*>(plain.const_data_ptr()), plain.nbytes()});
+    progress.add(plain.nbytes());
+  };
+  return {tensor.name, written, tensor.value.sizes().vec(), produce};
+}
+
+/// Removes weights of an earlier save that this one did not replace.
+void remove_stale_weights(const fs::path& folder, const std::set<std::string>& written) {
+  static const std::regex weights(R"(model(-\d{5}-of-\d{5})?\.safetensors|model\.safetensors\.index\.json)");
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    const std::string name = entry.path().filename();
+    if (std::regex_match(name, weights) && !written.contains(name)) fs::remove(entry.path());
+  }
+}
+
+}  // namespace
+
+void write_hf_weights(const fs::path& folder, const std::vector<NamedTensor>& tensors, DType dtype,
+                      uint64_t max_shard_bytes) {
+  make_folder(folder);
+  std::vector<uint64_t> sizes;
+  WeightTotals totals;
+  for (const auto& tensor : tensors) {
+    sizes.push_back(written_bytes(tensor.value, dtype));
+    totals.bytes += sizes.back();
+    totals.parameters += static_cast<uint64_t>(tensor.value.numel());
+  }
+  Progress progress("writing weights", totals.bytes, "B");
+  const auto shards = plan_shards(sizes, max_shard_bytes);
+  WeightMap weight_map;
+  std::set<std::string> written;
+  for (size_t i = 0; i < shards.size(); ++i) {
+    const std::string name = shards.size() == 1 ? kHfWeightsFile : shard_name("model", i, shards.size());
+    std::vector<TensorSource> sources;
+    for (const size_t number : shards[i]) {
+      sources.push_back(source_of(tensors[number], dtype, progress));
+      weight_map.emplace(tensors[number].name, name);
+    }
+    write_safetensors(folder / name, std::move(sources), {{"format", "pt"}});
+    written.insert(name);
+  }
+  if (shards.size() > 1) {
+    write_file(folder / kHfIndexFile, format_index(weight_map, totals));
+    written.insert(kHfIndexFile);
+  }
+  remove_stale_weights(folder, written);
+}
+
+}  // namespace ingot::checkpoint

@@ -1,0 +1,69 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <future>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "checkpoint/hf_folder.h"
+#include "core/json.h"
+
+namespace ingot::checkpoint {
+
+/// Everything a run needs to go on as if it had never stopped.
+struct RunState {
+  std::vector<NamedTensor> tensors;  // "model.NAME", "optimizer.first_moment.NAME" ...
+  Json state;                        // step, consumed samples, schedule, seeds; small
+};
+
+/// A checkpoint on disk: FOLDER/iter_0000500/{manifest.json, state-00001-of-0000K.safetensors}. The manifest lists
+/// every tensor (global name, dtype, shape, file) and the sha256 and size of every file.
+struct CheckpointInfo {
+  int64_t step = 0;
+  std::filesystem::path folder;
+};
+
+/// Saves in the background: the tensors are copied, then written to `FOLDER/.staging-*`, hashed, fsynced, renamed; then
+/// latest_checkpointed_iteration.txt moves (DESIGN decision 6) and checkpoints beyond `save_total_limit` are removed.
+class CheckpointWriter {
+ public:
+  /// `save_total_limit` 0 keeps all; a file of a checkpoint holds at most `max_shard_bytes`, or one tensor.
+  CheckpointWriter(std::filesystem::path folder, int64_t save_total_limit,
+                   uint64_t max_shard_bytes = uint64_t{4} << 30);
+  ~CheckpointWriter();  // waits for a save under way; what went wrong with it becomes a warning
+  CheckpointWriter(const CheckpointWriter&) = delete;
+  CheckpointWriter& operator=(const CheckpointWriter&) = delete;
+  /// Copies the state and returns; waits first for a save still under way. Errors of that one are thrown here.
+  void save(int64_t step, const RunState& state);
+  /// Waits for the save under way; throws what went wrong.
+  void wait();
+
+ private:
+  void write(int64_t step, const Json& state) const;
+  std::filesystem::path folder_;
+  int64_t save_total_limit_;
+  uint64_t max_shard_bytes_;
+  std::vector<NamedTensor> buffers_;  // of the save under way; used again by the next
+  std::future<void> pending_;
+};
+
+/// A loaded checkpoint.
+struct LoadedCheckpoint {
+  CheckpointInfo info;
+  RunState state;
+};
+
+/// The newest checkpoint in `folder` whose every hash is right, or nothing when there is none at all. The newest is the
+/// one that latest_checkpointed_iteration.txt names; without that file, the one of the highest step. A damaged one is
+/// named in a warning with the file and the reason, and the one before it is taken. Throws DataError when there are
+/// checkpoints and none is sound. Staging folders of dead processes are removed.
+std::optional<LoadedCheckpoint> load_newest_checkpoint(const std::filesystem::path& folder);
+
+/// Checkpoints in `folder`, oldest first, by name alone.
+std::vector<CheckpointInfo> list_checkpoints(const std::filesystem::path& folder);
+
+}  // namespace ingot::checkpoint

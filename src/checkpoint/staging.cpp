@@ -1,0 +1,109 @@
+#include "checkpoint/staging.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "core/error.h"
+#include "core/file.h"
+
+namespace ingot::checkpoint {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr const char *kPrefix = ".staging-", *kReplaced = "replaced-", *kRemoved = "removed-";
+
+fs::path staging_path(const fs::path& parent, const std::string& label) {
+  return parent / fmt::format("{}{}-{}", kPrefix, label, ::getpid());
+}
+
+/// True for ".staging-[replaced-|removed-]LABEL...-PID".
+bool is_staging_of(std::string_view name, const std::string& label) {
+  const auto skip = [&](std::string_view start) {
+    const bool there = name.starts_with(start);
+    if (there) name.remove_prefix(start.size());
+    return there;
+  };
+  if (!skip(kPrefix)) return false;
+  if (!skip(kReplaced)) skip(kRemoved);
+  const size_t dash = name.rfind('-');
+  return name.starts_with(label) && dash != name.npos && dash + 1 < name.size() &&
+         name.find_first_not_of("0123456789", dash + 1) == name.npos;
+}
+
+void rename_or_throw(const fs::path& from, const fs::path& to) {
+  if (::rename(from.c_str(), to.c_str()) != 0)
+    throw CommError(fmt::format("{}: cannot be put in place: {}", to.string(), std::strerror(errno)));
+}
+
+/// Puts `from` in the place of `to`, a folder with something in it; `from` then holds what stood there.
+void exchange(const fs::path& from, const fs::path& to) {
+  if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_EXCHANGE) == 0) return;
+  if (errno != EINVAL && errno != ENOSYS)
+    throw CommError(fmt::format("{}: cannot be replaced: {}", to.string(), std::strerror(errno)));
+  const fs::path aside = staging_path(to.parent_path(), kReplaced + to.filename().string());
+  rename_or_throw(to, aside);  // this disk cannot exchange: for an instant neither has the name
+  rename_or_throw(from, to);
+  rename_or_throw(aside, from);
+}
+
+/// Opens and locks a folder; -1 when it cannot be opened or another holds it.
+int lock_folder(const fs::path& folder) {
+  const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (descriptor < 0 || ::flock(descriptor, LOCK_EX | LOCK_NB) == 0) return descriptor;
+  ::close(descriptor);
+  return -1;
+}
+
+}  // namespace
+
+StagingFolder::StagingFolder(const fs::path& parent, const std::string& label) : path_(staging_path(parent, label)) {
+  make_folder(parent);
+  if (::mkdir(path_.c_str(), 0755) != 0) {
+    const std::string message = fmt::format("{}: cannot be made: {}", path_.string(), std::strerror(errno));
+    if (errno == EACCES || errno == EROFS || errno == EPERM) throw ConfigError(message);
+    throw CommError(message);
+  }
+  lock_ = lock_folder(path_);
+}
+
+StagingFolder::~StagingFolder() {
+  std::error_code ignored;
+  fs::remove_all(path_, ignored);
+  if (lock_ >= 0) ::close(lock_);
+}
+
+void StagingFolder::publish(const fs::path& target) {
+  sync_folder(path_);
+  std::error_code error;
+  const bool occupied = fs::exists(target, error) && !fs::is_empty(target, error);
+  if (occupied) exchange(path_, target);
+  else rename_or_throw(path_, target);
+  sync_folder(target.parent_path());
+}
+
+void remove_dead_staging(const fs::path& parent, const std::string& label) {
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(parent, error)) {
+    if (!is_staging_of(entry.path().filename().string(), label)) continue;
+    const int lock = lock_folder(entry.path());
+    if (lock < 0) continue;
+    fs::remove_all(entry.path(), error);
+    ::close(lock);
+  }
+}
+
+void remove_whole(const fs::path& folder) {
+  const fs::path aside = staging_path(folder.parent_path(), kRemoved + folder.filename().string());
+  std::error_code error;
+  fs::rename(folder, aside, error);
+  fs::remove_all(error ? folder : aside, error);
+}
+
+}  // namespace ingot::checkpoint

@@ -1,0 +1,18 @@
+// `ingot-engine`: the same command line with LibTorch and Arrow behind it. Started by `ingot`.
+#include <iostream>
+
+#include "cli/jobs.h"
+#include "workflows/preprocess.h"
+
+int main(int argc, char** argv) {
+  namespace workflows = ingot::workflows;
+  ingot::cli::Jobs jobs = ingot::cli::front_jobs();
+  jobs.train = workflows::train;
+  jobs.preprocess = workflows::preprocess;
+  jobs.evaluate = [](const auto& request) { return workflows::evaluate(request, std::cout); };
+  jobs.generate = [](const auto& request) { return workflows::generate(request, std::cout); };
+  jobs.convert = workflows::convert;
+  jobs.export_model = workflows::export_model;
+  jobs.inspect_raw = [](const auto& request) { return workflows::inspect_raw(request, std::cout); };
+  return ingot::cli::run_cli(argc, argv, jobs);
+}

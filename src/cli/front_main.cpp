@@ -1,0 +1,33 @@
+// `ingot`: parses every verb at once and does the light ones itself. Verbs that need tensors replace this process by
+// `ingot-engine`, which lies beside it and loads LibTorch, with the same arguments.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+#include "cli/jobs.h"
+#include "core/error.h"
+
+namespace {
+
+int become_engine(char** argv) {
+  const auto engine = std::filesystem::read_symlink("/proc/self/exe").parent_path() / "ingot-engine";
+  ::execv(engine.c_str(), argv);
+  throw ingot::ConfigError(fmt::format("{}: cannot be started: {}", engine.string(), std::strerror(errno)));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const auto engine = [argv](const auto&) { return become_engine(argv); };
+  ingot::cli::Jobs jobs = ingot::cli::front_jobs();
+  jobs.train = jobs.preprocess = engine;
+  jobs.evaluate = engine;
+  jobs.generate = engine;
+  jobs.convert = engine;
+  jobs.export_model = engine;
+  jobs.inspect_raw = engine;
+  return ingot::cli::run_cli(argc, argv, jobs);
+}

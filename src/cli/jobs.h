@@ -1,0 +1,40 @@
+#pragma once
+
+#include <functional>
+
+#include "workflows/convert.h"
+#include "workflows/evaluate.h"
+#include "workflows/export_model.h"
+#include "workflows/generate.h"
+#include "workflows/inspect.h"
+#include "workflows/model_catalog.h"
+#include "workflows/tokenize.h"
+#include "workflows/train.h"
+
+namespace ingot::cli {
+
+/// Does a verb's work and returns the exit code.
+template <class Request>
+using Job = std::function<int(const Request&)>;
+
+/// What each verb calls. The front program fills verbs that need tensors with "become the engine"; the engine with the
+/// work itself. Flags and help are the same in both.
+struct Jobs {
+  Job<workflows::TrainRequest> train, preprocess;
+  Job<workflows::EvaluateRequest> evaluate;
+  Job<workflows::GenerateRequest> generate;
+  Job<workflows::ConvertRequest> convert;
+  Job<workflows::ExportRequest> export_model;
+  Job<workflows::InspectRequest> inspect;
+  Job<workflows::InspectRawRequest> inspect_raw;
+  Job<workflows::TokenizeRequest> tokenize;
+  Job<workflows::ModelsRequest> models;
+};
+
+/// Verbs that need no tensors, done in the program itself.
+Jobs front_jobs();
+
+/// Parses the command line, does the verb, and turns errors into one line and an exit code.
+int run_cli(int argc, char** argv, const Jobs& jobs);
+
+}  // namespace ingot::cli

@@ -1,0 +1,46 @@
+#include "cli/commands.h"
+
+namespace ingot::cli {
+namespace {
+const CLI::IsMember kPrecisions({"auto", "bf16", "fp32"});
+}
+
+void add_evaluate(CLI::App& app, const Jobs& jobs, int& exit_code) {
+  auto request = std::make_shared<workflows::EvaluateRequest>();
+  CLI::App* verb = add_verb(app, "eval", "Mean loss and perplexity of a model on a file",
+                            "  ingot eval --model smollm2 --data book.txt\n"
+                            "  ingot eval --model smollm2 --data ids.jsonl --json\n\n"
+                            "Raw text: each document is tokenized with what the tokenizer's files add around a text, and scored in\n"
+                            "windows of --seq-length. A JSONL of {\"input_ids\": [...]} is scored line by line, no token added.");
+  verb->add_option("--model", request->model, "Hugging Face folder")->required();
+  verb->add_option("--data", request->data, "A data file or folder (see `preprocess`), or a JSONL of input_ids")->required();
+  verb->add_option("--column", request->column, "Text column")->capture_default_str();
+  verb->add_option("--seq-length", request->seq_length, "Tokens a window")->check(CLI::PositiveNumber)->capture_default_str();
+  verb->add_option("--precision", request->precision, "auto, bf16, fp32")->check(kPrecisions)->capture_default_str();
+  verb->add_flag("--json", request->json, "Print one object: {\"loss\", \"perplexity\", \"tokens\"}");
+  verb->callback([request, job = jobs.evaluate, &exit_code] { exit_code = job(*request); });
+}
+
+void add_generate(CLI::App& app, const Jobs& jobs, int& exit_code) {
+  auto request = std::make_shared<workflows::GenerateRequest>();
+  CLI::App* verb = add_verb(app, "generate", "Continue a text with a model",
+                            "  ingot generate --model smollm2 --prompt \"Once upon a time\"\n"
+                            "  ingot generate --model smollm2 --prompt \"To be\" --temperature 0.8 --top-p 0.9 --seed 1 --json");
+  verb->add_option("--model", request->model, "Hugging Face folder")->required();
+  verb->add_option("--prompt", request->prompt, "Text to continue")->required();
+  verb->add_option("--max-new-tokens", request->max_new_tokens, "Tokens to make at most")
+      ->check(CLI::NonNegativeNumber)->capture_default_str();
+  verb->add_option("--temperature", request->temperature, "0 takes the likeliest token")
+      ->check(CLI::NonNegativeNumber)->capture_default_str();
+  verb->add_option("--top-p", request->top_p, "Likeliest tokens up to this probability")
+      ->check(CLI::Range(1e-6, 1.0))->capture_default_str();
+  verb->add_option("--top-k", request->top_k, "This many likeliest tokens; 0 for all")
+      ->check(CLI::NonNegativeNumber)->capture_default_str();
+  verb->add_option("--seed", request->seed, "Of the random choice")->capture_default_str();
+  verb->add_option("--precision", request->precision, "auto, bf16, fp32")->check(kPrecisions)->capture_default_str();
+  verb->add_flag("--ignore-eos", request->ignore_eos, "Go on behind an end-of-text token");
+  verb->add_flag("--json", request->json, "Print one object with prompt_ids, ids and text");
+  verb->callback([request, job = jobs.generate, &exit_code] { exit_code = job(*request); });
+}
+
+}  // namespace ingot::cli

@@ -1,0 +1,44 @@
+#include "cli/commands.h"
+
+namespace ingot::cli {
+
+void add_tokenize(CLI::App& app, const Jobs& jobs, int& exit_code) {
+  auto request = std::make_shared<workflows::TokenizeRequest>();
+  CLI::App* verb = add_verb(app, "tokenize", "Lines of text to JSON lists of token ids, and back",
+                            "  echo \"Hello world\" | ingot tokenize --model smollm2\n"
+                            "  echo \"[19556, 905]\" | ingot tokenize --model smollm2 --decode\n\n"
+                            "Reads standard input; the folder needs tokenizer files only.");
+  verb->add_option("--model", request->model, "Folder with tokenizer files")->required();
+  verb->add_flag("--decode", request->decode, "Lists of ids in, text out");
+  verb->add_flag("--add-special-tokens", request->add_special_tokens, "Add what the tokenizer's files add (bos, eos)");
+  verb->add_flag("--json", request->json, "A text line is a JSON string, so that newlines can be in it");
+  verb->callback([request, job = jobs.tokenize, &exit_code] { exit_code = job(*request); });
+}
+
+void add_inspect(CLI::App& app, const Jobs& jobs, int& exit_code) {
+  auto request = std::make_shared<workflows::InspectRequest>();
+  auto raw = std::make_shared<workflows::InspectRawRequest>();
+  CLI::App* verb = add_verb(app, "inspect", "Show a row of preprocessed tokens, or the rows of a raw file",
+                            "  ingot inspect output/run/data/train_text_document --model smollm2 --row 3 --seq-length 512\n"
+                            "  ingot inspect --raw corpus.parquet --limit 5");
+  auto* path = verb->add_option("path", request->path, "PREFIX of a preprocessed data set (PREFIX.bin and PREFIX.idx)");
+  verb->add_option("--model", request->model, "Folder with tokenizer files, to show texts");
+  verb->add_option("--row", request->row, "Row number from 0")->capture_default_str();
+  verb->add_option("--seq-length", request->seq_length, "Tokens a row")->check(CLI::PositiveNumber)->capture_default_str();
+  verb->add_flag("--json", request->json, "Print one object");
+  auto* file = verb->add_option("--raw", raw->file, "A raw data file, shown as one JSON object a row")->excludes(path);
+  verb->add_option("--limit", raw->limit, "With --raw: rows at most")->capture_default_str();
+  verb->callback([=, inspect = jobs.inspect, inspect_raw = jobs.inspect_raw, &exit_code] {
+    if (path->empty() && file->empty()) throw CLI::RequiredError("path or --raw");
+    exit_code = file->empty() ? inspect(*request) : inspect_raw(*raw);
+  });
+}
+
+void add_models(CLI::App& app, const Jobs& jobs, int& exit_code) {
+  auto request = std::make_shared<workflows::ModelsRequest>();
+  CLI::App* verb = add_verb(app, "models", "List the models that Ingot is built for", "  ingot models\n  ingot models --json");
+  verb->add_flag("--json", request->json, "Print a JSON list");
+  verb->callback([request, job = jobs.models, &exit_code] { exit_code = job(*request); });
+}
+
+}  // namespace ingot::cli

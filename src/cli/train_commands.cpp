@@ -1,0 +1,52 @@
+#include "cli/commands.h"
+
+namespace ingot::cli {
+namespace {
+
+/// A verb that takes CONFIG and --set.
+void add_config_verb(CLI::App* verb, const Job<workflows::TrainRequest>& job, int& exit_code) {
+  auto request = std::make_shared<workflows::TrainRequest>();
+  verb->add_option("config", request->config, "YAML file; docs/config.md lists its keys")->required();
+  verb->add_option("--set", request->overrides, "key=value in place of the file's; may be repeated")->allow_extra_args(false);
+  verb->callback([request, job, &exit_code] { exit_code = job(*request); });
+}
+
+}  // namespace
+
+void add_train(CLI::App& app, const Jobs& jobs, int& exit_code) {
+  add_config_verb(add_verb(app, "train", "Train a model as a YAML file says: preprocess, load, train, checkpoint, export",
+                           "  ingot train examples/smollm2_shakespeare.yaml\n"
+                           "  ingot train run.yaml --set max_steps=100 --set learning_rate=1e-4\n\n"
+                           "The same command again goes on from the newest good checkpoint. Ctrl-C saves and exits 143."),
+                  jobs.train, exit_code);
+}
+
+void add_preprocess(CLI::App& app, const Jobs& jobs, int& exit_code) {
+  add_config_verb(add_verb(app, "preprocess", "Turn raw files into token shards (.bin/.idx) with a ledger, without training",
+                           "  ingot preprocess run.yaml\n  ingot preprocess run.yaml --set dataset=corpus/ --set json_keys=content"),
+                  jobs.preprocess, exit_code);
+}
+
+void add_export(CLI::App& app, const Jobs& jobs, int& exit_code) {
+  auto request = std::make_shared<workflows::ExportRequest>();
+  CLI::App* verb = add_verb(app, "export", "Write a run's newest checkpoint as a Hugging Face folder",
+                            "  ingot export output/shakespeare\n  ingot export output/shakespeare --to my-model --dtype float32");
+  verb->add_option("run", request->run, "output_dir of a training run")->required();
+  verb->add_option("--to", request->to, "Folder to write; RUN/model when not given");
+  verb->add_option("--dtype", request->dtype, "auto (as the model that came in), bfloat16, float16, float32")
+      ->check(CLI::IsMember({"auto", "bfloat16", "float16", "float32"}));
+  verb->callback([request, job = jobs.export_model, &exit_code] { exit_code = job(*request); });
+}
+
+void add_convert(CLI::App& app, const Jobs& jobs, int& exit_code) {
+  auto request = std::make_shared<workflows::ConvertRequest>();
+  CLI::App* verb = add_verb(app, "convert", "Turn a GGUF model into a Hugging Face folder",
+                            "  ingot convert --from SmolLM2-135M-Instruct.Q4_1.gguf --to smollm2");
+  verb->add_option("--from", request->from, "A .gguf file of architecture llama or qwen2")->required();
+  verb->add_option("--to", request->to, "Folder to write; must not exist or be empty")->required();
+  verb->add_option("--dtype", request->dtype, "float32 (exact), bfloat16 or float16")
+      ->check(CLI::IsMember({"bfloat16", "float16", "float32"}));
+  verb->callback([request, job = jobs.convert, &exit_code] { exit_code = job(*request); });
+}
+
+}  // namespace ingot::cli

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <arrow/memory_pool.h>
+#include <arrow/record_batch.h>
+#include <arrow/result.h>
+#include <arrow/type.h>
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace ingot::data {
+
+/// The most memory that decoding one file may hold, whatever its pages claim to be.
+inline constexpr int64_t kArrowMemoryLimit = int64_t{1} << 30;
+
+/// The record batches of one file. Arrow is included by the sources of this reader alone.
+class ArrowBatches {
+ public:
+  explicit ArrowBatches(const std::filesystem::path& file) : name_(file.string()) {}
+  virtual ~ArrowBatches() = default;
+  /// Columns that the batches have.
+  virtual std::shared_ptr<arrow::Schema> schema() const = 0;
+  /// The next batch, nullptr at the end. Throws DataError naming the file.
+  virtual std::shared_ptr<arrow::RecordBatch> next() = 0;
+  /// Bytes of the file consumed, in proportion to its rows or batches.
+  virtual uint64_t bytes_read() const = 0;
+  const std::string& name() const { return name_; }
+
+ protected:
+  arrow::MemoryPool* pool() { return &pool_; }
+  std::string name_;
+
+ private:
+  arrow::ProxyMemoryPool counted_{arrow::default_memory_pool()};
+  arrow::CappedMemoryPool pool_{&counted_, kArrowMemoryLimit};
+};
+
+/// Opens a file with all its columns, or one. Throws DataError naming the columns present when it is missing.
+std::unique_ptr<ArrowBatches> open_parquet_batches(const std::filesystem::path& file,
+                                                   const std::optional<std::string>& column);
+std::unique_ptr<ArrowBatches> open_ipc_batches(const std::filesystem::path& file,
+                                               const std::optional<std::string>& column);
+
+/// Throws a DataError of one line that names the file.
+[[noreturn]] void refuse_arrow(std::string message, const std::string& file);
+
+/// Refuses the file unless `status` is good.
+void check_arrow(const arrow::Status& status, const std::string& file);
+
+template <class Value>
+Value take_arrow(arrow::Result<Value> result, const std::string& file) {
+  check_arrow(result.status(), file);
+  return std::move(result).ValueUnsafe();
+}
+
+/// Index of the one column of that name. Throws DataError naming those present when it is missing or stands twice.
+int find_column(const arrow::Schema& schema, const std::string& column, const std::string& file);
+
+}  // namespace ingot::data

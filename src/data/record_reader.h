@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace ingot::data {
+
+/// One text of a raw file, or the reason why there is none.
+struct TextRecord {
+  uint64_t row = 0;      // 1-based line of a JSONL, CSV or text file; 1-based row of the others
+  std::string text;      // UTF-8; empty when `problem` is set
+  std::string problem;   // empty when sound; else the reason for the ledger, such as "column is null"
+};
+
+/// Streams the text column of one file in bounded memory.
+class TextReader {
+ public:
+  virtual ~TextReader() = default;
+  /// Replaces `batch` by the next records, at most a few MiB of them; false at the end.
+  /// Throws DataError naming file and row when the file itself is damaged.
+  virtual bool next(std::vector<TextRecord>& batch) = 0;
+  /// Bytes of the (compressed) file consumed, for progress.
+  virtual uint64_t bytes_read() const = 0;
+};
+
+/// Opens .parquet, .arrow/.feather/.ipc, .jsonl/.ndjson, .json (an array of objects), .csv/.tsv or .txt, plain or
+/// with .gz or .zst behind it. A .txt file is one document a file. Throws DataError naming the file, and the columns
+/// present when `column` is missing.
+std::unique_ptr<TextReader> open_text_reader(const std::filesystem::path& file, const std::string& column);
+
+/// The data files behind a path: the file itself, or those of a folder with a known ending, recursively, sorted by
+/// name. Throws DataError when there is none.
+std::vector<std::filesystem::path> list_data_files(const std::filesystem::path& path);
+
+}  // namespace ingot::data

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ingot::data {
+
+using TokenId = int32_t;
+
+/// Text to token ids and back, as the model's authors' tokenizer does it. Immutable: safe from many threads.
+class Tokenizer {
+ public:
+  virtual ~Tokenizer() = default;
+
+  /// Ids of UTF-8 text without bos or eos added. Invalid UTF-8 is read as U+FFFD. Texts of added and special tokens
+  /// that stand in `text` become their ids, as Hugging Face tokenizers does.
+  virtual std::vector<TokenId> encode(std::string_view text) const = 0;
+
+  /// The text of ids. `skip_special` leaves special tokens out. Throws DataError on an id out of range.
+  virtual std::string decode(std::span<const TokenId> ids, bool skip_special = false) const = 0;
+
+  /// encode() with what the tokenizer's own files add around a text (post-processor, add_bos_token, add_eos_token).
+  virtual std::vector<TokenId> encode_with_special_tokens(std::string_view text) const = 0;
+
+  /// Largest id + 1, added tokens included.
+  virtual int64_t vocab_size() const = 0;
+
+  /// Id of a token by its exact text, such as "<|im_end|>".
+  virtual std::optional<TokenId> token_id(std::string_view token) const = 0;
+
+  virtual std::optional<TokenId> bos_id() const = 0;
+  virtual std::optional<TokenId> eos_id() const = 0;
+};
+
+/// Reads the tokenizer beside a model: tokenizer.json, else tokenizer.model (SentencePiece or tiktoken), with
+/// tokenizer_config.json and special_tokens_map.json where present. Throws DataError naming the file; when the folder
+/// has none, lists the file names looked for.
+std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& folder);
+
+}  // namespace ingot::data

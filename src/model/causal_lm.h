@@ -1,0 +1,63 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "model/decoder_config.h"
+#include "model/parameters.h"
+
+namespace ingot::model {
+
+/// What is recomputed in the backward pass instead of kept: nothing; the outputs of norms and of SwiGLU (selective, see
+/// DecoderLayer); or every layer from its input (full).
+enum class Recompute { kNone, kSelective, kFull };
+
+/// Rows of tokens on the model's device.
+struct ModelInput {
+  at::Tensor tokens;                    // [batch, seq]  int64
+  at::Tensor positions;                 // [batch, seq]  int64
+  std::vector<int64_t> segment_starts;  // see ops/attention.h; empty: every row is one segment
+};
+
+/// Keys and values of the positions seen so far, for generation.
+struct KeyValueCache {
+  struct Layer { at::Tensor keys, values; };  // [batch, room, kv_heads, head_dim]; the first `length` positions count
+  std::vector<Layer> layers;
+  int64_t length = 0;
+};
+
+/// Called with the layer's name ("model.layers.3") and its output when set; for diagnosis of NaN and infinity.
+using LayerObserver = std::function<void(const std::string& name, const at::Tensor& output)>;
+
+/// A decoder-only language model of one family.
+class CausalLm {
+ public:
+  virtual ~CausalLm() = default;
+  /// Output of the final norm, [batch, seq, hidden].
+  virtual at::Tensor hidden(const ModelInput& input) const = 0;
+  /// Weight of the output projection, [vocab, hidden]; the embedding when tied.
+  virtual const at::Tensor& head_weight() const = 0;
+  /// Logits of new positions with the cache extended, [batch, new, vocab]. No gradient.
+  virtual at::Tensor logits_cached(const at::Tensor& tokens, KeyValueCache& cache) const = 0;
+
+  /// Logits of every position, [batch, seq, vocab]; for evaluation and tests, training never makes them.
+  at::Tensor logits(const ModelInput& input) const;
+  /// Sum of cross entropies over labels that are not -100 (`labels` [batch, seq] int64, already shifted), [] float32.
+  at::Tensor loss_sum(const ModelInput& input, const at::Tensor& labels) const;
+
+  ParameterList parameters;
+  DecoderConfig config;
+  Recompute recompute = Recompute::kNone;
+  LayerObserver observer;
+};
+
+/// Builds the family that `config.model_type` names, with values uninitialised on `device` ("cpu", "meta", "cuda").
+/// Throws ConfigError for a family that is not here.
+std::unique_ptr<CausalLm> build_model(const DecoderConfig& config, at::ScalarType dtype, const std::string& device);
+
+}  // namespace ingot::model

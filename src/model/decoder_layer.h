@@ -1,0 +1,69 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "model/causal_lm.h"
+#include "model/decoder_config.h"
+#include "model/parameters.h"
+#include "model/projection.h"
+#include "model/rope_table.h"
+#include "ops/linear.h"
+
+namespace ingot::model {
+
+/// What the layers of one pass share.
+struct Pass {
+  RopeTable rope;
+  std::vector<int64_t> segment_starts;     // see ops/attention.h
+  bool remake_inputs = false;              // make norm and SwiGLU outputs again in the backward pass
+  KeyValueCache* cache = nullptr;          // set for generation: its positions come before these
+};
+
+/// A matrix product's input with the way to make it again; `remake` is empty when it is to be kept.
+struct RemakableInput {
+  at::Tensor value;
+  ops::Remake remake;
+};
+
+/// Scales each vector to unit mean square. Parameter: weight [hidden].
+struct RmsNorm {
+  RmsNorm(const ParameterScope& params, const DecoderConfig& config);
+  at::Tensor forward(const at::Tensor& x) const;
+  RemakableInput forward(const at::Tensor& x, const Pass& pass) const;
+  at::Tensor weight;
+  double eps;
+};
+
+/// Self-attention with rope and grouped key/value heads; layer `index` of the cache is its own.
+struct Attention {
+  Attention(const ParameterScope& params, const DecoderConfig& config, size_t index);
+  /// `h` [batch, seq, hidden] to the same.
+  at::Tensor forward(const RemakableInput& h, const Pass& pass) const;
+  Projection q, k, v, o;
+  int64_t head_dim;
+  size_t index;
+};
+
+/// down(silu(gate(h)) * up(h)).
+struct Mlp {
+  Mlp(const ParameterScope& params, const DecoderConfig& config);
+  /// `h` [batch, seq, hidden] to the same.
+  at::Tensor forward(const RemakableInput& h, const Pass& pass) const;
+  Projection gate, up, down;
+};
+
+/// The pre-norm block: x + attention(norm(x)), then x + mlp(norm(x)). With `pass.remake_inputs` a layer keeps for the
+/// backward pass, per token: the two residual inputs (2 hidden), q, k, v and the attention's output (2 q + 2 kv
+/// widths), gate and up (2 ffn); otherwise also the norms' outputs (2 hidden) and the SwiGLU's (1 ffn).
+struct DecoderLayer {
+  DecoderLayer(const ParameterScope& params, const DecoderConfig& config, size_t index);
+  at::Tensor forward(const at::Tensor& x, const Pass& pass) const;  // [batch, seq, hidden] to the same
+  Attention attention;
+  Mlp mlp;
+  RmsNorm attention_norm, mlp_norm;
+};
+
+}  // namespace ingot::model

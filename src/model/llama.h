@@ -1,0 +1,39 @@
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "model/causal_lm.h"
+#include "model/decoder_layer.h"
+#include "model/rope_table.h"
+
+namespace ingot::model {
+
+/// The Llama family: Llama 2, 3, 3.1, 3.2, Yi, SmolLM2, and Mistral without a window. Parameter names, shapes and order
+/// are those of LlamaForCausalLM. Source: MODELS §2 A.
+class Llama : public CausalLm {
+ public:
+  Llama(const DecoderConfig& config, at::ScalarType dtype, const std::string& device);
+  at::Tensor hidden(const ModelInput& input) const override;
+  const at::Tensor& head_weight() const override { return head_; }
+  at::Tensor logits_cached(const at::Tensor& tokens, KeyValueCache& cache) const override;
+
+ private:
+  /// A layer and its parameters, which are inputs of the graph when the layer is recomputed.
+  struct Block {
+    std::string name;
+    DecoderLayer layer;
+    std::vector<at::Tensor> parameters;
+  };
+  at::Tensor embed(const at::Tensor& tokens) const;
+  at::Tensor run(const Block& block, const at::Tensor& x, const Pass& pass) const;
+  void observe(const std::string& name, const at::Tensor& output) const;
+
+  Rope rope_;
+  at::Tensor embedding_;  // [vocab, hidden]
+  std::vector<Block> blocks_;
+  std::optional<RmsNorm> norm_;
+  at::Tensor head_;  // [vocab, hidden]; embedding_ when tied
+};
+
+}  // namespace ingot::model

@@ -1,0 +1,110 @@
+#include "model/parameters.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+#include <utility>
+
+#include "core/random.h"
+
+namespace ingot::model {
+namespace {
+
+/// FNV-1a, 64 bits: names a parameter's stream of random numbers.
+uint64_t hash_of(const std::string& name) {
+  uint64_t hash = 0xcbf29ce484222325u;
+  for (const char c : name) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001b3u;
+  return hash;
+}
+
+/// Two independent standard normal values from one draw of 64 bits (Box and Muller 1958).
+std::pair<float, float> normal_pair(uint64_t bits) {
+  const float u = (static_cast<float>(bits >> 40) + 0.5f) * 0x1p-24f;  // in (0, 1)
+  const float angle = static_cast<float>(bits & 0xffffffffu) * static_cast<float>(2 * std::numbers::pi * 0x1p-32);
+  const float radius = std::sqrt(-2 * std::log(u));
+  return {radius * std::cos(angle), radius * std::sin(angle)};
+}
+
+/// Elements 2i and 2i+1 come from draw i, so any shard can be filled alone.
+template <class T>
+void fill_normal(at::Tensor& value, float std, uint64_t seed, uint64_t stream) {
+  T* data = value.mutable_data_ptr<T>();
+  const int64_t n = value.numel();
+  at::parallel_for(0, (n + 1) / 2, 4096, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const auto [first, second] = normal_pair(random_bits(seed, stream, static_cast<uint64_t>(i)));
+      data[2 * i] = static_cast<T>(first * std);
+      if (2 * i + 1 < n) data[2 * i + 1] = static_cast<T>(second * std);
+    }
+  });
+}
+
+void initialize(Parameter& parameter, uint64_t seed) {
+  auto& value = parameter.value;
+  if (parameter.init == Init::kOnes) value.fill_(1);
+  if (parameter.init == Init::kZeros) value.zero_();
+  if (parameter.init != Init::kNormal) return;
+  auto filled = value.device().is_cpu() ? value : at::empty(value.sizes(), value.options().device(at::kCPU));
+  const uint64_t stream = random_stream::kInit ^ hash_of(parameter.name) << 8;
+  const auto std = static_cast<float>(parameter.init_std);
+  if (filled.scalar_type() == at::kFloat)
+    fill_normal<float>(filled, std, seed, stream);
+  else
+    fill_normal<c10::BFloat16>(filled, std, seed, stream);
+  if (!value.device().is_cpu()) value.copy_(filled);
+}
+
+}  // namespace
+
+int64_t ParameterList::num_elements() const {
+  int64_t total = 0;
+  for (const auto& parameter : parameters) total += parameter->value.numel();
+  return total;
+}
+
+std::shared_ptr<Parameter> ParameterList::find(const std::string& name) const {
+  const auto found = std::find_if(parameters.begin(), parameters.end(), [&](const auto& p) { return p->name == name; });
+  return found == parameters.end() ? nullptr : *found;
+}
+
+ParameterScope::ParameterScope(ParameterList& list, at::ScalarType dtype, std::string device)
+    : list_(&list), dtype_(dtype), device_(std::move(device)) {
+  TORCH_CHECK(dtype == at::kFloat || dtype == at::kBFloat16, "parameters are float32 or bfloat16, not ", dtype);
+}
+
+ParameterScope ParameterScope::child(const std::string& name) const {
+  auto scope = *this;
+  scope.prefix_ += name + ".";
+  return scope;
+}
+
+at::Tensor ParameterScope::ones(const std::string& name, const Shape& shape) const {
+  return add({.name = name, .shape = shape, .init = Init::kOnes, .decay = false});
+}
+
+at::Tensor ParameterScope::zeros(const std::string& name, const Shape& shape) const {
+  return add({.name = name, .shape = shape, .init = Init::kZeros, .decay = false});
+}
+
+at::Tensor ParameterScope::normal(const std::string& name, const Shape& shape, double std) const {
+  return add({.name = name, .shape = shape, .init = Init::kNormal, .init_std = std});
+}
+
+at::Tensor ParameterScope::add(Parameter parameter) const {
+  parameter.name = prefix_ + parameter.name;
+  TORCH_CHECK(list_->find(parameter.name) == nullptr, "parameter ", parameter.name, " exists twice");
+  parameter.value = at::empty(parameter.shape, at::TensorOptions().dtype(dtype_).device(device_));
+  parameter.value.set_requires_grad(true);
+  list_->parameters.push_back(std::make_shared<Parameter>(std::move(parameter)));
+  return list_->parameters.back()->value;
+}
+
+void initialize_parameters(ParameterList& list, uint64_t seed) {
+  const at::NoGradGuard no_grad;
+  for (const auto& parameter : list.parameters) initialize(*parameter, seed);
+}
+
+}  // namespace ingot::model

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/shape.h"
+
+namespace ingot::model {
+
+enum class Init { kOnes, kZeros, kNormal };
+
+/// One named parameter of the model; `name` is the Hugging Face name. `value` is on the meta device until filled.
+struct Parameter {
+  std::string name;
+  Shape shape;
+  Init init = Init::kNormal;
+  double init_std = 0.02;
+  bool trainable = true;
+  bool decay = true;  // weight decay applies: matrices yes, norms and biases no
+  at::Tensor value;
+};
+
+/// All parameters of a model in one ordered list; checkpoints, optimizer groups, planning and HF names read it.
+struct ParameterList {
+  std::vector<std::shared_ptr<Parameter>> parameters;
+  int64_t num_elements() const;  // tied parameters count once
+  std::shared_ptr<Parameter> find(const std::string& name) const;  // null when absent
+};
+
+/// Hands out parameters under a name prefix and records them. The same construction works on the meta device, which
+/// takes no memory. Source of the idea: DESIGN decision 3.
+class ParameterScope {
+ public:
+  /// `device` "meta" or "cpu" ...; values are created there uninitialised (see initialize_parameters).
+  ParameterScope(ParameterList& list, at::ScalarType dtype, std::string device);
+  ParameterScope child(const std::string& name) const;  // prefix "name."
+  at::Tensor ones(const std::string& name, const Shape& shape) const;    // norm weights: no decay
+  at::Tensor zeros(const std::string& name, const Shape& shape) const;   // biases: no decay
+  at::Tensor normal(const std::string& name, const Shape& shape, double std) const;  // matrices: decay
+
+ private:
+  at::Tensor add(Parameter parameter) const;
+  ParameterList* list_;
+  at::ScalarType dtype_;
+  std::string device_, prefix_;
+};
+
+/// Fills every parameter from (seed, parameter name, element index): the same whatever the threads or the layout.
+void initialize_parameters(ParameterList& list, uint64_t seed);
+
+}  // namespace ingot::model

@@ -1,0 +1,197 @@
+#include "ops/attention.h"
+
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <cmath>
+#include <map>
+#include <numeric>
+
+#include "ops/block_attention.h"
+#include "ops/fused.h"
+
+namespace ingot::ops {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+double score_scale(const at::Tensor& q) { return 1 / std::sqrt(static_cast<double>(q.size(3))); }
+
+/// [batch, seq, kv_heads, head_dim] with every key/value head written once for each query head that reads it.
+at::Tensor expand_heads(const at::Tensor& x, int64_t heads) {
+  return heads == x.size(2) ? x : x.repeat_interleave(heads / x.size(2), 2);
+}
+
+/// Segments of equal length, which run as one batch.
+struct Group {
+  int64_t length = 0;
+  std::vector<int64_t> starts;  // in the flattened tokens
+};
+
+std::vector<Group> group_by_length(const std::vector<int64_t>& segment_starts) {
+  std::map<int64_t, Group> by_length;
+  for (size_t i = 0; i + 1 < segment_starts.size(); ++i) {
+    auto& group = by_length[segment_starts[i + 1] - segment_starts[i]];
+    group.length = segment_starts[i + 1] - segment_starts[i];
+    group.starts.push_back(segment_starts[i]);
+  }
+  std::vector<Group> groups;
+  for (auto& [length, group] : by_length)
+    if (length > 0) groups.push_back(std::move(group));
+  return groups;
+}
+
+/// The flattened tokens of a group, [segments * length] int64.
+at::Tensor token_indices(const Group& group) {
+  auto starts = at::empty({static_cast<int64_t>(group.starts.size()), 1}, at::kLong);
+  std::copy(group.starts.begin(), group.starts.end(), starts.mutable_data_ptr<int64_t>());
+  return (starts + at::arange(group.length, at::kLong)).flatten();
+}
+
+/// Moves between [batch, seq, heads, head_dim] and a group's [segments, length, heads, head_dim].
+class GroupView {
+ public:
+  GroupView(const Group& group, int64_t num_tokens) : length_(group.length) {
+    if (static_cast<int64_t>(group.starts.size()) * group.length != num_tokens) indices_ = token_indices(group);
+  }
+  at::Tensor gather(const at::Tensor& x) const {
+    const auto flat = x.reshape({-1, x.size(2), x.size(3)});
+    return (indices_.defined() ? flat.index_select(0, indices_) : flat).view({-1, length_, x.size(2), x.size(3)});
+  }
+  void scatter(const at::Tensor& from, at::Tensor& to) const {
+    auto flat = to.view({-1, to.size(2), to.size(3)});
+    const auto rows = from.reshape({-1, to.size(2), to.size(3)});
+    indices_.defined() ? flat.index_copy_(0, indices_, rows) : flat.copy_(rows);
+  }
+
+ private:
+  int64_t length_;
+  at::Tensor indices_;  // undefined when the group is all there is
+};
+
+/// ATen's blocked kernel; tensors enter and leave as [batch, seq, heads, head_dim].
+std::tuple<at::Tensor, at::Tensor> flash_forward(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
+  auto [out, log_sum] = at::_scaled_dot_product_flash_attention_for_cpu(
+      q.transpose(1, 2), expand_heads(k, q.size(2)).transpose(1, 2), expand_heads(v, q.size(2)).transpose(1, 2),
+      /*dropout_p=*/0.0, /*is_causal=*/true);
+  return {out.transpose(1, 2), log_sum};
+}
+
+/// Sums the gradient over the query heads that read one key/value head.
+at::Tensor sum_heads(const at::Tensor& d_x, int64_t kv_heads) {
+  if (d_x.size(2) == kv_heads) return d_x;
+  return d_x.reshape({d_x.size(0), d_x.size(1), kv_heads, -1, d_x.size(3)}).sum(3);
+}
+
+AttentionGradients flash_backward(const at::Tensor& d_out, const at::Tensor& q, const at::Tensor& k,
+                                  const at::Tensor& v, const at::Tensor& out, const at::Tensor& log_sum) {
+  const auto [d_q, d_k, d_v] = at::_scaled_dot_product_flash_attention_for_cpu_backward(
+      d_out.transpose(1, 2), q.transpose(1, 2), expand_heads(k, q.size(2)).transpose(1, 2),
+      expand_heads(v, q.size(2)).transpose(1, 2), out.transpose(1, 2), log_sum, /*dropout_p=*/0.0, /*is_causal=*/true);
+  return {d_q.transpose(1, 2), sum_heads(d_k.transpose(1, 2), k.size(2)), sum_heads(d_v.transpose(1, 2), k.size(2))};
+}
+
+AttentionGradients attention_backward(const at::Tensor& d_out, const at::Tensor& q, const at::Tensor& k,
+                                      const at::Tensor& v, const at::Tensor& out, const at::Tensor& log_sum) {
+  // ATen's backward kernel multiplies bfloat16 blocks several times slower than this CPU can.
+  const bool by_blocks = q.scalar_type() == at::kBFloat16 && has_block_products();
+  return (by_blocks ? block_attention_backward : flash_backward)(d_out, q, k, v, out, log_sum);
+}
+
+struct CausalAttention : torch::autograd::Function<CausalAttention> {
+  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                            const std::vector<int64_t>& segment_starts) {
+    auto out = at::empty(q.sizes(), q.options());
+    variable_list kept{q, k, v, out};
+    for (const auto& group : group_by_length(segment_starts)) {
+      const GroupView view(group, q.size(0) * q.size(1));
+      const auto [part, log_sum] = flash_forward(view.gather(q), view.gather(k), view.gather(v));
+      view.scatter(part, out);
+      kept.push_back(log_sum);
+    }
+    ctx->save_for_backward(std::move(kept));
+    ctx->saved_data["segment_starts"] = segment_starts;
+    return out;
+  }
+
+  static variable_list backward(AutogradContext* ctx, variable_list grads) {
+    const auto saved = ctx->get_saved_variables();
+    const auto &q = saved[0], &k = saved[1], &v = saved[2], &out = saved[3], d_out = grads[0].contiguous();
+    auto d_q = at::empty(q.sizes(), q.options()), d_k = at::empty(k.sizes(), k.options());
+    auto d_v = at::empty(v.sizes(), v.options());
+    size_t next = 4;
+    for (const auto& group : group_by_length(ctx->saved_data["segment_starts"].toIntVector())) {
+      const GroupView view(group, q.size(0) * q.size(1));
+      const auto part = attention_backward(view.gather(d_out), view.gather(q), view.gather(k), view.gather(v),
+                                           view.gather(out), saved[next++]);
+      view.scatter(part.d_q, d_q);
+      view.scatter(part.d_k, d_k);
+      view.scatter(part.d_v, d_v);
+    }
+    return {d_q, d_k, d_v, {}};
+  }
+};
+
+void check_heads(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const char* name) {
+  TORCH_CHECK(q.dim() == 4 && k.dim() == 4 && k.sizes() == v.sizes() && q.size(0) == k.size(0) &&
+                  q.size(3) == k.size(3) && k.size(2) > 0 && q.size(2) % k.size(2) == 0,
+              name, ": q ", q.sizes(), ", k ", k.sizes(), " and v ", v.sizes(), " do not fit");
+}
+
+/// The given starts, or one segment a row.
+std::vector<int64_t> checked_starts(const at::Tensor& q, const std::vector<int64_t>& given) {
+  const int64_t batch = q.size(0), seq = q.size(1);
+  if (!given.empty()) {
+    TORCH_CHECK(given.front() == 0 && given.back() == batch * seq && std::is_sorted(given.begin(), given.end()),
+                "causal_attention: segment starts do not ascend from 0 to ", batch * seq);
+    return given;
+  }
+  std::vector<int64_t> starts(batch + 1);
+  for (int64_t row = 0; row <= batch; ++row) starts[row] = row * seq;
+  return starts;
+}
+
+/// Softmax of scaled scores where `allowed`, [new, total] or [tokens, tokens], in fp32 or double.
+at::Tensor masked_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& allowed) {
+  const auto dtype = q.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+  const auto heads_first = [&](const at::Tensor& x) { return expand_heads(x, q.size(2)).transpose(1, 2).to(dtype); };
+  auto scores = at::matmul(heads_first(q), heads_first(k).transpose(2, 3)) * score_scale(q);
+  scores = scores.masked_fill(allowed.logical_not(), -INFINITY);
+  return at::matmul(scores.softmax(-1), heads_first(v)).transpose(1, 2).to(q.scalar_type());
+}
+
+}  // namespace
+
+at::Tensor causal_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                            const std::vector<int64_t>& segment_starts) {
+  check_heads(q, k, v, "causal_attention");
+  TORCH_CHECK(q.size(1) == k.size(1), "causal_attention: q ", q.sizes(), " and k ", k.sizes(), " differ in length");
+  if (!has_fused_kernel({q, k, v})) return causal_attention_composite(q, k, v, segment_starts);
+  return CausalAttention::apply(q.contiguous(), k.contiguous(), v.contiguous(), checked_starts(q, segment_starts));
+}
+
+at::Tensor causal_attention_composite(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                                      const std::vector<int64_t>& segment_starts) {
+  const auto starts = checked_starts(q, segment_starts);
+  const int64_t tokens = q.size(0) * q.size(1);
+  auto segment = at::zeros({tokens}, at::kLong);
+  for (size_t i = 0; i + 1 < starts.size(); ++i)
+    segment.slice(0, starts[i], starts[i + 1]).fill_(static_cast<int64_t>(i));
+  const auto same = segment.unsqueeze(1) == segment.unsqueeze(0);
+  const auto allowed = same.logical_and(at::ones({tokens, tokens}, at::kBool).tril()).to(q.device());
+  const auto as_one_row = [&](const at::Tensor& x) { return x.reshape({1, tokens, x.size(2), x.size(3)}); };
+  return masked_attention(as_one_row(q), as_one_row(k), as_one_row(v), allowed).reshape(q.sizes());
+}
+
+at::Tensor cached_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
+  check_heads(q, k, v, "cached_attention");
+  const int64_t fresh = q.size(1), total = k.size(1);
+  TORCH_CHECK(fresh <= total, "cached_attention: ", fresh, " new positions of ", total);
+  const at::NoGradGuard no_grad;
+  if (fresh == total && has_fused_kernel({q, k, v})) return causal_attention(q, k, v, {});
+  const auto allowed = at::ones({fresh, total}, q.options().dtype(at::kBool)).tril(total - fresh);
+  return masked_attention(q, k, v, allowed);
+}
+
+}  // namespace ingot::ops

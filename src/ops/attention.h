@@ -1,0 +1,30 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <vector>
+
+namespace ingot::ops {
+
+/// Causal softmax attention with grouped key/value heads: query head j reads key/value head j / (heads/kv_heads).
+/// Scores are scaled by 1/sqrt(head_dim) and accumulated in fp32.
+///   q              [batch, seq, heads, head_dim]
+///   k, v           [batch, seq, kv_heads, head_dim]
+///   segment_starts ascending starts of segments in the flattened [batch * seq], first 0, last batch * seq;
+///                  attention never crosses a segment. Empty: every row is one segment.
+///   returns        [batch, seq, heads, head_dim]
+at::Tensor causal_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                            const std::vector<int64_t>& segment_starts);
+
+/// Plain reference of causal_attention: the masked score matrix written out.
+at::Tensor causal_attention_composite(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                                      const std::vector<int64_t>& segment_starts);
+
+/// Attention of the newest positions over a cache, for generation. No gradient.
+///   q        [batch, new, heads, head_dim]   the last `new` of `total` positions
+///   k, v     [batch, total, kv_heads, head_dim]
+///   returns  [batch, new, heads, head_dim]
+at::Tensor cached_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v);
+
+}  // namespace ingot::ops

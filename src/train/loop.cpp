@@ -1,0 +1,205 @@
+#include "train/loop.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <chrono>
+#include <numeric>
+
+#include "checkpoint/run_checkpoint.h"
+#include "core/error.h"
+#include "core/file.h"
+#include "core/log.h"
+#include "core/stop.h"
+#include "monitor/metrics.h"
+#include "train/console.h"
+#include "train/peak_rate.h"
+#include "train/run_state.h"
+#include "train/step.h"
+
+namespace ingot::train {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+at::ScalarType compute_dtype(const model::CausalLm& model) { return model.head_weight().scalar_type(); }
+std::string precision_name(const model::CausalLm& model) {
+  return std::string(config_name(checkpoint::to_dtype(compute_dtype(model))));
+}
+
+RunIdentity identity_of(const LoopConfig& config, const model::CausalLm& model, const DataSource& train) {
+  RunIdentity identity{.fixed = config.fixed};
+  identity.fixed["global_batch_size"] = config.batch.global_batch;
+  identity.fixed["seed"] = config.seed;
+  identity.fixed["train_rows"] = train.num_samples;
+  identity.fixed["precision"] = precision_name(model);
+  identity.settings = {{"max_steps", config.max_steps},
+                       {"micro_batch_size", config.batch.micro_batch},
+                       {"learning_rate", config.schedule.learning_rate},
+                       {"min_lr", config.schedule.min_learning_rate},
+                       {"lr_scheduler_type", config.schedule.lr_scheduler_type},
+                       {"warmup_steps", config.schedule.warmup_steps},
+                       {"lr_wsd_decay_steps", config.schedule.decay_steps},
+                       {"weight_decay", config.optimizer.weight_decay},
+                       {"adam_beta1", config.optimizer.adam_beta1},
+                       {"adam_beta2", config.optimizer.adam_beta2},
+                       {"adam_epsilon", config.optimizer.adam_epsilon},
+                       {"max_grad_norm", config.optimizer.max_grad_norm}};
+  return identity;
+}
+
+/// The newest good checkpoint, when the run may go on from one.
+std::optional<checkpoint::LoadedCheckpoint> find_checkpoint(const LoopConfig& config) {
+  const auto folder = config.output_dir / "checkpoints";
+  if (config.resume) return checkpoint::load_newest_checkpoint(folder);
+  if (!checkpoint::list_checkpoints(folder).empty())
+    throw ConfigError(fmt::format("{}: holds checkpoints of an earlier run; remove them or let the run resume",
+                                  folder.string()));
+  return {};
+}
+
+/// One session of a run. Saving, stopping and evaluating happen between two steps and nowhere else.
+class Loop {
+ public:
+  Loop(model::CausalLm& model, const DataSource& train, const DataSource* eval, const LoopConfig& config)
+      : model_(model), train_(train), eval_(eval), config_(config), identity_(identity_of(config, model, train)),
+        optimizer_(model.parameters, config.optimizer), position_(start()), saved_step_(position_.step),
+        writer_(config.output_dir / "checkpoints", config.save_total_limit),
+        metrics_(config.output_dir / "metrics.jsonl", resumed_ ? position_.step : -1),
+        console_(config.max_steps - position_.step, config.logging_steps) {
+    schedule_ = config.schedule;
+    schedule_.total_steps = config.max_steps;
+  }
+
+  LoopResult run() {
+    if (position_.step < config_.max_steps) begin();
+    bool stopping = false;
+    for (bool done = false; !done && !stopping;) {
+      if (evaluation_due()) evaluate_now();
+      stopping = stop_requested() != 0;
+      done = position_.step >= config_.max_steps;
+      if (save_due(done || stopping)) save(stopping ? "stop" : "checkpoint");
+      if (!done && !stopping) one_step();
+    }
+    writer_.wait();
+    console_.summary();
+    return {position_.step, stopping, last_loss_, position_.first_evaluation, position_.last_evaluation};
+  }
+
+ private:
+  RunPosition start() {
+    make_folder(config_.output_dir / "checkpoints");
+    const auto loaded = find_checkpoint(config_);
+    if (!loaded && config_.exact_weights) optimizer_.set_masters(config_.exact_weights);
+    if (!loaded) return {};
+    resumed_ = true;
+    const RunPosition position = restore_run_state(*loaded, model_, optimizer_, identity_);
+    log_info(fmt::format("resuming after step {} from {}", position.step, loaded->info.folder.string()));
+    return position;
+  }
+
+  /// What a session with steps to do starts with.
+  void begin() {
+    if (resumed_) metrics_.event(position_.step, "resume", fmt::format("from step {}", position_.step));
+    matrix_rate_ = measure_matrix_rate(compute_dtype(model_), model_.head_weight().device());
+    log_info(fmt::format("matrix rate of this machine in {}: {:.1f} GFLOP/s (measured)", precision_name(model_),
+                         matrix_rate_ / 1e9));
+  }
+
+  bool evaluation_due() const {
+    if (!eval_ || position_.evaluated_step == position_.step) return false;
+    const bool by_interval = config_.eval_steps > 0 && position_.step % config_.eval_steps == 0;
+    return position_.step == 0 || position_.step >= config_.max_steps || by_interval;
+  }
+
+  void evaluate_now() {
+    const auto evaluation = evaluate(model_, *eval_, {config_.batch.micro_batch, config_.eval_batches});
+    if (!evaluation) return;  // asked to stop; it is made up for after the resume
+    if (!position_.first_evaluation) position_.first_evaluation = evaluation;
+    position_.last_evaluation = evaluation;
+    position_.evaluated_step = position_.step;
+    metrics_.evaluation(position_.step, evaluation->loss, evaluation->tokens);
+    console_.evaluation(position_.step, evaluation->loss, evaluation->perplexity());
+  }
+
+  bool save_due(bool last) const {
+    if (position_.step == saved_step_) return false;
+    return last || (config_.save_steps > 0 && position_.step % config_.save_steps == 0);
+  }
+
+  void save(const char* event) {
+    metrics_.event(position_.step, event, fmt::format("iter_{:07d}", position_.step));
+    metrics_.sync();
+    writer_.save(position_.step, pack_run_state(model_, optimizer_, position_, identity_));
+    saved_step_ = position_.step;
+  }
+
+  void one_step() {
+    const auto begin = Clock::now();
+    StepPlan plan{.step = position_.step + 1,
+                  .samples = std::vector<uint64_t>(static_cast<size_t>(config_.batch.global_batch)),
+                  .micro_batch = config_.batch.micro_batch,
+                  .learning_rate = learning_rate_at(schedule_, position_.step)};
+    std::iota(plan.samples.begin(), plan.samples.end(), position_.consumed_samples);
+    const StepResult result = train_step(model_, optimizer_, train_, plan);
+    position_.step = plan.step;
+    position_.consumed_samples += plan.samples.size();
+    last_loss_ = result.loss;
+    report(result, plan.learning_rate, std::chrono::duration<double>(Clock::now() - begin).count());
+  }
+
+  void report(const StepResult& result, double learning_rate, double seconds) {
+    monitor::StepMetrics metrics;
+    metrics.step = position_.step, metrics.total_steps = config_.max_steps;
+    metrics.consumed_samples = position_.consumed_samples;
+    metrics.epoch = static_cast<double>(position_.consumed_samples) / static_cast<double>(train_.num_samples);
+    metrics.loss = result.loss, metrics.grad_norm = result.grad_norm, metrics.learning_rate = learning_rate;
+    metrics.global_batch_size = config_.batch.global_batch;
+    metrics.seconds = seconds, metrics.tflops = result.flops / seconds / 1e12;
+    metrics.tokens = result.tokens, metrics.tokens_per_second = static_cast<double>(result.tokens) / seconds;
+    metrics.peak_share = matrix_rate_ > 0 ? result.flops / seconds / matrix_rate_ : 0;
+    metrics_.step(metrics);
+    console_.step(metrics);
+  }
+
+  model::CausalLm& model_;
+  const DataSource& train_;
+  const DataSource* eval_;
+  const LoopConfig& config_;
+  RunIdentity identity_;
+  Optimizer optimizer_;
+  bool resumed_ = false;  // set by start()
+  RunPosition position_;
+  int64_t saved_step_;
+  checkpoint::CheckpointWriter writer_;
+  monitor::MetricsWriter metrics_;
+  Console console_;
+  double matrix_rate_ = 0;  // FLOP/s
+  ScheduleConfig schedule_;
+  std::optional<double> last_loss_;
+};
+
+}  // namespace
+
+void LoopConfig::check(Problems& problems) const {
+  batch.check(problems);
+  ScheduleConfig whole = schedule;
+  whole.total_steps = max_steps;
+  whole.check(problems);
+  optimizer.check(problems);
+  problems.expect(save_steps >= 0, "save_steps", save_steps, "0 (only at the end) or more");
+  problems.expect(save_total_limit >= 0, "save_total_limit", save_total_limit, "0 (all) or more");
+  problems.expect(eval_steps >= 0, "eval_steps", eval_steps, "0 (only before and after) or more");
+  problems.expect(eval_batches >= 0, "eval_batches", eval_batches, "0 (all) or more");
+  problems.expect(logging_steps >= 1, "logging_steps", logging_steps, "1 or more");
+}
+
+LoopResult run_loop(model::CausalLm& model, const DataSource& train, const DataSource* eval, const LoopConfig& config) {
+  Problems problems;
+  config.check(problems);
+  problems.expect(train.num_samples >= 1, "training rows", train.num_samples, "1 or more");
+  problems.throw_if_any("training");
+  return Loop(model, train, eval, config).run();
+}
+
+}  // namespace ingot::train

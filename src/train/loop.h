@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+
+#include "core/json.h"
+#include "model/causal_lm.h"
+#include "train/batch_config.h"
+#include "train/data_source.h"
+#include "train/evaluate.h"
+#include "train/optimizer.h"
+#include "train/schedule.h"
+
+namespace ingot::train {
+
+struct LoopConfig {
+  std::filesystem::path output_dir;  // gets metrics.jsonl and checkpoints/
+  int64_t max_steps = 1;             // schedule.total_steps is set to it
+  BatchConfig batch;
+  ScheduleConfig schedule;
+  OptimizerConfig optimizer;
+  uint64_t seed = 42;            // recorded; a resumed run must have the same
+  int64_t save_steps = 500;      // 0: only at the end and when stopped
+  int64_t save_total_limit = 2;  // checkpoints kept; 0: all
+  int64_t eval_steps = 0;        // 0: only before the first and after the last step
+  int64_t eval_batches = 0;      // micro-batches of an evaluation; 0: all rows
+  int64_t logging_steps = 1;     // steps from one line on standard output to the next; metrics.jsonl has every step
+  ExactWeights exact_weights;    // where a bfloat16 model's masters start; null: at the model's own values
+  bool resume = true;            // from the newest good checkpoint in output_dir, when there is one
+  /// More fields that a resumed run must have unchanged, as the user knows them: dataset, cutoff_len, shuffle ...
+  Json fixed = Json::object();
+  void check(Problems& problems) const;
+};
+
+struct LoopResult {
+  int64_t step = 0;      // updates done over all sessions of this run
+  bool stopped = false;  // by a signal; the state is saved
+  std::optional<double> last_loss;  // of this session's last step
+  std::optional<Evaluation> first_evaluation, last_evaluation;
+};
+
+/// Trains `model`, whose values are filled, until `max_steps`, or until core/stop.h asks to stop: then the step under
+/// way is finished and saved. It goes on from the newest good checkpoint in output_dir: the result has the bits of a
+/// run that was never interrupted. `eval` is evaluated before, every eval_steps and at the end; null: never.
+/// Throws ConfigError when a checkpoint belongs to another run, or is there and `resume` is false.
+LoopResult run_loop(model::CausalLm& model, const DataSource& train, const DataSource* eval, const LoopConfig& config);
+
+}  // namespace ingot::train

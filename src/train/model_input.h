@@ -1,0 +1,19 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "data/batch.h"
+#include "model/causal_lm.h"
+
+namespace ingot::train {
+
+/// Rows as the model takes them.
+struct LabelledInput {
+  model::ModelInput input;
+  at::Tensor labels;  // [batch, seq]  int64, -100 where none counts
+};
+
+/// The batch on the model's device.
+LabelledInput to_model_input(const data::Batch& batch, const model::CausalLm& model);
+
+}  // namespace ingot::train

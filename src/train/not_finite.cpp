@@ -1,0 +1,60 @@
+#include "train/not_finite.h"
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "core/error.h"
+#include "train/model_input.h"
+
+namespace ingot::train {
+namespace {
+
+constexpr size_t kNamedSamples = 16;
+
+bool is_finite(const at::Tensor& values) { return at::isfinite(values).all().item<bool>(); }
+
+}  // namespace
+
+std::string name_samples(std::span<const data::Batch> batches) {
+  std::vector<uint64_t> ids;
+  for (const auto& batch : batches) ids.insert(ids.end(), batch.sample_ids.begin(), batch.sample_ids.end());
+  const auto named = std::span(ids).first(std::min(ids.size(), kNamedSamples));
+  std::string text = fmt::format("samples {}", fmt::join(named, ", "));
+  if (named.size() < ids.size()) text += fmt::format(" and {} more", ids.size() - named.size());
+  return text;
+}
+
+std::optional<std::string> first_bad_layer(model::CausalLm& model, const data::Batch& batch) {
+  const at::NoGradGuard no_grad;
+  std::optional<std::string> bad;
+  auto observer = std::exchange(model.observer, [&](const std::string& name, const at::Tensor& output) {
+    if (!bad && !is_finite(output)) bad = name;
+  });
+  const at::Tensor hidden = model.hidden(to_model_input(batch, model).input);
+  model.observer = std::move(observer);
+  if (!bad && !is_finite(hidden)) bad = "the final norm";
+  return bad;
+}
+
+void stop_at_bad_loss(model::CausalLm& model, const data::Batch& batch, int64_t step, double loss) {
+  const auto layer = first_bad_layer(model, batch);
+  throw DataError(fmt::format("step {}: {}: the loss is {}; first output that is not finite: {}", step,
+                              name_samples({&batch, 1}), loss, layer.value_or("the output projection")));
+}
+
+void stop_at_bad_gradient(model::CausalLm& model, const Optimizer& optimizer, std::span<const data::Batch> batches,
+                          int64_t step) {
+  for (const auto& batch : batches)
+    if (const auto layer = first_bad_layer(model, batch))
+      throw DataError(fmt::format("step {}: {}: the gradient norm is not finite; first output that is not finite: {}",
+                                  step, name_samples({&batch, 1}), *layer));
+  throw DataError(fmt::format("step {}: {}: the gradient norm is not finite; first gradient that is not finite: {}",
+                              step, name_samples(batches), optimizer.first_bad_gradient().value_or("the sum of all")));
+}
+
+}  // namespace ingot::train

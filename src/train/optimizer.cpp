@@ -1,0 +1,123 @@
+#include "train/optimizer.h"
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/error.h"
+#include "ops/adamw.h"
+#include "train/named_state.h"
+
+namespace ingot::train {
+namespace {
+
+constexpr double kClipEpsilon = 1e-6;  // of torch.nn.utils.clip_grad_norm_
+
+/// The fp32 tensor that is updated: the value itself, or a copy of a bfloat16 value.
+at::Tensor master_of(const model::Parameter& parameter) {
+  const auto dtype = parameter.value.scalar_type();
+  if (dtype == at::kFloat) return parameter.value.detach();
+  if (dtype == at::kBFloat16) return parameter.value.detach().to(at::kFloat);
+  throw ConfigError(fmt::format("parameter {}: found {}, wanted float32 or bfloat16", parameter.name,
+                                c10::toString(dtype)));
+}
+
+}  // namespace
+
+/// What the optimizer keeps of one trainable parameter; every tensor has its shape.
+struct Optimizer::Slot {
+  explicit Slot(std::shared_ptr<model::Parameter> of) : parameter(std::move(of)), master(master_of(*parameter)) {
+    first_moment = at::zeros_like(master, at::MemoryFormat::Contiguous);
+    second_moment = at::zeros_like(first_moment);
+    if (has_copy()) weight = parameter->value.detach();
+  }
+  bool has_copy() const { return parameter->value.scalar_type() != at::kFloat; }
+
+  std::shared_ptr<model::Parameter> parameter;
+  at::Tensor master, first_moment, second_moment;  // float32
+  at::Tensor weight;    // shares memory with a bfloat16 parameter; undefined when the parameter is the master
+  at::Tensor gradient;  // float32 sum over micro-batches; undefined until the first
+};
+
+void OptimizerConfig::check(Problems& problems) const {
+  problems.expect(adam_beta1 >= 0 && adam_beta1 < 1, "adam_beta1", adam_beta1, "0 or more and below 1");
+  problems.expect(adam_beta2 >= 0 && adam_beta2 < 1, "adam_beta2", adam_beta2, "0 or more and below 1");
+  problems.expect(std::isfinite(adam_epsilon) && adam_epsilon > 0, "adam_epsilon", adam_epsilon, "more than 0");
+  problems.expect(std::isfinite(weight_decay) && weight_decay >= 0, "weight_decay", weight_decay, "0 or more");
+  problems.expect(std::isfinite(max_grad_norm) && max_grad_norm >= 0, "max_grad_norm", max_grad_norm,
+                  "0 (no clipping) or more");
+}
+
+Optimizer::Optimizer(const model::ParameterList& parameters, OptimizerConfig config) : config_(config) {
+  for (const auto& parameter : parameters.parameters) {
+    parameter->value.set_requires_grad(parameter->trainable);
+    if (parameter->trainable) slots_.push_back(std::make_shared<Slot>(parameter));
+  }
+}
+
+void Optimizer::set_masters(const ExactWeights& exact) {
+  const at::NoGradGuard no_grad;
+  for (const auto& slot : slots_)
+    if (slot->has_copy()) slot->master.copy_(exact(slot->parameter->name));
+}
+
+void Optimizer::accumulate() {
+  const at::NoGradGuard no_grad;
+  for (const auto& slot : slots_) {
+    at::Tensor& fresh = slot->parameter->value.mutable_grad();
+    if (!fresh.defined()) continue;
+    if (slot->gradient.defined()) slot->gradient.add_(fresh);
+    else slot->gradient = fresh.detach().to(at::kFloat).contiguous();
+    fresh.reset();
+  }
+}
+
+double Optimizer::gradient_norm(double scale) const {
+  double squares = 0;
+  for (const auto& slot : slots_)
+    if (slot->gradient.defined()) squares += ops::sum_of_squares(slot->gradient);
+  return std::sqrt(squares) * std::abs(scale);
+}
+
+std::optional<std::string> Optimizer::first_bad_gradient() const {
+  for (const auto& slot : slots_)
+    if (slot->gradient.defined() && !std::isfinite(ops::sum_of_squares(slot->gradient))) return slot->parameter->name;
+  return {};
+}
+
+void Optimizer::step(double learning_rate, double scale, double norm) {
+  const double clip = config_.max_grad_norm > 0 ? std::min(1.0, config_.max_grad_norm / (norm + kClipEpsilon)) : 1.0;
+  ops::AdamwArguments arguments{learning_rate, config_.adam_beta1, config_.adam_beta2, config_.adam_epsilon,
+                                /*weight_decay=*/0, ++num_steps_, scale * clip};
+  for (const auto& slot : slots_) {
+    if (!slot->gradient.defined()) continue;
+    arguments.weight_decay = slot->parameter->decay ? config_.weight_decay : 0;
+    ops::adamw_step(arguments, slot->gradient, slot->master, slot->first_moment, slot->second_moment, slot->weight);
+    slot->gradient.reset();
+  }
+}
+
+std::vector<checkpoint::NamedTensor> Optimizer::state() const {
+  std::vector<checkpoint::NamedTensor> tensors;
+  for (const auto& slot : slots_) {
+    const std::string& name = slot->parameter->name;
+    tensors.push_back({"optimizer.first_moment." + name, slot->first_moment});
+    tensors.push_back({"optimizer.second_moment." + name, slot->second_moment});
+    if (slot->has_copy()) tensors.push_back({"optimizer.master." + name, slot->master});
+  }
+  tensors.push_back({"optimizer.num_steps", at::full({1}, num_steps_, at::kLong)});
+  return tensors;
+}
+
+void Optimizer::load_state(const std::vector<checkpoint::NamedTensor>& state) {
+  const auto own = this->state();
+  copy_named_state(state, "optimizer.", own);
+  const int64_t steps = own.back().value.item<int64_t>();
+  if (steps < 0)
+    throw DataError(fmt::format("checkpoint: tensor optimizer.num_steps: found {}, wanted 0 or more", steps));
+  num_steps_ = steps;
+}
+
+}  // namespace ingot::train

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "checkpoint/hf_folder.h"
+#include "core/problems.h"
+#include "model/parameters.h"
+
+namespace ingot::train {
+
+struct OptimizerConfig {
+  double adam_beta1 = 0.9, adam_beta2 = 0.999, adam_epsilon = 1e-8;
+  double weight_decay = 0.0;   // of parameters with `decay`
+  double max_grad_norm = 1.0;  // 0: no clipping
+  void check(Problems& problems) const;
+};
+
+/// The value of a named parameter as it was before rounding to bfloat16, of the same shape and any float dtype.
+using ExactWeights = std::function<at::Tensor(const std::string& name)>;
+
+/// AdamW over the trainable parameters, with fp32 masters where the model computes in bf16, and fp32 gradient sums.
+/// A float32 parameter is its own master.
+class Optimizer {
+ public:
+  /// Sets requires_grad of every parameter. Throws ConfigError for a trainable one that is neither float32 nor
+  /// bfloat16.
+  Optimizer(const model::ParameterList& parameters, OptimizerConfig config);
+  /// Takes the masters of bfloat16 parameters from the values that these were rounded from. A master that starts on
+  /// bfloat16's grid loses updates below half its spacing at first, and with them a part of the first steps.
+  void set_masters(const ExactWeights& exact);
+  /// Adds every parameter's .grad to the fp32 sums and clears it. Once a micro-batch.
+  void accumulate();
+  /// Norm of the summed gradients times `scale`, in double.
+  double gradient_norm(double scale) const;
+  /// The first parameter whose summed gradient holds NaN or infinity.
+  std::optional<std::string> first_bad_gradient() const;
+  /// One update with gradients times `scale` times the clipping factor min(1, max_grad_norm / (norm + 1e-6)), as
+  /// torch.nn.utils.clip_grad_norm_ has it; sums are cleared. A parameter without a gradient stays as it is.
+  void step(double learning_rate, double scale, double norm);
+  /// The state as named tensors, which share memory with it: "optimizer.first_moment.NAME",
+  /// "optimizer.second_moment.NAME", "optimizer.master.NAME" (bfloat16 parameters only) and
+  /// "optimizer.num_steps", [1] int64, a copy.
+  std::vector<checkpoint::NamedTensor> state() const;
+  /// Copies such a state in. Names that do not begin with "optimizer." are passed over. Throws DataError when a name,
+  /// shape or dtype differs.
+  void load_state(const std::vector<checkpoint::NamedTensor>& state);
+  int64_t num_steps() const { return num_steps_; }
+
+ private:
+  struct Slot;
+  std::vector<std::shared_ptr<Slot>> slots_;
+  OptimizerConfig config_;
+  int64_t num_steps_ = 0;
+};
+
+}  // namespace ingot::train

@@ -1,0 +1,96 @@
+#include "workflows/evaluate.h"
+
+#include <fmt/format.h>
+
+#include <fstream>
+#include <functional>
+#include <limits>
+#include <ostream>
+
+#include "core/error.h"
+#include "core/json.h"
+#include "core/progress.h"
+#include "data/record_reader.h"
+#include "workflows/load_model.h"
+#include "workflows/scoring.h"
+
+namespace ingot::workflows {
+namespace fs = std::filesystem;
+namespace {
+
+using Ids = std::vector<data::TokenId>;
+
+/// True for a JSONL file whose first line has input_ids.
+bool holds_input_ids(const fs::path& file) {
+  if (!fs::is_regular_file(file) || file.extension() != ".jsonl") return false;
+  std::ifstream in(file);
+  std::string line;
+  if (!std::getline(in, line)) return false;
+  const Json first = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+  return first.is_object() && first.contains("input_ids");
+}
+
+Ids ids_of_line(const std::string& line, const std::string& where, int64_t vocab_size) {
+  const Json record = parse_json(line, where);
+  if (!record.is_object() || !record.contains("input_ids") || !record["input_ids"].is_array())
+    throw DataError(fmt::format("{}: wanted an object with a list input_ids", where));
+  Ids ids;
+  for (const auto& item : record["input_ids"]) {
+    const bool fits = item.is_number_integer() && item.get<int64_t>() >= 0 && item.get<int64_t>() < vocab_size;
+    if (!fits) throw DataError(fmt::format("{}: input_ids: found {}, wanted an id below {}", where, item.dump(), vocab_size));
+    ids.push_back(item.get<data::TokenId>());
+  }
+  return ids;
+}
+
+void for_each_id_line(const fs::path& file, int64_t vocab_size, const std::function<void(const Ids&)>& use) {
+  Progress progress("evaluating", fs::file_size(file), "B");
+  std::ifstream in(file);
+  std::string line;
+  for (uint64_t number = 1; std::getline(in, line); ++number) {
+    if (!line.empty()) use(ids_of_line(line, fmt::format("{}, line {}", file.string(), number), vocab_size));
+    progress.add(line.size() + 1);
+  }
+}
+
+void for_each_text(const EvaluateRequest& request, const std::function<void(const std::string&)>& use) {
+  for (const auto& file : data::list_data_files(request.data)) {
+    Progress progress("evaluating " + file.filename().string(), 0, "documents");
+    const auto reader = data::open_text_reader(file, request.column);
+    for (std::vector<data::TextRecord> batch; reader->next(batch);)
+      for (const auto& record : batch) {
+        if (!record.problem.empty())
+          throw DataError(fmt::format("{}, row {}: {}", file.string(), record.row, record.problem));
+        use(record.text);
+        progress.add(1);
+      }
+  }
+}
+
+}  // namespace
+
+int evaluate(const EvaluateRequest& request, std::ostream& out) {
+  if (!fs::exists(request.data)) throw ConfigError(fmt::format("--data: found {}, which does not exist", request.data.string()));
+  const auto model = load_model(request.model, compute_type(request.precision, "--precision"));
+  Score total;
+  const auto score = [&](const Ids& ids, int64_t window) {
+    const Score one = score_tokens(*model, ids, window);
+    total.loss_sum += one.loss_sum;
+    total.tokens += one.tokens;
+  };
+  if (holds_input_ids(request.data)) {
+    for_each_id_line(request.data, model->config.vocab_size,
+                     [&](const Ids& ids) { score(ids, std::numeric_limits<int64_t>::max() / 2); });
+  } else {
+    const auto tokenizer = data::load_tokenizer(request.model);
+    for_each_text(request, [&](const std::string& text) {
+      score(tokenizer->encode_with_special_tokens(text), request.seq_length);
+    });
+  }
+  if (total.tokens == 0) throw DataError(fmt::format("{}: no token to score", request.data.string()));
+  if (request.json) out << Json{{"loss", total.mean()}, {"perplexity", total.perplexity()}, {"tokens", total.tokens}}.dump() << "\n";
+  else out << fmt::format("loss {:.6f} nat/token, perplexity {:.4f}, {} tokens\n", total.mean(), total.perplexity(), total.tokens);
+  return kExitOk;
+}
+
+}  // namespace ingot::workflows

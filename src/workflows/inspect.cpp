@@ -1,0 +1,71 @@
+#include "workflows/inspect.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <ostream>
+
+#include "core/error.h"
+#include "core/json.h"
+#include "data/indexed_dataset.h"
+#include "data/tokenizer.h"
+
+namespace ingot::workflows {
+namespace fs = std::filesystem;
+namespace {
+
+/// A row of the token stream with the documents that start in it.
+struct Row {
+  uint64_t begin = 0;
+  std::vector<data::TokenId> tokens;
+  struct Document { uint64_t number, start; };  // start: position in the row
+  std::vector<Document> documents;
+};
+
+fs::path without_ending(fs::path path) {
+  return path.extension() == ".bin" || path.extension() == ".idx" ? path.replace_extension() : path;
+}
+
+Row read_row(const data::IndexedDataset& dataset, uint64_t number, int64_t seq_length) {
+  const auto length = static_cast<uint64_t>(seq_length);
+  const uint64_t num_rows = (dataset.num_tokens() + length - 1) / length;
+  if (number >= num_rows) throw ConfigError(fmt::format("--row: found {}, wanted below {}", number, num_rows));
+  Row row{number * length, dataset.tokens(number * length, length), {}};
+  for (uint64_t d = dataset.document_of(row.begin); d < dataset.num_documents(); ++d) {
+    const uint64_t start = dataset.document_start(d);
+    if (start >= row.begin + row.tokens.size()) break;
+    if (start >= row.begin) row.documents.push_back({d, start - row.begin});
+  }
+  return row;
+}
+
+void print_json(const Row& row, const data::Tokenizer* tokenizer, std::ostream& out) {
+  Json documents = Json::array();
+  for (const auto& document : row.documents) documents.push_back({{"document", document.number}, {"start", document.start}});
+  Json object{{"first_token", row.begin}, {"input_ids", row.tokens}, {"documents", documents}};
+  if (tokenizer) object["text"] = tokenizer->decode(row.tokens);
+  out << object.dump(-1, ' ', false, Json::error_handler_t::replace) << "\n";
+}
+
+void print_table(const Row& row, const data::Tokenizer* tokenizer, std::ostream& out) {
+  auto document = row.documents.begin();
+  out << fmt::format("{:>8} {:>8}  text\n", "position", "id");
+  for (size_t i = 0; i < row.tokens.size(); ++i) {
+    if (document != row.documents.end() && document->start == i) out << fmt::format("--- document {} ---\n", document++->number);
+    const std::string text = tokenizer ? tokenizer->decode({&row.tokens[i], 1}) : "";
+    out << fmt::format("{:>8} {:>8}  {}\n", i, row.tokens[i], Json(text).dump(-1, ' ', false, Json::error_handler_t::replace));
+  }
+}
+
+}  // namespace
+
+int inspect(const InspectRequest& request, std::ostream& out) {
+  const data::IndexedDataset dataset(without_ending(request.path));
+  const auto tokenizer = request.model.empty() ? nullptr : data::load_tokenizer(request.model);
+  const Row row = read_row(dataset, request.row, request.seq_length);
+  request.json ? print_json(row, tokenizer.get(), out) : print_table(row, tokenizer.get(), out);
+  return kExitOk;
+}
+
+}  // namespace ingot::workflows

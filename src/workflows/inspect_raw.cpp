@@ -1,0 +1,12 @@
+#include "core/error.h"
+#include "data/raw_rows.h"
+#include "workflows/inspect.h"
+
+namespace ingot::workflows {
+
+int inspect_raw(const InspectRawRequest& request, std::ostream& out) {
+  data::print_raw_rows(request.file, request.limit, out);
+  return kExitOk;
+}
+
+}  // namespace ingot::workflows

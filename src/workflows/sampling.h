@@ -1,0 +1,48 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "data/tokenizer.h"
+#include "model/causal_lm.h"
+
+namespace ingot::workflows {
+
+struct SamplingOptions {
+  int64_t max_new_tokens = 128, top_k = 0;  // top_k 0: all
+  double temperature = 0, top_p = 1;        // temperature 0: the likeliest token
+  uint64_t seed = 0;
+  std::vector<data::TokenId> stop_ids;      // sampling ends behind one of these
+};
+
+/// Chooses the next token: temperature, then top-k, then top-p, then one draw that depends on (seed, position) alone.
+///   logits  [vocab]  any float dtype
+data::TokenId pick_token(const at::Tensor& logits, const SamplingOptions& options, uint64_t position);
+
+/// Continues `prompt` (at least one token) with a key/value cache; calls `on_token` for each new token and returns them.
+/// Ends early when core/stop.h asks.
+std::vector<data::TokenId> sample_tokens(const model::CausalLm& model, std::span<const data::TokenId> prompt,
+                                         const SamplingOptions& options,
+                                         const std::function<void(data::TokenId)>& on_token);
+
+/// Text of new tokens piece by piece: holds bytes back until they make whole characters, and knows that a tokenizer may
+/// write a token differently behind others.
+class TextStream {
+ public:
+  TextStream(const data::Tokenizer& tokenizer, std::span<const data::TokenId> prompt);
+  /// What `token` adds to the text; may be empty.
+  std::string add(data::TokenId token);
+  /// Text held back at the end.
+  std::string finish();
+
+ private:
+  const data::Tokenizer& tokenizer_;
+  std::vector<data::TokenId> ids_;
+  size_t shown_;  // bytes of the decoded text given out
+};
+
+}  // namespace ingot::workflows

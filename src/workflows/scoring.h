@@ -1,0 +1,22 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "data/tokenizer.h"
+#include "model/causal_lm.h"
+
+namespace ingot::workflows {
+
+/// A sum of cross entropies in nat and the number of tokens that it is over.
+struct Score {
+  double loss_sum = 0;
+  uint64_t tokens = 0;
+  double mean() const { return tokens ? loss_sum / static_cast<double>(tokens) : 0; }
+  double perplexity() const;
+};
+
+/// Scores every token but the first, given those before it in its window of `seq_length` tokens.
+Score score_tokens(const model::CausalLm& model, std::span<const data::TokenId> ids, int64_t seq_length);
+
+}  // namespace ingot::workflows

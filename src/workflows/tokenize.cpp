@@ -1,0 +1,56 @@
+#include "workflows/tokenize.h"
+
+#include <fmt/format.h>
+
+#include <istream>
+#include <ostream>
+#include <string>
+
+#include "core/error.h"
+#include "core/json.h"
+#include "data/tokenizer.h"
+
+namespace ingot::workflows {
+namespace {
+
+std::string to_json_list(const std::vector<data::TokenId>& ids) { return fmt::format("[{}]", fmt::join(ids, ",")); }
+
+std::string encode_line(const TokenizeRequest& request, const data::Tokenizer& tokenizer, const std::string& line,
+                        const std::string& where) {
+  std::string text = line;
+  if (request.json) {
+    const Json value = parse_json(line, where);
+    if (!value.is_string()) throw DataError(fmt::format("{}: found {}, wanted a JSON string", where, value.type_name()));
+    text = value.get<std::string>();
+  }
+  return to_json_list(request.add_special_tokens ? tokenizer.encode_with_special_tokens(text) : tokenizer.encode(text));
+}
+
+std::string decode_line(const TokenizeRequest& request, const data::Tokenizer& tokenizer, const std::string& line,
+                        const std::string& where) {
+  const Json list = parse_json(line, where);
+  std::vector<data::TokenId> ids;
+  for (const auto& item : list) {
+    const bool fits = item.is_number_integer() && item.get<int64_t>() >= 0 && item.get<int64_t>() < tokenizer.vocab_size();
+    if (!list.is_array() || !fits)
+      throw DataError(fmt::format("{}: found {}, wanted a list of ids below {}", where, item.dump(), tokenizer.vocab_size()));
+    ids.push_back(item.get<data::TokenId>());
+  }
+  const std::string text = tokenizer.decode(ids, /*skip_special=*/false);
+  return request.json ? Json(text).dump(-1, ' ', false, Json::error_handler_t::replace) : text;
+}
+
+}  // namespace
+
+int tokenize(const TokenizeRequest& request, std::istream& in, std::ostream& out) {
+  const auto tokenizer = data::load_tokenizer(request.model);
+  std::string line;
+  for (uint64_t number = 1; std::getline(in, line); ++number) {
+    const std::string where = fmt::format("standard input, line {}", number);
+    out << (request.decode ? decode_line(request, *tokenizer, line, where) : encode_line(request, *tokenizer, line, where))
+        << '\n';
+  }
+  return kExitOk;
+}
+
+}  // namespace ingot::workflows

@@ -1,0 +1,163 @@
+#include "workflows/train.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <cmath>
+#include <iostream>
+
+#include "core/error.h"
+#include "core/log.h"
+#include "core/sha256.h"
+#include "core/stop.h"
+#include "data/sampler.h"
+#include "train/loop.h"
+#include "workflows/export_model.h"
+#include "workflows/load_model.h"
+#include "workflows/model_files.h"
+#include "workflows/preprocess.h"
+#include "workflows/run_folder.h"
+#include "workflows/sampling.h"
+
+namespace ingot::workflows {
+namespace fs = std::filesystem;
+namespace {
+
+/// Rows to train on and rows to evaluate with.
+struct Sources {
+  train::DataSource train;
+  std::optional<train::DataSource> eval;
+  uint64_t num_train_rows = 0;
+};
+
+std::shared_ptr<const data::RowDataset> open_rows(const TrainConfig& config, const fs::path& prefix) {
+  const data::RowOptions options{config.cutoff_len, config.reset_position_ids, config.reset_attention_mask};
+  return std::make_shared<data::RowDataset>(std::make_shared<data::IndexedDataset>(prefix), options);
+}
+
+std::vector<uint64_t> all_rows(const data::RowDataset& rows) { return data::split_rows(rows.num_rows(), 0, 0).train; }
+
+Sources open_sources(const TrainConfig& config) {
+  const auto rows = open_rows(config, prepare_dataset(config, config.dataset, "train").prefix);
+  const double wanted = config.val_size < 1 ? config.val_size * static_cast<double>(rows->num_rows()) : config.val_size;
+  const auto split = data::split_rows(rows->num_rows(), static_cast<uint64_t>(std::llround(wanted)), config.seed);
+  Sources sources{train::training_source(rows, split.train, {config.seed, config.shuffle}), {}, split.train.size()};
+  if (!config.eval_dataset.empty()) {
+    const auto eval_rows = open_rows(config, prepare_dataset(config, config.eval_dataset, "eval").prefix);
+    sources.eval = train::evaluation_source(eval_rows, all_rows(*eval_rows));
+  } else if (!split.eval.empty()) {
+    sources.eval = train::evaluation_source(rows, split.eval);
+  }
+  return sources;
+}
+
+model::Recompute recompute_kind(const std::string& name) {
+  if (name == "none") return model::Recompute::kNone;
+  return name == "selective" ? model::Recompute::kSelective : model::Recompute::kFull;
+}
+
+std::unique_ptr<model::CausalLm> make_model(const TrainConfig& config) {
+  const at::ScalarType type = compute_type(config.precision, "precision");
+  std::unique_ptr<model::CausalLm> model;
+  if (config.train_from_scratch) {
+    model = model::build_model(model::DecoderConfig::from_folder(config.model_name_or_path), type, "cpu");
+    model::initialize_parameters(model->parameters, config.seed);
+  } else {
+    model = load_model(config.model_name_or_path, type);
+  }
+  model->recompute = recompute_kind(config.recompute);
+  log_info(fmt::format("{}: {:.2f} M parameters", config.model_name_or_path.string(), model->parameters.num_elements() / 1e6));
+  return model;
+}
+
+train::LoopConfig loop_config(const TrainConfig& config, uint64_t num_train_rows) {
+  train::LoopConfig loop;
+  loop.output_dir = config.output_dir;
+  loop.batch = {config.global_batch_size, config.micro_batch_size};
+  loop.max_steps = config.max_steps > 0
+                       ? config.max_steps
+                       : train::steps_of_epochs(config.num_train_epochs, num_train_rows, config.global_batch_size);
+  const auto ratio_steps = static_cast<int64_t>(std::ceil(config.warmup_ratio * static_cast<double>(loop.max_steps)));
+  loop.schedule = {config.lr_scheduler_type, config.learning_rate, config.min_lr,
+                   config.warmup_steps > 0 ? config.warmup_steps : ratio_steps, loop.max_steps, config.lr_wsd_decay_steps};
+  loop.optimizer = {config.adam_beta1, config.adam_beta2, config.adam_epsilon, config.weight_decay, config.max_grad_norm};
+  loop.seed = config.seed;
+  loop.save_steps = config.save_steps;
+  loop.save_total_limit = config.save_total_limit;
+  loop.eval_steps = config.eval_steps;
+  loop.logging_steps = config.logging_steps;
+  loop.fixed = Json{{"cutoff_len", config.cutoff_len},
+                    {"shuffle", config.shuffle},
+                    {"val_size", config.val_size},
+                    {"reset_position_ids", config.reset_position_ids},
+                    {"reset_attention_mask", config.reset_attention_mask}};
+  return loop;
+}
+
+void print_samples(const TrainConfig& config, const model::CausalLm& model, const std::string& when) {
+  if (config.sample_prompts.empty() || stop_requested()) return;
+  const auto tokenizer = data::load_tokenizer(config.model_name_or_path);
+  SamplingOptions options;
+  options.max_new_tokens = config.sample_max_new_tokens;
+  options.stop_ids.assign(model.config.eos_token_ids.begin(), model.config.eos_token_ids.end());
+  for (const auto& prompt : config.sample_prompts) {
+    const auto ids = tokenizer->encode_with_special_tokens(prompt);
+    if (ids.empty()) continue;
+    std::string text;
+    TextStream stream(*tokenizer, ids);
+    sample_tokens(model, ids, options, [&](data::TokenId token) { text += stream.add(token); });
+    std::cout << fmt::format("--- sample {} training ---\n{}{}\n---\n", when, prompt, text + stream.finish()) << std::flush;
+  }
+}
+
+/// Starts a run's folder, or finds it as an earlier session left it.
+void open_run(const TrainConfig& config, const RunFolder& run) {
+  if (config.overwrite_output_dir) {
+    fs::remove_all(run.checkpoints());
+    fs::remove_all(run.source());
+    fs::remove(run.path / "metrics.jsonl");
+  }
+  if (!fs::exists(run.source() / "config.json")) copy_companion_files(config.model_name_or_path, run.source());
+  if (tokenizer_identity(run.source()) != tokenizer_identity(config.model_name_or_path))
+    throw ConfigError(fmt::format("output_dir: {} belongs to a run with another tokenizer; set overwrite_output_dir: true to "
+                                  "throw that run away", run.path.string()));
+}
+
+void check_vocabulary(const TrainConfig& config) {
+  const auto sizes = model::DecoderConfig::from_folder(config.model_name_or_path);
+  const int64_t ids = data::load_tokenizer(config.model_name_or_path)->vocab_size();
+  if (ids > sizes.vocab_size)
+    throw ConfigError(fmt::format("model_name_or_path: {}: the tokenizer has {} ids, the model's vocab_size is {}",
+                                  config.model_name_or_path.string(), ids, sizes.vocab_size));
+}
+
+void report(const train::LoopResult& result) {
+  if (!result.first_evaluation || !result.last_evaluation) return;
+  std::cout << fmt::format("validation loss {:.4f} before, {:.4f} after {} steps (perplexity {:.2f} and {:.2f})\n",
+                           result.first_evaluation->loss, result.last_evaluation->loss, result.step,
+                           result.first_evaluation->perplexity(), result.last_evaluation->perplexity())
+            << std::flush;
+}
+
+}  // namespace
+
+int train(const TrainRequest& request) {
+  const TrainConfig config = load_train_config(request.config, request.overrides);
+  const RunFolder run(config.output_dir);
+  const RunLock lock(run);
+  check_vocabulary(config);
+  open_run(config, run);
+  const Sources sources = open_sources(config);
+  const auto model = make_model(config);
+  print_samples(config, *model, "before");
+  const auto result = train::run_loop(*model, sources.train, sources.eval ? &*sources.eval : nullptr,
+                                      loop_config(config, sources.num_train_rows));
+  if (result.stopped) return kExitTerminated;
+  export_model({run.path, {}, config.export_dtype});
+  report(result);
+  print_samples(config, *model, "after");
+  log_info(fmt::format("the trained model is in {}", run.model().string()));
+  return kExitOk;
+}
+
+}  // namespace ingot::workflows

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace ingot::workflows {
+
+struct TrainRequest {
+  std::filesystem::path config;
+  std::vector<std::string> overrides;  // "key=value"
+};
+
+/// The whole job: reads the configuration, preprocesses what is not done, loads the model, evaluates and samples, trains
+/// with checkpoints, exports a Hugging Face folder to OUTPUT/model and checks it, evaluates and samples again. An
+/// interrupted run goes on from its newest good checkpoint.
+/// Returns kExitOk, or kExitTerminated when a signal stopped the run and its state is saved.
+int train(const TrainRequest& request);
+
+}  // namespace ingot::workflows

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace ingot::workflows {
+
+/// One YAML file: everything a run needs. Names are those of the Hugging Face Trainer and LLaMA-Factory, or Megatron's
+/// where only Megatron has the thing. docs/config.md lists them.
+struct TrainConfig {
+  std::filesystem::path source;  // the YAML file itself
+
+  // Model
+  std::filesystem::path model_name_or_path;  // a Hugging Face folder
+  bool train_from_scratch = false;           // random weights; only config and tokenizer are read from the folder
+  std::string stage = "pt";                  // pt: pre-training on plain text
+  std::string finetuning_type = "full";
+  std::string precision = "auto";            // bf16, fp32; auto: bf16 where the CPU has bf16 dot products
+  std::string recompute = "none";            // none, selective, full
+
+  // Data
+  std::vector<std::string> dataset, eval_dataset;     // files or folders
+  std::vector<std::string> json_keys = {"text"};      // text column
+  int64_t cutoff_len = 1024;                          // tokens a row
+  bool append_eod = true, reset_position_ids = false, reset_attention_mask = false, shuffle = true;
+  double val_size = 0;                                // rows kept apart: a share below 1, else a number
+  int64_t preprocessing_num_workers = 0;              // 0: all cores
+
+  // Batches and steps
+  int64_t micro_batch_size = 1, global_batch_size = 8, max_steps = 0;  // max_steps 0: by num_train_epochs
+  double num_train_epochs = 1;
+  uint64_t seed = 42;
+
+  // Optimizer
+  double learning_rate = 5e-5, min_lr = 0, warmup_ratio = 0, weight_decay = 0;
+  double adam_beta1 = 0.9, adam_beta2 = 0.999, adam_epsilon = 1e-8, max_grad_norm = 1;
+  std::string lr_scheduler_type = "cosine";           // cosine, linear, constant, wsd
+  int64_t warmup_steps = 0, lr_wsd_decay_steps = 0;
+
+  // Output
+  std::filesystem::path output_dir;
+  bool overwrite_output_dir = false;                  // throws an earlier run's checkpoints away
+  int64_t save_steps = 500, save_total_limit = 2, eval_steps = 0, logging_steps = 1;
+  std::string export_dtype = "auto";                  // auto: the dtype of the model that came in
+  std::vector<std::string> sample_prompts;            // continued before and after training
+  int64_t sample_max_new_tokens = 48;
+};
+
+/// Reads and checks a file, with "key=value" overrides. Throws one ConfigError with every problem found.
+TrainConfig load_train_config(const std::filesystem::path& file, const std::vector<std::string>& overrides);
+
+}  // namespace ingot::workflows

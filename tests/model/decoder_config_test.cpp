@@ -1,0 +1,138 @@
+#include "model/decoder_config.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "core/error.h"
+
+namespace ingot::model {
+namespace {
+
+Json tiny() {
+  return {{"architectures", {"LlamaForCausalLM"}}, {"model_type", "llama"},      {"vocab_size", 100},
+          {"hidden_size", 32},                     {"num_hidden_layers", 2},     {"num_attention_heads", 4},
+          {"intermediate_size", 64},               {"rms_norm_eps", 1e-5}};
+}
+
+Json with(const std::string& key, const Json& value) {
+  auto config = tiny();
+  config[key] = value;
+  return config;
+}
+
+std::string problem_of(const Json& config) {
+  try {
+    DecoderConfig::from_json(config, "config.json");
+  } catch (const DataError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+const Json kLlama3{{"rope_type", "llama3"}, {"factor", 8.0}, {"low_freq_factor", 1.0}, {"high_freq_factor", 4.0},
+                   {"original_max_position_embeddings", 8192}};
+
+TEST(DecoderConfig, FillsWhatTheFileLeavesOut) {
+  const auto config = DecoderConfig::from_json(tiny(), "config.json");
+  EXPECT_EQ(config.num_kv_heads, 4);
+  EXPECT_EQ(config.head_dim, 8);
+  EXPECT_EQ(config.rope_theta, 10000);
+  EXPECT_EQ(config.dtype, DType::kF32);
+  EXPECT_FALSE(config.tie_word_embeddings);
+  EXPECT_FALSE(config.bos_token_id.has_value());
+}
+
+TEST(DecoderConfig, ReadsBothSpellings) {
+  auto old_one = with("rope_theta", 5e5), new_one = tiny();
+  old_one["rope_scaling"] = kLlama3;
+  old_one["torch_dtype"] = "bfloat16";
+  new_one["rope_parameters"] = kLlama3;
+  new_one["rope_parameters"]["rope_theta"] = 5e5;
+  new_one["dtype"] = "bfloat16";
+  const auto a = DecoderConfig::from_json(old_one, "old"), b = DecoderConfig::from_json(new_one, "new");
+  EXPECT_EQ(a.rope_theta, 5e5);
+  EXPECT_EQ(a.dtype, DType::kBF16);
+  EXPECT_EQ(b.dtype, DType::kBF16);
+  EXPECT_EQ(a.inverse_frequencies(), b.inverse_frequencies());
+}
+
+TEST(DecoderConfig, ReadsOneOrManyEndTokens) {
+  EXPECT_EQ(DecoderConfig::from_json(with("eos_token_id", 2), "c").eos_token_ids, std::vector<int64_t>({2}));
+  EXPECT_EQ(DecoderConfig::from_json(with("eos_token_id", {2, 5}), "c").eos_token_ids, std::vector<int64_t>({2, 5}));
+  EXPECT_TRUE(DecoderConfig::from_json(with("eos_token_id", nullptr), "c").eos_token_ids.empty());
+}
+
+TEST(DecoderConfig, ReportsEveryProblemInOneLine) {
+  auto config = tiny();
+  config.erase("vocab_size");
+  config["hidden_size"] = "big";
+  config["num_key_value_heads"] = 3;
+  config["rms_norm_eps"] = -1;
+  config["hidden_act"] = "gelu";
+  const auto problem = problem_of(config);
+  for (const auto* part : {"config.json: ", "vocab_size: absent", "hidden_size: found \"big\"",
+                           "num_key_value_heads: found 3", "rms_norm_eps: found -1", "hidden_act: found gelu"})
+    EXPECT_NE(problem.find(part), std::string::npos) << part << " in " << problem;
+  EXPECT_EQ(problem.find('\n'), std::string::npos);
+}
+
+TEST(DecoderConfig, NamesTheSupportedArchitectures) {
+  auto config = with("architectures", {"FalconForCausalLM"});
+  config["model_type"] = "falcon";
+  const auto problem = problem_of(config);
+  EXPECT_NE(problem.find("found FalconForCausalLM, wanted one of LlamaForCausalLM"), std::string::npos) << problem;
+}
+
+TEST(DecoderConfig, RefusesWhatWouldChangeResults) {
+  const auto expect_problem = [](const Json& config, const std::string& part) {
+    EXPECT_NE(problem_of(config).find(part), std::string::npos) << part;
+  };
+  expect_problem(with("rope_scaling", {{"rope_type", "yarn"}, {"factor", 4.0}}), "rope_type: found yarn");
+  expect_problem(with("rope_scaling", {{"type", "dynamic"}, {"factor", 2.0}}), "found dynamic");
+  expect_problem(with("rope_scaling", {{"type", "linear"}}), "rope_scaling.factor: absent");
+  expect_problem(with("quantization_config", Json::object()), "quantized");
+  expect_problem(with("layer_types", {"sliding_attention"}), "layer_types");
+  auto mistral = with("sliding_window", 4096);
+  mistral["model_type"] = "mistral";
+  mistral["architectures"] = {"MistralForCausalLM"};
+  expect_problem(mistral, "sliding_window");
+}
+
+TEST(DecoderConfig, SurvivesHostileValues) {
+  const std::vector<Json> values{-1, 0, 1e300, 18446744073709551615u, "x", Json::array(), true, 1.5};
+  for (const auto& value : values)
+    for (const auto* key : {"vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "head_dim"})
+      EXPECT_NE(problem_of(with(key, value)).find(key), std::string::npos) << key << " " << value;
+  EXPECT_THROW(DecoderConfig::from_json(Json::array(), "config.json"), DataError);
+  EXPECT_THROW(DecoderConfig::from_json(Json::object(), "config.json"), DataError);
+}
+
+TEST(InverseFrequencies, FollowTheFormula) {
+  const auto frequencies = DecoderConfig::from_json(tiny(), "c").inverse_frequencies();
+  ASSERT_EQ(frequencies.size(), 4u);
+  for (size_t i = 0; i < 4; ++i) EXPECT_NEAR(frequencies[i], std::pow(10000.0, -0.25 * static_cast<double>(i)), 1e-15);
+}
+
+TEST(InverseFrequencies, ScaleLinearly) {
+  const auto plain = DecoderConfig::from_json(tiny(), "c").inverse_frequencies();
+  const auto config = with("rope_scaling", {{"type", "linear"}, {"factor", 4.0}});
+  const auto scaled = DecoderConfig::from_json(config, "c").inverse_frequencies();
+  for (size_t i = 0; i < 4; ++i) EXPECT_DOUBLE_EQ(scaled[i], plain[i] / 4);
+}
+
+TEST(InverseFrequencies, ScaleLongWavesOnlyForLlama3) {
+  auto json = with("rope_scaling", kLlama3);
+  json["rope_theta"] = 5e5;
+  json["head_dim"] = 128;
+  const auto scaled = DecoderConfig::from_json(json, "c").inverse_frequencies();
+  for (size_t i = 0; i < scaled.size(); ++i) {
+    const double plain = std::pow(5e5, -2.0 * static_cast<double>(i) / 128), wavelength = 2 * M_PI / plain;
+    if (wavelength < 2048) EXPECT_DOUBLE_EQ(scaled[i], plain);
+    if (wavelength > 8192) EXPECT_DOUBLE_EQ(scaled[i], plain / 8);
+    if (i > 0) EXPECT_LT(scaled[i], scaled[i - 1]);
+  }
+}
+
+}  // namespace
+}  // namespace ingot::model

@@ -1,0 +1,71 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "model/causal_lm.h"
+#include "model/family_names.h"
+
+namespace ingot::model {
+namespace {
+
+using Row = std::map<std::string, std::string>;
+
+std::vector<std::string> split(const std::string& line) {
+  std::istringstream stream(line);
+  std::vector<std::string> cells;
+  for (std::string cell; std::getline(stream, cell, '\t');) cells.push_back(cell);
+  return cells;
+}
+
+/// The rows of a table of tab-separated columns, by the names in its first line.
+std::vector<Row> read_table(const std::filesystem::path& file) {
+  std::ifstream stream(file);
+  std::string line;
+  std::getline(stream, line);
+  const auto names = split(line);
+  std::vector<Row> rows;
+  while (std::getline(stream, line)) {
+    const auto cells = split(line);
+    for (size_t i = 0; i < cells.size(); ++i) (i == 0 ? rows.emplace_back() : rows.back())[names.at(i)] = cells[i];
+  }
+  return rows;
+}
+
+/// config.json as the table states it.
+Json config_of(const Row& row) {
+  Json config{{"architectures", {row.at("architecture")}}, {"model_type", row.at("model_type")},
+              {"tie_word_embeddings", row.at("tie_word_embeddings") == "1"}, {"rms_norm_eps", 1e-5}};
+  for (const auto* key : {"vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads",
+                          "num_key_value_heads", "head_dim", "intermediate_size", "max_position_embeddings"})
+    config[key] = std::stoll(row.at(key));
+  if (row.at("rope_scaling") != "none") config["rope_scaling"] = Json::parse(row.at("rope_scaling"));
+  return config;
+}
+
+bool is_supported(const Row& row) {
+  const auto fits = [&](const FamilyName& family) { return family.model_type == row.at("model_type"); };
+  return std::any_of(kFamilies.begin(), kFamilies.end(), fits);
+}
+
+TEST(PublishedSizes, EqualTheParametersOnTheMetaDevice) {
+  const std::filesystem::path file = INGOT_SOURCE_DIR "/../shared/models.tsv";
+  if (!std::filesystem::exists(file)) GTEST_SKIP() << "no table of models at " << file;
+  int checked = 0;
+  for (const auto& row : read_table(file)) {
+    if (!is_supported(row)) continue;
+    const auto config = DecoderConfig::from_json(config_of(row), row.at("key"));
+    const auto model = build_model(config, at::kBFloat16, "meta");
+    EXPECT_EQ(model->parameters.num_elements(), std::stoll(row.at("params_total"))) << row.at("key");
+    ++checked;
+  }
+  EXPECT_EQ(checked, 12);
+}
+
+}  // namespace
+}  // namespace ingot::model

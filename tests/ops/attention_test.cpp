@@ -1,0 +1,106 @@
+#include "ops/attention.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include "ops/op_checks.h"
+
+namespace ingot::ops {
+namespace {
+
+using Starts = std::vector<int64_t>;
+
+Operation with_starts(const Starts& starts, decltype(causal_attention)* function) {
+  return [starts, function](const Tensors& in) { return function(in[0], in[1], in[2], starts); };
+}
+
+Tensors random_heads(int64_t batch, int64_t seq, int64_t heads, int64_t kv_heads, int64_t size,
+                     at::ScalarType dtype = at::kFloat) {
+  return {at::randn({batch, seq, heads, size}, dtype), at::randn({batch, seq, kv_heads, size}, dtype),
+          at::randn({batch, seq, kv_heads, size}, dtype)};
+}
+
+Tensors as_bfloat16(const Tensors& inputs) {
+  Tensors out;
+  for (const auto& input : inputs) out.push_back(input.to(at::kBFloat16));
+  return out;
+}
+
+void expect_equals_composite(const Tensors& inputs, const Starts& starts) {
+  const auto fused = with_starts(starts, causal_attention), composite = with_starts(starts, causal_attention_composite);
+  expect_equal_operations(fused, composite, inputs, 1e-5);
+  expect_equal_operations(fused, composite, as_bfloat16(inputs), 0.03);
+}
+
+TEST(CausalAttention, EqualsItsCompositeOnRandomShapes) {
+  at::manual_seed(1);
+  for (const int64_t seq : {2, 33, 150, 300}) {
+    expect_equals_composite(random_heads(2, seq, 6, 2, 16), {});
+    expect_equals_composite(random_heads(1, seq, 4, 4, 10), {});
+    expect_equals_composite(random_heads(1, seq, 5, 1, 64), {});
+  }
+}
+
+TEST(CausalAttention, OfOneTokenIsItsValue) {
+  at::manual_seed(7);
+  for (const auto dtype : {at::kFloat, at::kBFloat16}) {
+    const auto in = random_heads(2, 1, 4, 2, 16, dtype);
+    const auto found = evaluate(with_starts({}, causal_attention), in);
+    EXPECT_TRUE(at::equal(found.output, in[2].repeat_interleave(2, 2)));
+    EXPECT_LE(found.gradients[0].abs().max().item<float>(), 0.02f);  // zero but for roundings
+  }
+}
+
+TEST(CausalAttention, EqualsItsCompositeOnSegments) {
+  at::manual_seed(2);
+  expect_equals_composite(random_heads(2, 40, 4, 2, 8), {0, 7, 14, 15, 40, 47, 80});
+  expect_equals_composite(random_heads(3, 10, 4, 2, 8), {0, 10, 20, 30});
+  expect_equals_composite(random_heads(1, 300, 2, 1, 32), {0, 5, 5, 290, 300});  // an empty segment is harmless
+}
+
+TEST(CausalAttention, PackedSegmentsEqualSeparateRows) {
+  at::manual_seed(3);
+  const auto in = random_heads(1, 30, 4, 2, 8);
+  const auto packed = causal_attention(in[0], in[1], in[2], {0, 12, 30});
+  const auto part = [&](const at::Tensor& x) { return x.narrow(1, 12, 18); };
+  const auto alone = causal_attention(part(in[0]), part(in[1]), part(in[2]), {});
+  EXPECT_LE(relative_error(part(packed), alone), 1e-6);
+}
+
+TEST(CausalAttention, GradientsMatchFiniteDifferences) {
+  at::manual_seed(4);
+  expect_gradients_match(with_starts({0, 2, 5, 6}, causal_attention), random_heads(2, 3, 2, 1, 3, at::kDouble));
+}
+
+TEST(CausalAttention, DoesNotDependOnThreads) {
+  at::manual_seed(5);
+  expect_same_on_any_threads(with_starts({0, 100, 150, 300}, causal_attention), random_heads(2, 150, 4, 2, 16));
+}
+
+TEST(CausalAttention, RejectsHeadsThatDoNotDivide) {
+  const auto in = random_heads(1, 4, 3, 2, 8);
+  EXPECT_THROW(causal_attention(in[0], in[1], in[2], {}), c10::Error);
+}
+
+TEST(CausalAttention, RejectsSegmentsThatEndEarly) {
+  const auto in = random_heads(1, 4, 2, 2, 8);
+  EXPECT_THROW(causal_attention(in[0], in[1], in[2], {0, 3}), c10::Error);
+}
+
+TEST(CachedAttention, GivesTheLastPositionsOfCausalAttention) {
+  at::manual_seed(6);
+  const auto in = random_heads(2, 20, 6, 2, 16);
+  const auto whole = causal_attention(in[0], in[1], in[2], {});
+  for (const int64_t fresh : {1, 7, 20}) {
+    const auto found = cached_attention(in[0].narrow(1, 20 - fresh, fresh), in[1], in[2]);
+    EXPECT_LE(relative_error(found, whole.narrow(1, 20 - fresh, fresh)), 1e-5);
+  }
+}
+
+TEST(CachedAttention, RejectsMorePositionsThanTheCacheHolds) {
+  const auto in = random_heads(1, 4, 2, 2, 8);
+  EXPECT_THROW(cached_attention(in[0], in[1].narrow(1, 0, 3), in[2].narrow(1, 0, 3)), c10::Error);
+}
+
+}  // namespace
+}  // namespace ingot::ops

@@ -1,0 +1,77 @@
+// Answers a JSON request about a Hugging Face folder with a safetensors file, for comparison with transformers:
+//   model_probe FOLDER REQUEST.json OUT_FOLDER
+// The request holds "input_ids" [[...]], "labels" [[...]] (already shifted, -100 where none counts), and, when wanted,
+// "dtype" (float32), "recompute" (none, selective, full), "positions" [[...]] and "segment_starts" [...].
+// The answer, OUT_FOLDER/model.safetensors in float32, holds "logits", "loss" (the sum) and "grad.NAME" for every
+// parameter.
+
+#include <ATen/ATen.h>
+
+#include <iostream>
+
+#include "checkpoint/hf_folder.h"
+#include "core/error.h"
+#include "core/file.h"
+#include "core/json.h"
+#include "model/causal_lm.h"
+
+namespace {
+
+using namespace ingot;
+
+at::Tensor to_tensor(const Json& rows) {
+  std::vector<int64_t> flat;
+  for (const auto& row : rows)
+    for (const auto& id : row) flat.push_back(id.get<int64_t>());
+  const int64_t count = static_cast<int64_t>(rows.size());
+  return at::tensor(flat, at::kLong).view({count, -1});
+}
+
+model::ModelInput input_of(const Json& request) {
+  model::ModelInput input{.tokens = to_tensor(request.at("input_ids")), .positions = {}, .segment_starts = {}};
+  input.positions = request.contains("positions") ? to_tensor(request["positions"])
+                                                  : at::arange(input.tokens.size(1)).expand(input.tokens.sizes());
+  if (request.contains("segment_starts")) input.segment_starts = request["segment_starts"].get<std::vector<int64_t>>();
+  return input;
+}
+
+model::Recompute recompute_of(const std::string& name) {
+  if (name == "none") return model::Recompute::kNone;
+  return name == "full" ? model::Recompute::kFull : model::Recompute::kSelective;
+}
+
+std::unique_ptr<model::CausalLm> load(const std::filesystem::path& folder, const Json& request) {
+  const auto dtype = request.value("dtype", "float32") == "bfloat16" ? at::kBFloat16 : at::kFloat;
+  auto model = model::build_model(model::DecoderConfig::from_folder(folder), dtype, "cpu");
+  const checkpoint::HfWeights weights(folder);
+  const at::NoGradGuard no_grad;
+  for (const auto& parameter : model->parameters.parameters) parameter->value.copy_(weights.load(parameter->name));
+  model->recompute = recompute_of(request.value("recompute", "none"));
+  return model;
+}
+
+std::vector<checkpoint::NamedTensor> answer(const model::CausalLm& model, const Json& request) {
+  const auto input = input_of(request);
+  const auto loss = model.loss_sum(input, to_tensor(request.at("labels")));
+  loss.backward();
+  const at::NoGradGuard no_grad;
+  std::vector<checkpoint::NamedTensor> tensors{{"logits", model.logits(input)}, {"loss", loss.detach().view({1})}};
+  for (const auto& parameter : model.parameters.parameters)
+    tensors.push_back({"grad." + parameter->name, parameter->value.grad()});
+  return tensors;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 4) return kExitConfig;
+  try {
+    const auto request = read_json(argv[2]);
+    const auto model = load(argv[1], request);
+    make_folder(argv[3]);
+    checkpoint::write_hf_weights(argv[3], answer(*model, request), DType::kF32);
+  } catch (const Error& error) {
+    std::cerr << error.what() << "\n";
+    return error.exit_code();
+  }
+}

@@ -1,0 +1,55 @@
+"""The front program starts at once, speaks clearly, and loads neither LibTorch nor Arrow."""
+
+import json
+import statistics
+import subprocess
+import time
+
+import pytest
+
+from conftest import INGOT, STORIES, ingot
+
+MAX_SECONDS = 0.050
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["models"], ["--version"], ["train", "--help"]])
+def test_answers_within_50_ms(arguments):
+    seconds = []
+    for _ in range(10):
+        start = time.perf_counter()
+        subprocess.run([INGOT, *arguments], stdout=subprocess.DEVNULL, check=True)
+        seconds.append(time.perf_counter() - start)
+    assert statistics.median(seconds) < MAX_SECONDS
+
+
+def test_links_neither_libtorch_nor_arrow():
+    needed = subprocess.run(["ldd", INGOT], capture_output=True, text=True, check=True).stdout
+    assert "libc.so" in needed
+    assert "torch" not in needed and "arrow" not in needed and "parquet" not in needed
+
+
+def test_version_names_every_linked_part():
+    text = ingot("--version").stdout
+    for part in ["ingot 0.", "LibTorch 2.", "Arrow 26", "simdjson", "PCRE2", "utf8proc", "yaml-cpp", "CLI11", "OpenSSL"]:
+        assert part in text
+    assert all(line.split()[-1][0].isdigit() for line in text.strip().splitlines())
+
+
+def test_models_lists_32_models_with_exact_parameters():
+    models = json.loads(ingot("models", "--json").stdout)
+    assert len(models) == 32
+    assert {model["key"]: model["parameters"] for model in models}["llama2-7b"] == 6738415616
+    assert "llama2-7b" in ingot("models").stdout
+
+
+@pytest.mark.parametrize("arguments", [[], ["trian"], ["train"], ["train", "a.yaml", "--nope"], ["inspect"],
+                                       ["generate", "--model", STORIES, "--prompt", "x", "--temperature", "-1"]])
+def test_a_wrong_command_line_ends_with_2(arguments):
+    result = ingot(*arguments, check=False)
+    assert result.returncode == 2
+    assert result.stderr + result.stdout
+
+
+@pytest.mark.parametrize("verb", ["train", "preprocess", "tokenize", "eval", "generate", "export", "convert", "inspect", "models"])
+def test_help_shows_examples(verb):
+    assert f"ingot {verb}" in ingot(verb, "--help").stdout

@@ -1,0 +1,227 @@
+#include "train/loop.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <fstream>
+
+#include "checkpoint/run_checkpoint.h"
+#include "core/error.h"
+#include "core/stop.h"
+#include "temporary_folder.h"
+#include "train/tiny_llama.h"
+
+namespace ingot::train {
+namespace {
+
+constexpr int64_t kSteps = 12, kGlobalBatch = 4;
+
+int64_t uneven(uint64_t row) { return static_cast<int64_t>(row % 5) * 4; }
+
+struct Crash : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// The rows of random_rows; before the rows of `step` are given, `act` is called.
+DataSource acting_at(int64_t step, std::function<void()> act) {
+  auto rows = random_rows(40, uneven);
+  return {rows.num_samples, [=, batch = rows.batch](std::span<const uint64_t> samples) {
+            if (samples[0] == static_cast<uint64_t>((step - 1) * kGlobalBatch)) act();
+            return batch(samples);
+          }};
+}
+
+struct Loop : testing::Test {
+  void SetUp() override { clear_stop(); }
+  void TearDown() override { clear_stop(); }
+
+  LoopConfig config(const std::string& run) const {
+    LoopConfig config;
+    config.output_dir = folder / run, config.max_steps = kSteps, config.batch = {kGlobalBatch, 2};
+    config.schedule.learning_rate = 1e-3, config.schedule.warmup_steps = 3;
+    config.optimizer.weight_decay = 0.01, config.save_steps = 3;
+    return config;
+  }
+
+  /// Objects of metrics.jsonl that have the key.
+  std::vector<Json> lines(const std::string& run, const std::string& key) const {
+    std::vector<Json> found;
+    std::ifstream in(folder / run / "metrics.jsonl");
+    for (std::string line; std::getline(in, line);)
+      if (Json object = Json::parse(line); object.contains(key)) found.push_back(std::move(object));
+    return found;
+  }
+
+  std::vector<std::pair<int64_t, double>> losses(const std::string& run) const {
+    std::vector<std::pair<int64_t, double>> found;
+    for (const auto& line : lines(run, "loss")) found.emplace_back(line["step"], line["loss"]);
+    return found;
+  }
+
+  /// Trains without interruption and gives the weights.
+  std::vector<at::Tensor> straight(at::ScalarType dtype) const {
+    const auto model = stories_or_tiny(dtype);
+    EXPECT_FALSE(run_loop(*model, random_rows(40, uneven), nullptr, config("straight")).stopped);
+    return copy_weights(*model);
+  }
+
+  /// Goes on with a model fresh from its start values.
+  std::vector<at::Tensor> finish(at::ScalarType dtype, const std::string& run) const {
+    const auto model = stories_or_tiny(dtype);
+    EXPECT_EQ(run_loop(*model, random_rows(40, uneven), nullptr, config(run)).step, kSteps);
+    return copy_weights(*model);
+  }
+
+  TemporaryFolder folder;
+};
+
+struct LoopOf : Loop, testing::WithParamInterface<at::ScalarType> {};
+
+TEST_P(LoopOf, EndsWithTheSameBitsAfterAStop) {
+  const auto wanted = straight(GetParam());
+  const auto model = stories_or_tiny(GetParam());
+  const auto result = run_loop(*model, acting_at(5, [] { request_stop(SIGTERM); }), nullptr, config("stopped"));
+  EXPECT_TRUE(result.stopped);
+  EXPECT_EQ(result.step, 5);
+  clear_stop();
+  EXPECT_TRUE(same_bits(finish(GetParam(), "stopped"), wanted));
+  EXPECT_EQ(losses("stopped"), losses("straight"));
+  EXPECT_EQ(losses("straight").size(), static_cast<size_t>(kSteps));
+}
+
+TEST_P(LoopOf, EndsWithTheSameBitsAfterACrashBehindASave) {
+  const auto wanted = straight(GetParam());
+  const auto model = stories_or_tiny(GetParam());
+  EXPECT_THROW(run_loop(*model, acting_at(9, [] { throw Crash("power cut"); }), nullptr, config("crashed")), Crash);
+  EXPECT_EQ(losses("crashed").size(), 8u);
+  EXPECT_TRUE(same_bits(finish(GetParam(), "crashed"), wanted));
+  EXPECT_EQ(losses("crashed"), losses("straight"));
+}
+
+INSTANTIATE_TEST_SUITE_P(Precision, LoopOf, testing::Values(at::kFloat, at::kBFloat16),
+                         [](const auto& precision) { return std::string(c10::toString(precision.param)); });
+
+TEST_F(Loop, StartsAnewAfterACrashBeforeTheFirstSave) {
+  const auto model = tiny_llama();
+  EXPECT_THROW(run_loop(*model, acting_at(3, [] { throw Crash("power cut"); }), nullptr, config("run")), Crash);
+  const auto fresh = tiny_llama();
+  run_loop(*fresh, random_rows(40, uneven), nullptr, config("run"));
+  EXPECT_EQ(losses("run").size(), static_cast<size_t>(kSteps));
+}
+
+TEST_F(Loop, EvaluatesBeforeBetweenAndAfter) {
+  const auto model = tiny_llama();
+  auto with_eval = config("run");
+  with_eval.eval_steps = 5;
+  const auto eval = random_rows(3);
+  const auto result = run_loop(*model, random_rows(40), &eval, with_eval);
+  std::vector<int64_t> steps;
+  for (const auto& line : lines("run", "eval_loss")) steps.push_back(line["step"]);
+  EXPECT_EQ(steps, (std::vector<int64_t>{0, 5, 10, 12}));
+  EXPECT_EQ(result.first_evaluation.value().tokens, 48u);
+  EXPECT_EQ(result.last_evaluation.value().loss, lines("run", "eval_loss").back()["eval_loss"].get<double>());
+}
+
+TEST_F(Loop, MakesUpForAnEvaluationThatAStopCutShort) {
+  auto with_eval = config("run");
+  with_eval.eval_steps = 5;
+  const auto eval = random_rows(3);
+  run_loop(*tiny_llama(), acting_at(5, [] { request_stop(SIGINT); }), &eval, with_eval);
+  EXPECT_EQ(lines("run", "eval_loss").size(), 1u);
+  clear_stop();
+  run_loop(*tiny_llama(), random_rows(40), &eval, with_eval);
+  std::vector<int64_t> steps;
+  for (const auto& line : lines("run", "eval_loss")) steps.push_back(line["step"]);
+  EXPECT_EQ(steps, (std::vector<int64_t>{0, 5, 10, 12}));
+}
+
+TEST_F(Loop, SavesByIntervalAtTheEndAndKeepsTheLimit) {
+  auto every_five = config("run");
+  every_five.save_steps = 5, every_five.save_total_limit = 2;
+  run_loop(*tiny_llama(), random_rows(40), nullptr, every_five);
+  const auto kept = checkpoint::list_checkpoints(every_five.output_dir / "checkpoints");
+  ASSERT_EQ(kept.size(), 2u);
+  EXPECT_EQ(kept[0].step, 10);
+  EXPECT_EQ(kept[1].step, 12);
+  EXPECT_EQ(lines("run", "event").size(), 3u);
+}
+
+TEST_F(Loop, DoesNothingMoreForAFinishedRun) {
+  const auto model = tiny_llama(), again = tiny_llama();
+  const auto eval = random_rows(3);
+  const auto first = run_loop(*model, random_rows(40), &eval, config("run"));
+  const auto second = run_loop(*again, random_rows(40), &eval, config("run"));
+  EXPECT_TRUE(same_bits(copy_weights(*model), copy_weights(*again)));
+  EXPECT_EQ(losses("run").size(), static_cast<size_t>(kSteps));
+  EXPECT_EQ(second.last_evaluation.value().loss, first.last_evaluation.value().loss);
+  EXPECT_FALSE(second.last_loss.has_value());
+}
+
+TEST_F(Loop, RefusesToResumeAnotherRun) {
+  run_loop(*tiny_llama(), random_rows(40), nullptr, config("run"));
+  auto batch = config("run"), seed = config("run"), fixed = config("run");
+  batch.batch.global_batch = 8, seed.seed = 43, fixed.fixed["cutoff_len"] = 128;
+  for (const auto& changed : {batch, seed, fixed})
+    EXPECT_THROW(run_loop(*tiny_llama(), random_rows(40), nullptr, changed), ConfigError);
+  EXPECT_THROW(run_loop(*tiny_llama(), random_rows(41), nullptr, config("run")), ConfigError);
+  EXPECT_THROW(run_loop(*tiny_llama(at::kBFloat16), random_rows(40), nullptr, config("run")), ConfigError);
+}
+
+TEST_F(Loop, GoesOnWithMoreStepsAndAnotherRate) {
+  run_loop(*tiny_llama(), random_rows(40), nullptr, config("run"));
+  auto longer = config("run");
+  longer.max_steps = 15, longer.schedule.learning_rate = 5e-4, longer.batch.micro_batch = 4;
+  EXPECT_EQ(run_loop(*tiny_llama(), random_rows(40), nullptr, longer).step, 15);
+  EXPECT_EQ(losses("run").size(), 15u);
+}
+
+TEST_F(Loop, RefusesToOverwriteWhenItMayNotResume) {
+  run_loop(*tiny_llama(), random_rows(40), nullptr, config("run"));
+  auto fresh = config("run");
+  fresh.resume = false;
+  EXPECT_THROW(run_loop(*tiny_llama(), random_rows(40), nullptr, fresh), ConfigError);
+}
+
+TEST_F(Loop, StopsBeforeTheFirstStepWithoutASave) {
+  request_stop(SIGTERM);
+  const auto result = run_loop(*tiny_llama(), random_rows(40), nullptr, config("run"));
+  EXPECT_TRUE(result.stopped);
+  EXPECT_EQ(result.step, 0);
+  EXPECT_TRUE(checkpoint::list_checkpoints(folder / "run" / "checkpoints").empty());
+}
+
+TEST_F(Loop, PrintsALineEveryLoggingStepsAndAtTheEnd) {
+  auto quieter = config("run");
+  quieter.logging_steps = 5;
+  testing::internal::CaptureStdout();
+  run_loop(*tiny_llama(), random_rows(40), nullptr, quieter);
+  const std::string out = testing::internal::GetCapturedStdout();
+  EXPECT_EQ(std::count(out.begin(), out.end(), '\n'), 3);
+  for (const char* step : {"iteration        5/", "iteration       10/", "iteration       12/"})
+    EXPECT_NE(out.find(step), out.npos) << out;
+  EXPECT_EQ(losses("run").size(), static_cast<size_t>(kSteps));
+}
+
+TEST_F(Loop, FollowsTheSchedule) {
+  run_loop(*tiny_llama(), random_rows(40), nullptr, config("run"));
+  ScheduleConfig schedule = config("run").schedule;
+  schedule.total_steps = kSteps;
+  for (const auto& line : lines("run", "loss"))
+    EXPECT_EQ(line["learning_rate"].get<double>(), learning_rate_at(schedule, line["step"].get<int64_t>() - 1));
+}
+
+TEST_F(Loop, ReportsEveryProblemOfItsConfig) {
+  auto broken = config("run");
+  broken.batch.micro_batch = 3, broken.logging_steps = 0, broken.save_steps = -1, broken.optimizer.adam_beta1 = 2;
+  try {
+    run_loop(*tiny_llama(), random_rows(40), nullptr, broken);
+    FAIL() << "nothing was thrown";
+  } catch (const ConfigError& error) {
+    for (const char* field : {"global_batch_size", "logging_steps", "save_steps", "adam_beta1"})
+      EXPECT_NE(std::string(error.what()).find(field), std::string::npos) << error.what();
+  }
+}
+
+}  // namespace
+}  // namespace ingot::train

@@ -1,0 +1,124 @@
+#include "train/step.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <numeric>
+
+#include "core/error.h"
+#include "train/flops.h"
+#include "train/model_input.h"
+#include "train/tiny_llama.h"
+
+namespace ingot::train {
+namespace {
+
+constexpr int64_t kGlobalBatch = 8, kSteps = 5;
+
+int64_t uneven(uint64_t row) { return row % 4 == 0 ? 16 : static_cast<int64_t>(row % 3); }
+
+StepPlan plan_of(int64_t step, int64_t micro_batch) {
+  StepPlan plan{.step = step, .samples = std::vector<uint64_t>(kGlobalBatch)};
+  plan.micro_batch = micro_batch, plan.learning_rate = 1e-3;
+  std::iota(plan.samples.begin(), plan.samples.end(), static_cast<uint64_t>((step - 1) * kGlobalBatch));
+  return plan;
+}
+
+std::vector<double> losses(int64_t micro_batch, const LabelCount& label_count) {
+  const auto model = tiny_llama();
+  const auto source = random_rows(64, label_count);
+  Optimizer optimizer(model->parameters, {.weight_decay = 0.01});
+  std::vector<double> found;
+  for (int64_t step = 1; step <= kSteps; ++step)
+    found.push_back(train_step(*model, optimizer, source, plan_of(step, micro_batch)).loss);
+  return found;
+}
+
+void expect_near(const std::vector<double>& a, const std::vector<double>& b) {
+  for (size_t i = 0; i < a.size(); ++i) EXPECT_NEAR(a[i], b[i], 1e-6) << "step " << i + 1;
+}
+
+TEST(Step, GivesTheSameLossesForEveryMicroBatch) {
+  const auto whole = losses(8, {});
+  expect_near(losses(1, {}), whole);
+  expect_near(losses(2, {}), whole);
+  EXPECT_LT(whole.back(), whole.front());
+}
+
+TEST(Step, GivesTheSameLossesForEveryMicroBatchWithUnevenLabels) {
+  const auto whole = losses(8, uneven);
+  expect_near(losses(1, uneven), whole);
+  expect_near(losses(2, uneven), whole);
+}
+
+TEST(Step, DiffersFromTheMeanOfMicroBatchMeansWithUnevenLabels) {
+  const auto model = tiny_llama();
+  const auto source = random_rows(64, uneven);
+  double mean_of_means = 0, parts = 0;
+  for (uint64_t row = 0; row < kGlobalBatch; ++row) {
+    const auto batch = source.batch({&row, 1});
+    if (batch.num_labels() == 0) continue;
+    const auto input = to_model_input(batch, *model);
+    const double sum = model->loss_sum(input.input, input.labels).item<double>();
+    mean_of_means += sum / static_cast<double>(batch.num_labels());
+    ++parts;
+  }
+  EXPECT_GT(std::abs(mean_of_means / parts - losses(1, uneven)[0]), 1e-3);
+}
+
+/// Mean loss of the global batch of step 1 in one piece.
+at::Tensor mean_loss(const model::CausalLm& model, const DataSource& source) {
+  const auto batch = source.batch(plan_of(1, 1).samples);
+  const auto input = to_model_input(batch, model);
+  return model.loss_sum(input.input, input.labels) / batch.num_labels();
+}
+
+TEST(Step, ReportsTheGradientNormOfTheMeanLoss) {
+  const auto model = tiny_llama(), same = tiny_llama();
+  const auto source = random_rows(64, uneven);
+  Optimizer optimizer(model->parameters, {}), other(same->parameters, {});
+  const StepResult result = train_step(*model, optimizer, source, plan_of(1, 2));
+  mean_loss(*same, source).backward();
+  double squares = 0;
+  for (const auto& parameter : same->parameters.parameters)
+    squares += parameter->value.grad().to(at::kDouble).square().sum().item<double>();
+  EXPECT_NEAR(result.grad_norm, std::sqrt(squares), 1e-5 * std::sqrt(squares));
+  EXPECT_EQ(result.labels, static_cast<uint64_t>(source.batch(plan_of(1, 1).samples).num_labels()));
+}
+
+TEST(Step, CountsTokensAndFlopsOfAllMicroBatches) {
+  const auto model = tiny_llama();
+  const auto source = random_rows(64);
+  Optimizer optimizer(model->parameters, {});
+  const StepResult result = train_step(*model, optimizer, source, plan_of(1, 2));
+  EXPECT_EQ(result.tokens, 8u * 16);
+  EXPECT_DOUBLE_EQ(result.flops, model_flops(*model, source.batch(plan_of(1, 1).samples)));
+}
+
+TEST(Step, RefusesAGlobalBatchWithoutLabelsAndNamesItsSamples) {
+  const auto model = tiny_llama();
+  Optimizer optimizer(model->parameters, {});
+  const auto before = copy_weights(*model);
+  try {
+    train_step(*model, optimizer, random_rows(64, [](uint64_t) { return 0; }), plan_of(3, 2));
+    FAIL() << "nothing was thrown";
+  } catch (const DataError& error) {
+    const std::string message = error.what();
+    EXPECT_NE(message.find("step 3: samples 16, 17, 18, 19, 20, 21, 22, 23: "), message.npos) << message;
+  }
+  EXPECT_TRUE(same_bits(copy_weights(*model), before));
+}
+
+TEST(Step, FollowsAnotherDtypeClosely) {
+  const auto exact = tiny_llama(), rounded = tiny_llama(at::kBFloat16);
+  const auto source = random_rows(64);
+  Optimizer a(exact->parameters, {}), b(rounded->parameters, {});
+  for (int64_t step = 1; step <= kSteps; ++step) {
+    const double loss = train_step(*exact, a, source, plan_of(step, 4)).loss;
+    EXPECT_NEAR(train_step(*rounded, b, source, plan_of(step, 4)).loss, loss, 0.02) << "step " << step;
+  }
+}
+
+}  // namespace
+}  // namespace ingot::train
