@@ -48,15 +48,19 @@ def run_gtest(program, label, totals, environment):
         report = pathlib.Path(folder) / "report.json"
         command = [program, "--gtest_brief=1", f"--gtest_output=json:{report}"]
         try:
-            status = subprocess.run(command, cwd=ROOT, env=environment, timeout=TIMEOUT_SECONDS, check=False).returncode
-        except subprocess.TimeoutExpired:
-            status = -1
+            run = subprocess.run(command, cwd=ROOT, env=environment, timeout=TIMEOUT_SECONDS, check=False,
+                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            status, output = run.returncode, run.stdout
+        except subprocess.TimeoutExpired as slow:
+            status, output = -1, slow.stdout or b""
         suites = json.loads(report.read_text())["testsuites"] if report.exists() else []
     for suite in suites:
         for test in suite["testsuite"]:
             totals.add(*[gtest_outcome(test)[0], f"{label} {suite['name']}.{test['name']}", gtest_outcome(test)[1]])
     if not suites or (status != 0 and not any(name.startswith(label) for name in totals.failed)):
         totals.add("failed", f"{label}: ended with {status} before it could report")
+    if status != 0:
+        print(output.decode(errors="replace")[-20000:])
     print(f"{label}: {time.monotonic() - start:.0f} s", flush=True)
 
 

@@ -28,33 +28,17 @@ std::pair<float, float> normal_pair(uint64_t bits) {
   return {radius * std::cos(angle), radius * std::sin(angle)};
 }
 
-/// Elements 2i and 2i+1 come from draw i, so any shard can be filled alone.
-template <class T>
+/// Elements 2i and 2i+1 come from draw i, so any shard can be filled alone. `value` is contiguous float32 on the CPU.
 void fill_normal(at::Tensor& value, float std, uint64_t seed, uint64_t stream) {
-  T* data = value.mutable_data_ptr<T>();
+  float* data = value.mutable_data_ptr<float>();
   const int64_t n = value.numel();
   at::parallel_for(0, (n + 1) / 2, 4096, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const auto [first, second] = normal_pair(random_bits(seed, stream, static_cast<uint64_t>(i)));
-      data[2 * i] = static_cast<T>(first * std);
-      if (2 * i + 1 < n) data[2 * i + 1] = static_cast<T>(second * std);
+      data[2 * i] = first * std;
+      if (2 * i + 1 < n) data[2 * i + 1] = second * std;
     }
   });
-}
-
-void initialize(Parameter& parameter, uint64_t seed) {
-  auto& value = parameter.value;
-  if (parameter.init == Init::kOnes) value.fill_(1);
-  if (parameter.init == Init::kZeros) value.zero_();
-  if (parameter.init != Init::kNormal) return;
-  auto filled = value.device().is_cpu() ? value : at::empty(value.sizes(), value.options().device(at::kCPU));
-  const uint64_t stream = random_stream::kInit ^ hash_of(parameter.name) << 8;
-  const auto std = static_cast<float>(parameter.init_std);
-  if (filled.scalar_type() == at::kFloat)
-    fill_normal<float>(filled, std, seed, stream);
-  else
-    fill_normal<c10::BFloat16>(filled, std, seed, stream);
-  if (!value.device().is_cpu()) value.copy_(filled);
 }
 
 }  // namespace
@@ -102,9 +86,18 @@ at::Tensor ParameterScope::add(Parameter parameter) const {
   return list_->parameters.back()->value;
 }
 
-void initialize_parameters(ParameterList& list, uint64_t seed) {
+at::Tensor initial_value(const Parameter& parameter, uint64_t seed) {
+  if (parameter.init == Init::kOnes) return at::ones(parameter.shape, at::kFloat);
+  if (parameter.init == Init::kZeros) return at::zeros(parameter.shape, at::kFloat);
+  auto value = at::empty(parameter.shape, at::kFloat);
+  const uint64_t stream = random_stream::kInit ^ hash_of(parameter.name) << 8;
+  fill_normal(value, static_cast<float>(parameter.init_std), seed, stream);
+  return value;
+}
+
+void initialize_parameters(const ParameterList& list, uint64_t seed) {
   const at::NoGradGuard no_grad;
-  for (const auto& parameter : list.parameters) initialize(*parameter, seed);
+  for (const auto& parameter : list.parameters) parameter->value.copy_(initial_value(*parameter, seed));
 }
 
 }  // namespace ingot::model

@@ -49,7 +49,10 @@ class ParameterScope {
   std::string device_, prefix_;
 };
 
-/// Fills every parameter from (seed, parameter name, element index): the same whatever the threads or the layout.
-void initialize_parameters(ParameterList& list, uint64_t seed);
+/// A parameter's first value, float32 on the CPU, from (seed, parameter name, element index): the same whatever the
+/// threads or the layout.
+at::Tensor initial_value(const Parameter& parameter, uint64_t seed);
+/// Fills every parameter with its initial_value, rounded to the parameter's type.
+void initialize_parameters(const ParameterList& list, uint64_t seed);
 
 }  // namespace ingot::model

@@ -56,18 +56,36 @@ model::Recompute recompute_kind(const std::string& name) {
   return name == "selective" ? model::Recompute::kSelective : model::Recompute::kFull;
 }
 
-std::unique_ptr<model::CausalLm> make_model(const TrainConfig& config) {
-  const at::ScalarType type = compute_type(config.precision, "precision");
+/// A filled model, and the values that it had before they were rounded to the type that it computes in.
+struct Start {
   std::unique_ptr<model::CausalLm> model;
-  if (config.train_from_scratch) {
-    model = model::build_model(model::DecoderConfig::from_folder(config.model_name_or_path), type, "cpu");
-    model::initialize_parameters(model->parameters, config.seed);
-  } else {
-    model = load_model(config.model_name_or_path, type);
-  }
-  model->recompute = recompute_kind(config.recompute);
-  log_info(fmt::format("{}: {:.2f} M parameters", config.model_name_or_path.string(), model->parameters.num_elements() / 1e6));
-  return model;
+  train::ExactWeights exact_weights;
+};
+
+Start from_scratch(const TrainConfig& config, at::ScalarType type) {
+  Start start{model::build_model(model::DecoderConfig::from_folder(config.model_name_or_path), type, "cpu"), {}};
+  const model::ParameterList& list = start.model->parameters;
+  model::initialize_parameters(list, config.seed);
+  start.exact_weights = [&list, seed = config.seed](const std::string& name) {
+    return model::initial_value(*list.find(name), seed);
+  };
+  return start;
+}
+
+Start from_weights(const TrainConfig& config, at::ScalarType type) {
+  Start start{load_model(config.model_name_or_path, type), {}};
+  const auto weights = std::make_shared<checkpoint::HfWeights>(config.model_name_or_path);
+  start.exact_weights = [weights](const std::string& name) { return weights->load(name); };
+  return start;
+}
+
+Start make_model(const TrainConfig& config) {
+  const at::ScalarType type = compute_type(config.precision, "precision");
+  Start start = config.train_from_scratch ? from_scratch(config, type) : from_weights(config, type);
+  start.model->recompute = recompute_kind(config.recompute);
+  log_info(fmt::format("{}: {:.2f} M parameters", config.model_name_or_path.string(),
+                       start.model->parameters.num_elements() / 1e6));
+  return start;
 }
 
 train::LoopConfig loop_config(const TrainConfig& config, uint64_t num_train_rows) {
@@ -148,10 +166,11 @@ int train(const TrainRequest& request) {
   check_vocabulary(config);
   open_run(config, run);
   const Sources sources = open_sources(config);
-  const auto model = make_model(config);
+  const auto [model, exact_weights] = make_model(config);
   print_samples(config, *model, "before");
-  const auto result = train::run_loop(*model, sources.train, sources.eval ? &*sources.eval : nullptr,
-                                      loop_config(config, sources.num_train_rows));
+  auto loop = loop_config(config, sources.num_train_rows);
+  loop.exact_weights = exact_weights;
+  const auto result = train::run_loop(*model, sources.train, sources.eval ? &*sources.eval : nullptr, loop);
   if (result.stopped) return kExitTerminated;
   export_model({run.path, {}, config.export_dtype});
   report(result);
