@@ -1,12 +1,9 @@
 # ingot_room(NAME [TORCH] [USES room...] [PUBLIC target...] [PRIVATE target...])
-# One static library ingot_NAME of every .cpp in src/NAME. USES names the rooms of lower rank that it includes;
+# One static library ingot_NAME of every .cpp under src/NAME. USES names the rooms of lower rank that it includes;
 # PUBLIC and PRIVATE name foreign libraries. TORCH gives it LibTorch, OpenMP and the shared precompiled header.
 function(ingot_room name)
   cmake_parse_arguments(room "TORCH" "" "USES;PUBLIC;PRIVATE" ${ARGN})
-  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
-  if(NOT sources)
-    return()
-  endif()
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
   add_library(ingot_${name} STATIC ${sources})
   target_include_directories(ingot_${name} PUBLIC ${PROJECT_SOURCE_DIR}/src)
   foreach(used ${room_USES})

@@ -6,12 +6,12 @@
 #include <charconv>
 
 #include "checkpoint/checkpoint_name.h"
-#include "checkpoint/in_quotes.h"
 #include "checkpoint/manifest.h"
 #include "checkpoint/run_checkpoint.h"
 #include "checkpoint/staging.h"
 #include "core/error.h"
 #include "core/log.h"
+#include "core/printable.h"
 #include "core/progress.h"
 #include "core/sha256.h"
 

@@ -6,8 +6,8 @@
 #include <cstring>
 
 #include "checkpoint/hf_index.h"
-#include "checkpoint/in_quotes.h"
 #include "core/error.h"
+#include "core/printable.h"
 
 namespace ingot::checkpoint {
 namespace fs = std::filesystem;

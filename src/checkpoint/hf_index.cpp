@@ -4,9 +4,9 @@
 
 #include <nlohmann/json.hpp>
 
-#include "checkpoint/in_quotes.h"
 #include "core/error.h"
 #include "core/file.h"
+#include "core/printable.h"
 
 namespace ingot::checkpoint {
 namespace {

@@ -2,9 +2,9 @@
 
 #include <fmt/format.h>
 
-#include "checkpoint/in_quotes.h"
 #include "core/error.h"
 #include "core/file.h"
+#include "core/printable.h"
 #include "core/sha256.h"
 
 namespace ingot::checkpoint {

@@ -4,9 +4,9 @@
 
 #include <stdexcept>
 
-#include "checkpoint/in_quotes.h"
 #include "checkpoint/safetensors_header.h"
 #include "core/error.h"
+#include "core/printable.h"
 #include "core/sha256.h"
 
 namespace ingot::checkpoint {

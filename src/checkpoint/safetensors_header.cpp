@@ -7,9 +7,9 @@
 #include <stdexcept>
 #include <unordered_set>
 
-#include "checkpoint/in_quotes.h"
 #include "core/error.h"
 #include "core/json.h"
+#include "core/printable.h"
 
 namespace ingot::checkpoint {
 namespace {

@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "core/file.h"
+#include "core/printable.h"
 
 namespace ingot {
 namespace {
@@ -18,7 +19,7 @@ Json parse_json(std::string_view text, const std::string& name) {
   try {
     return Json::parse(text, limit_depth);
   } catch (const nlohmann::json::exception& error) {
-    throw DataError(fmt::format("{}: not valid JSON: {}", name, error.what()));
+    throw DataError(fmt::format("{}: not valid JSON: {}", name, printable(error.what())));
   }
 }
 

@@ -33,9 +33,7 @@ Attention::Attention(const ParameterScope& params, const DecoderConfig& config, 
       index(layer) {}
 
 at::Tensor Attention::forward(const RemakableInput& h, const Pass& pass) const {
-  std::vector<at::Tensor> biases;
-  if (q.bias.defined()) biases = {q.bias, k.bias, v.bias};
-  const auto projected = ops::linears(h.value, {q.weight, k.weight, v.weight}, biases, h.remake);
+  const auto projected = project(h, {&q, &k, &v});
   const auto heads = [&](const at::Tensor& x) { return x.unflatten(-1, {-1, head_dim}); };  // [batch, seq, heads, dim]
   const auto queries = ops::rotary(heads(projected[0]), pass.rope.cos, pass.rope.sin);
   const auto keys = ops::rotary(heads(projected[1]), pass.rope.cos, pass.rope.sin);
@@ -47,7 +45,7 @@ at::Tensor Attention::forward(const RemakableInput& h, const Pass& pass) const {
     const auto seen = extend(*pass.cache, index, keys, values);
     mixed = ops::cached_attention(queries, seen.keys, seen.values);
   }
-  return ops::linear(mixed.flatten(2), o.weight, o.bias);
+  return project({mixed.flatten(2), {}}, o);
 }
 
 Mlp::Mlp(const ParameterScope& params, const DecoderConfig& config)
@@ -59,13 +57,11 @@ Mlp::Mlp(const ParameterScope& params, const DecoderConfig& config)
            config.initializer_range) {}
 
 at::Tensor Mlp::forward(const RemakableInput& h, const Pass& pass) const {
-  std::vector<at::Tensor> biases;
-  if (gate.bias.defined()) biases = {gate.bias, up.bias};
-  const auto projected = ops::linears(h.value, {gate.weight, up.weight}, biases, h.remake);
+  const auto projected = project(h, {&gate, &up});
   ops::Remake remake;
   if (pass.remake_inputs)
     remake = [g = projected[0].detach(), u = projected[1].detach()] { return ops::swiglu(g, u); };
-  return ops::linear(ops::swiglu(projected[0], projected[1]), down.weight, down.bias, remake);
+  return project({ops::swiglu(projected[0], projected[1]), remake}, down);
 }
 
 DecoderLayer::DecoderLayer(const ParameterScope& params, const DecoderConfig& config, size_t index)

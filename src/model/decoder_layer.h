@@ -10,7 +10,6 @@
 #include "model/parameters.h"
 #include "model/projection.h"
 #include "model/rope_table.h"
-#include "ops/linear.h"
 
 namespace ingot::model {
 
@@ -20,12 +19,6 @@ struct Pass {
   std::vector<int64_t> segment_starts;     // see ops/attention.h
   bool remake_inputs = false;              // make norm and SwiGLU outputs again in the backward pass
   KeyValueCache* cache = nullptr;          // set for generation: its positions come before these
-};
-
-/// A matrix product's input with the way to make it again; `remake` is empty when it is to be kept.
-struct RemakableInput {
-  at::Tensor value;
-  ops::Remake remake;
 };
 
 /// Scales each vector to unit mean square. Parameter: weight [hidden].

@@ -21,7 +21,7 @@ struct Parameter {
   double init_std = 0.02;
   bool trainable = true;
   bool decay = true;  // weight decay applies: matrices yes, norms and biases no
-  at::Tensor value;
+  at::Tensor value = {};
 };
 
 /// All parameters of a model in one ordered list; checkpoints, optimizer groups, planning and HF names read it.

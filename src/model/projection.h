@@ -2,11 +2,18 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <string>
+#include <vector>
 
 #include "model/parameters.h"
+#include "ops/linear.h"
 
 namespace ingot::model {
+
+/// A matrix product's input with the way to make it again; `remake` is empty when it is to be kept.
+struct RemakableInput {
+  at::Tensor value;
+  ops::Remake remake;
+};
 
 /// A linear layer's parameters: `weight` [out, in] and `bias` [out], undefined when there is none.
 struct Projection {
@@ -14,5 +21,11 @@ struct Projection {
   Projection(const ParameterScope& params, Sizes sizes, bool has_bias, double init_std);
   at::Tensor weight, bias;
 };
+
+/// The output of a projection of h [..., in]: [..., out].
+at::Tensor project(const RemakableInput& h, const Projection& projection);
+
+/// The outputs of several projections of one input as one step of the graph; all of them have a bias or none has.
+std::vector<at::Tensor> project(const RemakableInput& h, const std::vector<const Projection*>& projections);
 
 }  // namespace ingot::model

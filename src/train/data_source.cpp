@@ -1,6 +1,6 @@
 #include "train/data_source.h"
 
-#include "data/sampler.h"
+#include "data/shards/sampler.h"
 
 namespace ingot::train {
 

@@ -6,8 +6,8 @@
 #include <span>
 #include <vector>
 
-#include "data/batch.h"
-#include "data/row_dataset.h"
+#include "data/shards/batch.h"
+#include "data/shards/row_dataset.h"
 
 namespace ingot::train {
 

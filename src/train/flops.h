@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "data/batch.h"
+#include "data/shards/batch.h"
 #include "model/causal_lm.h"
 
 namespace ingot::train {

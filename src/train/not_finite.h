@@ -4,7 +4,7 @@
 #include <span>
 #include <string>
 
-#include "data/batch.h"
+#include "data/shards/batch.h"
 #include "model/causal_lm.h"
 #include "train/optimizer.h"
 

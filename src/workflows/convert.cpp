@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "checkpoint/gguf_convert.h"
+#include "checkpoint/gguf/gguf_convert.h"
 #include "core/error.h"
 #include "core/log.h"
 

@@ -10,7 +10,7 @@
 #include "core/error.h"
 #include "core/json.h"
 #include "core/progress.h"
-#include "data/record_reader.h"
+#include "data/files/record_reader.h"
 #include "workflows/load_model.h"
 #include "workflows/scoring.h"
 

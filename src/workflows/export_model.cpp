@@ -62,7 +62,7 @@ DType export_dtype(const std::string& name, const model::DecoderConfig& config) 
 
 /// Puts `staging` in the place of `folder`; the old folder goes only once the new one is complete.
 void replace_folder(const fs::path& staging, const fs::path& folder) {
-  const fs::path old = folder.parent_path() / ("." + folder.filename().string() + ".old");
+  const fs::path old = folder.parent_path() / fmt::format(".{}.old", folder.filename().string());
   fs::remove_all(old);
   if (fs::exists(folder)) fs::rename(folder, old);
   fs::rename(staging, folder);
@@ -86,7 +86,7 @@ int export_model(const ExportRequest& request) {
   const auto config = model::DecoderConfig::from_folder(run.source());
   const DType dtype = export_dtype(request.dtype, config);
   const auto parameters = exported_parameters(*loaded, config);
-  const fs::path staging = folder.parent_path() / ("." + folder.filename().string() + ".partial");
+  const fs::path staging = folder.parent_path() / fmt::format(".{}.partial", folder.filename().string());
   fs::remove_all(staging);
   try {
     copy_companion_files(run.source(), staging);

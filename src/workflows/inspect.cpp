@@ -8,8 +8,8 @@
 
 #include "core/error.h"
 #include "core/json.h"
-#include "data/indexed_dataset.h"
-#include "data/tokenizer.h"
+#include "data/shards/indexed_dataset.h"
+#include "data/tokenizer/tokenizer.h"
 
 namespace ingot::workflows {
 namespace fs = std::filesystem;

@@ -1,5 +1,5 @@
 #include "core/error.h"
-#include "data/raw_rows.h"
+#include "data/files/raw_rows.h"
 #include "workflows/inspect.h"
 
 namespace ingot::workflows {

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "data/preprocess.h"
+#include "data/shards/preprocess.h"
 #include "workflows/train.h"
 #include "workflows/train_config.h"
 

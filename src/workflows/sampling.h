@@ -7,7 +7,7 @@
 #include <span>
 #include <vector>
 
-#include "data/tokenizer.h"
+#include "data/tokenizer/tokenizer.h"
 #include "model/causal_lm.h"
 
 namespace ingot::workflows {

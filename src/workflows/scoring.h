@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <span>
 
-#include "data/tokenizer.h"
+#include "data/tokenizer/tokenizer.h"
 #include "model/causal_lm.h"
 
 namespace ingot::workflows {

@@ -10,7 +10,7 @@
 #include "core/log.h"
 #include "core/sha256.h"
 #include "core/stop.h"
-#include "data/sampler.h"
+#include "data/shards/sampler.h"
 #include "train/loop.h"
 #include "workflows/export_model.h"
 #include "workflows/load_model.h"
@@ -28,6 +28,7 @@ struct Sources {
   train::DataSource train;
   std::optional<train::DataSource> eval;
   uint64_t num_train_rows = 0;
+  std::string sha256;  // of the training set's tokens
 };
 
 std::shared_ptr<const data::RowDataset> open_rows(const TrainConfig& config, const fs::path& prefix) {
@@ -38,10 +39,12 @@ std::shared_ptr<const data::RowDataset> open_rows(const TrainConfig& config, con
 std::vector<uint64_t> all_rows(const data::RowDataset& rows) { return data::split_rows(rows.num_rows(), 0, 0).train; }
 
 Sources open_sources(const TrainConfig& config) {
-  const auto rows = open_rows(config, prepare_dataset(config, config.dataset, "train").prefix);
+  const auto prepared = prepare_dataset(config, config.dataset, "train");
+  const auto rows = open_rows(config, prepared.prefix);
   const double wanted = config.val_size < 1 ? config.val_size * static_cast<double>(rows->num_rows()) : config.val_size;
   const auto split = data::split_rows(rows->num_rows(), static_cast<uint64_t>(std::llround(wanted)), config.seed);
-  Sources sources{train::training_source(rows, split.train, {config.seed, config.shuffle}), {}, split.train.size()};
+  Sources sources{train::training_source(rows, split.train, {config.seed, config.shuffle}), {}, split.train.size(),
+                  prepared.bin_sha256};
   if (!config.eval_dataset.empty()) {
     const auto eval_rows = open_rows(config, prepare_dataset(config, config.eval_dataset, "eval").prefix);
     sources.eval = train::evaluation_source(eval_rows, all_rows(*eval_rows));
@@ -88,13 +91,13 @@ Start make_model(const TrainConfig& config) {
   return start;
 }
 
-train::LoopConfig loop_config(const TrainConfig& config, uint64_t num_train_rows) {
+train::LoopConfig loop_config(const TrainConfig& config, const Sources& sources) {
   train::LoopConfig loop;
   loop.output_dir = config.output_dir;
   loop.batch = {config.global_batch_size, config.micro_batch_size};
   loop.max_steps = config.max_steps > 0
                        ? config.max_steps
-                       : train::steps_of_epochs(config.num_train_epochs, num_train_rows, config.global_batch_size);
+                       : train::steps_of_epochs(config.num_train_epochs, sources.num_train_rows, config.global_batch_size);
   const auto ratio_steps = static_cast<int64_t>(std::ceil(config.warmup_ratio * static_cast<double>(loop.max_steps)));
   loop.schedule = {config.lr_scheduler_type, config.learning_rate, config.min_lr,
                    config.warmup_steps > 0 ? config.warmup_steps : ratio_steps, loop.max_steps, config.lr_wsd_decay_steps};
@@ -104,7 +107,8 @@ train::LoopConfig loop_config(const TrainConfig& config, uint64_t num_train_rows
   loop.save_total_limit = config.save_total_limit;
   loop.eval_steps = config.eval_steps;
   loop.logging_steps = config.logging_steps;
-  loop.fixed = Json{{"cutoff_len", config.cutoff_len},
+  loop.fixed = Json{{"sha256 of the dataset's tokens", sources.sha256},
+                    {"cutoff_len", config.cutoff_len},
                     {"shuffle", config.shuffle},
                     {"val_size", config.val_size},
                     {"reset_position_ids", config.reset_position_ids},
@@ -168,7 +172,7 @@ int train(const TrainRequest& request) {
   const Sources sources = open_sources(config);
   const auto [model, exact_weights] = make_model(config);
   print_samples(config, *model, "before");
-  auto loop = loop_config(config, sources.num_train_rows);
+  auto loop = loop_config(config, sources);
   loop.exact_weights = exact_weights;
   const auto result = train::run_loop(*model, sources.train, sources.eval ? &*sources.eval : nullptr, loop);
   if (result.stopped) return kExitTerminated;

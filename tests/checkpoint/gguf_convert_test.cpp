@@ -1,10 +1,10 @@
-#include "checkpoint/gguf_convert.h"
+#include "checkpoint/gguf/gguf_convert.h"
 
 #include <random>
 
+#include "checkpoint/gguf/rope_factors.h"
 #include "checkpoint/gguf_builder.h"
 #include "checkpoint/hf_folder.h"
-#include "checkpoint/rope_factors.h"
 #include "checkpoint/support.h"
 #include "core/error.h"
 #include "core/file.h"

@@ -1,4 +1,4 @@
-#include "checkpoint/gguf.h"
+#include "checkpoint/gguf/gguf.h"
 
 #include <random>
 

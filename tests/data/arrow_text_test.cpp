@@ -1,4 +1,4 @@
-#include "data/arrow_text.h"
+#include "data/files/arrow_text.h"
 
 #include <gtest/gtest.h>
 

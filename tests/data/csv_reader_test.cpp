@@ -1,4 +1,4 @@
-#include "data/csv_reader.h"
+#include "data/files/csv_reader.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "data/indexed_dataset.h"
+#include "data/shards/indexed_dataset.h"
 
 #include <gtest/gtest.h>
 

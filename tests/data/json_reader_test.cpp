@@ -1,4 +1,4 @@
-#include "data/json_reader.h"
+#include "data/files/json_reader.h"
 
 #include <gtest/gtest.h>
 

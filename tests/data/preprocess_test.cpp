@@ -1,4 +1,4 @@
-#include "data/preprocess.h"
+#include "data/shards/preprocess.h"
 
 #include <gtest/gtest.h>
 #include <sys/mount.h>
@@ -12,7 +12,7 @@
 #include "core/json.h"
 #include "core/log.h"
 #include "core/stop.h"
-#include "data/indexed_dataset.h"
+#include "data/shards/indexed_dataset.h"
 #include "test_files.h"
 
 namespace ingot::data {

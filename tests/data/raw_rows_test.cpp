@@ -1,4 +1,4 @@
-#include "data/raw_rows.h"
+#include "data/files/raw_rows.h"
 
 #include <gtest/gtest.h>
 

@@ -1,9 +1,9 @@
-#include "data/record_reader.h"
+#include "data/files/record_reader.h"
 
 #include <gtest/gtest.h>
 
 #include "core/error.h"
-#include "data/file_format.h"
+#include "data/files/file_format.h"
 #include "test_files.h"
 
 namespace ingot::data {

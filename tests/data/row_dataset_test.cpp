@@ -1,4 +1,4 @@
-#include "data/row_dataset.h"
+#include "data/shards/row_dataset.h"
 
 #include <gtest/gtest.h>
 

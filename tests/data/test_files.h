@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "core/file.h"
-#include "data/record_reader.h"
-#include "data/tokenizer.h"
+#include "data/files/record_reader.h"
+#include "data/tokenizer/tokenizer.h"
 #include "temporary_folder.h"
 
 namespace ingot::data {

@@ -11,8 +11,8 @@
 
 #include "core/error.h"
 #include "core/file.h"
-#include "data/sentencepiece_model.h"
-#include "data/tokenizer_files.h"
+#include "data/tokenizer/sentencepiece_model.h"
+#include "data/tokenizer/tokenizer_files.h"
 #include "temporary_folder.h"
 
 namespace ingot::data {

@@ -6,7 +6,7 @@
 #include <thread>
 
 #include "core/json.h"
-#include "data/byte_alphabet.h"
+#include "data/tokenizer/byte_alphabet.h"
 #include "data/tokenizer_fixtures.h"
 
 namespace ingot::data {

@@ -3,11 +3,11 @@
 #include <random>
 
 #include "core/error.h"
-#include "data/bpe_builder.h"
-#include "data/nfc.h"
-#include "data/prefix_tree.h"
-#include "data/pretokenizer.h"
-#include "data/utf8.h"
+#include "data/tokenizer/bpe_builder.h"
+#include "data/tokenizer/nfc.h"
+#include "data/tokenizer/prefix_tree.h"
+#include "data/tokenizer/pretokenizer.h"
+#include "data/tokenizer/utf8.h"
 
 namespace ingot::data {
 namespace {

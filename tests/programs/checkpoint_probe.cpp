@@ -11,7 +11,7 @@
 #include <span>
 #include <string>
 
-#include "checkpoint/gguf.h"
+#include "checkpoint/gguf/gguf.h"
 #include "checkpoint/hf_folder.h"
 #include "core/error.h"
 #include "core/file.h"

@@ -146,6 +146,14 @@ def test_a_changed_batch_is_not_resumed_silently(tmp_path):
     assert "cutoff_len" in message and "64" in message and "32" in message
 
 
+def test_a_changed_data_set_is_not_resumed_silently(tmp_path):
+    for word in ("sea", "sky"):  # the same number of rows
+        (tmp_path / f"{word}.txt").write_text(f"The {word} was blue and a boy looked at the {word}.\n" * 200)
+    ingot("train", write_config(tmp_path, dataset=str(tmp_path / "sea.txt"), max_steps=2))
+    result = ingot("train", write_config(tmp_path, dataset=str(tmp_path / "sky.txt"), max_steps=4), check=False)
+    assert "sha256 of the dataset's tokens" in error_of(result, CONFIG)
+
+
 def test_two_runs_never_share_a_folder(tmp_path):
     import fcntl
     config = write_config(tmp_path)

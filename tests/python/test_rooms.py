@@ -43,7 +43,7 @@ def test_includes_go_down_only(path):
 
 
 @pytest.mark.parametrize("room, text", [
-    ("core", '#include "data/batch.h"'), ("ops", '#include "data/batch.h"'), ("model", '#include "checkpoint/gguf.h"'),
+    ("core", '#include "data/shards/batch.h"'), ("ops", '#include "data/shards/batch.h"'), ("model", '#include "checkpoint/gguf/gguf.h"'),
     ("train", '#include "workflows/train.h"'), ("data", "#include <ATen/ATen.h>"), ("ops", "#include <torch/torch.h>"),
 ])
 def test_the_check_finds_a_broken_include(room, text):

@@ -70,8 +70,9 @@ def test_export_writes_other_dtypes(trained, tmp_path):
     assert 1.9 < sizes[0] / sizes[1] < 2.1
 
 
-def test_zero_learning_rate_exports_the_weights_that_came_in(tmp_path):
-    ingot("train", write_config(tmp_path, learning_rate=0, max_steps=1))
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_zero_learning_rate_exports_the_weights_that_came_in(tmp_path, precision):
+    ingot("train", write_config(tmp_path, learning_rate=0, max_steps=1, precision=precision))
     assert (tmp_path / "run/model/model.safetensors").read_bytes() == (STORIES / "model.safetensors").read_bytes()
     assert (tmp_path / "run/model/config.json").read_bytes() == (STORIES / "config.json").read_bytes()
 

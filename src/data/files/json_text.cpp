@@ -1,0 +1,144 @@
+#include "data/files/json_text.h"
+
+#include <fmt/format.h>
+#include <simdjson.h>
+
+#include "data/files/byte_window.h"
+
+namespace ingot::data {
+namespace {
+
+namespace od = simdjson::ondemand;
+constexpr int kMaxDepth = 256;
+constexpr size_t kMaxKeysNamed = 20;
+
+const char* type_name(od::json_type type) {
+  switch (type) {
+    case od::json_type::array: return "an array";
+    case od::json_type::object: return "an object";
+    case od::json_type::number: return "a number";
+    case od::json_type::string: return "a string";
+    case od::json_type::boolean: return "a boolean";
+    case od::json_type::null: break;
+  }
+  return "null";
+}
+
+/// A text of a JSON string. simdjson lets a lone low surrogate through as bytes that are not UTF-8.
+std::string_view checked_text(std::string_view text) {
+  if (!simdjson::validate_utf8(text.data(), text.size())) throw simdjson::simdjson_error(simdjson::STRING_ERROR);
+  return text;
+}
+
+/// On-demand parsing checks only what it visits, so everything is visited. `Value` is a value or a document.
+template <class Value>
+void check_value(Value&& value, int depth) {
+  if (depth > kMaxDepth) throw simdjson::simdjson_error(simdjson::DEPTH_ERROR);
+  switch (value.type().value()) {
+    case od::json_type::array:
+      for (auto element : value.get_array()) check_value(element.value(), depth + 1);
+      break;
+    case od::json_type::object:
+      for (auto field : value.get_object()) {
+        checked_text(field.unescaped_key().value());
+        check_value(field.value().value(), depth + 1);
+      }
+      break;
+    case od::json_type::string: checked_text(value.get_string().value()); break;
+    case od::json_type::number: value.get_double().value(); break;
+    case od::json_type::boolean: value.get_bool().value(); break;
+    case od::json_type::null:
+      if (!value.is_null()) throw simdjson::simdjson_error(simdjson::N_ATOM_ERROR);
+      break;
+  }
+}
+
+std::string describe(const simdjson::simdjson_error& error) {
+  switch (error.error()) {
+    case simdjson::UTF8_ERROR: return "invalid UTF-8";
+    case simdjson::STRING_ERROR: return "JSON string with a bad escape or a lone surrogate";
+    case simdjson::EMPTY: return "not valid JSON: empty";
+    case simdjson::UNCLOSED_STRING: return "not valid JSON: a string is not closed";
+    case simdjson::UNESCAPED_CHARS: return "not valid JSON: a control character in a string";
+    case simdjson::DEPTH_ERROR: return fmt::format("JSON nested deeper than {} levels", kMaxDepth);
+    default: return "not valid JSON";
+  }
+}
+
+/// Visits the fields of one object and takes the wanted one.
+struct FieldVisitor {
+  const std::string& column;
+  TextRecord& record;
+  bool present = false;
+  std::vector<std::string> keys;  // the first others
+
+  void visit(od::field& field) {
+    const std::string_view key = checked_text(field.unescaped_key().value());
+    if (key == column) return take(field.value());
+    if (keys.size() < kMaxKeysNamed) keys.emplace_back(key);
+    check_value(field.value(), 1);
+  }
+  void take(od::value value) {
+    const od::json_type type = value.type();
+    present = true;
+    if (type == od::json_type::string) {
+      record.problem.clear();
+      record.text = checked_text(value.get_string().value());
+    } else {
+      record.problem = fmt::format("column {} is {}", column, type_name(type));
+      record.text.clear();
+      check_value(value, 1);
+    }
+  }
+};
+
+}  // namespace
+
+struct JsonText::Parser {
+  od::parser parser{2 * kMaxRecordBytes};
+
+  /// The problem that makes the whole record unusable; empty when the visitor saw a sound object.
+  std::string visit(std::string_view json, FieldVisitor& visitor) {
+    try {
+      od::document document = parser.iterate(json.data(), json.size(), json.size() + kPadding);
+      const od::json_type type = document.type();
+      if (type != od::json_type::object) return fmt::format("record is {}, not an object", type_name(type));
+      for (od::field field : document.get_object()) visitor.visit(field);
+      return document.current_location().error() ? "" : "not valid JSON: text behind the object";
+    } catch (const simdjson::simdjson_error& error) {
+      return describe(error);
+    }
+  }
+};
+
+JsonText::JsonText(std::string column) : parser_(std::make_unique<Parser>()), column_(std::move(column)) {}
+JsonText::~JsonText() = default;
+
+void JsonText::extract(std::string_view json, TextRecord& record) {
+  static_assert(kPadding >= simdjson::SIMDJSON_PADDING);
+  FieldVisitor visitor{column_, record, false, {}};
+  const std::string problem = parser_->visit(json, visitor);
+  if (!problem.empty()) {
+    record.text.clear();
+    record.problem = problem;
+    return;
+  }
+  ++(visitor.present ? num_present_ : num_missing_);
+  if (visitor.present) return;
+  record.problem = fmt::format("no column {}", column_);
+  if (keys_present_.empty()) keys_present_ = std::move(visitor.keys);
+}
+
+std::string json_problem(std::string_view json) {
+  try {
+    od::parser parser(2 * kMaxRecordBytes);
+    od::document document = parser.iterate(json.data(), json.size(), json.size() + kPadding);
+    if (document.is_scalar()) return "a scalar, not an object";
+    check_value(document, 0);
+    return document.current_location().error() ? "" : "not valid JSON: text behind the value";
+  } catch (const simdjson::simdjson_error& error) {
+    return describe(error);
+  }
+}
+
+}  // namespace ingot::data

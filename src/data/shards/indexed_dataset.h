@@ -1,0 +1,63 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/file.h"
+#include "data/tokenizer/tokenizer.h"
+
+namespace ingot::data {
+
+/// Size and sha256 of a file that was written.
+struct FileDigest {
+  uint64_t bytes = 0;
+  std::string sha256;
+};
+
+/// Writes Megatron's PREFIX.bin and PREFIX.idx. Source: FORMATS §4, Megatron core indexed_dataset.py.
+/// Nothing appears under the final names before finish().
+class IndexedDatasetWriter {
+ public:
+  /// u16 tokens when `vocab_size` is below 65500, else i32.
+  IndexedDatasetWriter(const std::filesystem::path& prefix, int64_t vocab_size);
+  ~IndexedDatasetWriter();
+  /// Appends one document of one sequence. Throws DataError on an id outside the vocabulary.
+  void add_document(std::span<const TokenId> tokens);
+  struct Digests {
+    FileDigest bin, idx;
+  };
+  /// Takes an older .idx away, then puts the .bin, then the .idx in place: no .idx ever stands beside a foreign .bin.
+  Digests finish();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// Maps PREFIX.bin and PREFIX.idx of any integer token type. Every length and offset is checked when opened: sequences
+/// must follow each other and fill the .bin, as Megatron writes them. Throws DataError.
+class IndexedDataset {
+ public:
+  explicit IndexedDataset(const std::filesystem::path& prefix);
+  ~IndexedDataset();
+  uint64_t num_sequences() const;
+  uint64_t num_documents() const;
+  uint64_t num_tokens() const;
+  std::vector<TokenId> sequence(uint64_t index) const;
+  /// Tokens [begin, begin + length) of the whole stream; length is clipped at the end.
+  std::vector<TokenId> tokens(uint64_t begin, uint64_t length) const;
+  /// Position in the stream where document `index` starts; index == num_documents() gives the end.
+  uint64_t document_start(uint64_t index) const;
+  /// The document that holds stream position `token`.
+  uint64_t document_of(uint64_t token) const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace ingot::data

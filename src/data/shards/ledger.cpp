@@ -1,0 +1,140 @@
+#include "data/shards/ledger.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <cstring>
+#include <span>
+
+#include "core/error.h"
+#include "core/log.h"
+#include "core/progress.h"
+#include "core/sha256.h"
+#include "core/stop.h"
+#include "data/shards/indexed_layout.h"
+
+namespace ingot::data {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr int kLedgerVersion = 1;
+constexpr size_t kFirstRows = 20;
+constexpr size_t kHashPiece = size_t{8} << 20;
+
+std::string sha256_of(const fs::path& file) {
+  const MappedFile mapped(file);
+  const std::span<const std::byte> bytes = mapped.bytes();
+  Progress progress("checking " + file.filename().string(), bytes.size(), "B");
+  Sha256 hash;
+  for (size_t at = 0; at < bytes.size(); at += kHashPiece) {
+    if (stop_requested()) throw Error(kExitTerminated, fmt::format("{}: stopped while checking it", file.string()));
+    const auto piece = bytes.subspan(at, std::min(kHashPiece, bytes.size() - at));
+    hash.add(piece.data(), piece.size());
+    mapped.release(at, piece.size());
+    progress.add(piece.size());
+  }
+  return hash.hex();
+}
+
+Json digest_json(const FileDigest& digest) { return {{"bytes", digest.bytes}, {"sha256", digest.sha256}}; }
+
+/// Sizes are compared first, because hashing a large file takes long.
+bool is_whole(const fs::path& file, const Json& digest) {
+  std::error_code error;
+  return fs::file_size(file, error) == digest.at("bytes").get<uint64_t>() && !error &&
+         sha256_of(file) == digest.at("sha256").get<std::string>();
+}
+
+PreprocessReport report_of(const fs::path& prefix, const Json& ledger) {
+  PreprocessReport report;
+  report.prefix = prefix;
+  report.records = ledger.at("records").get<uint64_t>();
+  report.documents = ledger.at("documents").get<uint64_t>();
+  report.tokens = ledger.at("tokens").get<uint64_t>();
+  for (const auto& [reason, skipped] : ledger.at("skipped").items())
+    report.skipped[reason] = skipped.at("records").get<uint64_t>();
+  report.bin_sha256 = ledger.at("bin").at("sha256").get<std::string>();
+  report.reused = true;
+  return report;
+}
+
+}  // namespace
+
+InputFile input_file(const fs::path& path) {
+  struct stat info {};
+  if (::stat(path.c_str(), &info) != 0)
+    throw DataError(fmt::format("{}: cannot be read: {}", path.string(), std::strerror(errno)));
+  return {fs::absolute(path).lexically_normal(), static_cast<uint64_t>(info.st_size),
+          int64_t{info.st_mtim.tv_sec} * 1'000'000'000 + info.st_mtim.tv_nsec};
+}
+
+std::vector<InputFile> input_files(const std::vector<fs::path>& inputs) {
+  std::vector<InputFile> files;
+  for (const auto& input : inputs)
+    for (const auto& file : list_data_files(input)) files.push_back(input_file(file));
+  return files;
+}
+
+Json describe_work(const std::vector<InputFile>& inputs, const PreprocessOptions& options, const std::string& json_key,
+                   int64_t vocab_size) {
+  Json files = Json::array();
+  for (const auto& file : inputs)
+    files.push_back({{"path", file.path.string()}, {"bytes", file.bytes}, {"mtime_ns", file.mtime_ns}});
+  return {{"inputs", files},
+          {"tokenizer", {{"identity", options.tokenizer_identity}, {"vocab_size", vocab_size}}},
+          {"options", {{"json_key", json_key}, {"append_eod", options.append_eod}, {"eod_id", options.eod_id}}}};
+}
+
+void Ledger::skip(const std::string& reason, const fs::path& file, uint64_t row) {
+  Skipped& entry = skipped[reason];
+  ++entry.records;
+  if (entry.first.size() < kFirstRows) entry.first.push_back(fmt::format("{}:{}", file.string(), row));
+}
+
+std::map<std::string, uint64_t> Ledger::skipped_counts() const {
+  std::map<std::string, uint64_t> counts;
+  for (const auto& [reason, entry] : skipped) counts[reason] = entry.records;
+  return counts;
+}
+
+fs::path ledger_path(fs::path prefix) { return prefix += ".ledger.json"; }
+
+void write_ledger(const fs::path& prefix, const Ledger& ledger, const IndexedDatasetWriter::Digests& files) {
+  Json skipped = Json::object();
+  uint64_t accounted = ledger.documents;
+  for (const auto& [reason, entry] : ledger.skipped) {
+    skipped[reason] = {{"records", entry.records}, {"first", entry.first}};
+    accounted += entry.records;
+  }
+  if (accounted != ledger.records)
+    throw std::logic_error(fmt::format("the ledger of {} accounts for {} of {} records", prefix.string(), accounted,
+                                       ledger.records));
+  const Json document{{"version", kLedgerVersion},
+                      {"work", ledger.work},
+                      {"records", ledger.records},
+                      {"documents", ledger.documents},
+                      {"tokens", ledger.tokens},
+                      {"skipped", skipped},
+                      {"bin", digest_json(files.bin)},
+                      {"idx", digest_json(files.idx)}};
+  write_file(ledger_path(prefix), document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+}
+
+std::optional<PreprocessReport> finished_work(const fs::path& prefix, const Json& work) {
+  if (!fs::exists(ledger_path(prefix))) return std::nullopt;
+  try {
+    const Json ledger = read_json(ledger_path(prefix));
+    if (ledger.at("version") != kLedgerVersion || ledger.at("work") != work) return std::nullopt;
+    if (is_whole(bin_path(prefix), ledger.at("bin")) && is_whole(idx_path(prefix), ledger.at("idx")))
+      return report_of(prefix, ledger);
+    log_warning(fmt::format("{}.bin or .idx is not as its ledger says, it is made again", prefix.string()));
+  } catch (const DataError& error) {
+    log_warning(fmt::format("{}, the work is done again", error.what()));
+  } catch (const Json::exception& error) {
+    log_warning(fmt::format("{}: {}, the work is done again", ledger_path(prefix).string(), error.what()));
+  }
+  return std::nullopt;
+}
+
+}  // namespace ingot::data

@@ -1,0 +1,60 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/json.h"
+#include "data/files/record_reader.h"
+#include "data/shards/indexed_dataset.h"
+#include "data/shards/preprocess.h"
+
+namespace ingot::data {
+
+/// One raw file as it was when work on it began.
+struct InputFile {
+  std::filesystem::path path;
+  uint64_t bytes = 0;
+  int64_t mtime_ns = 0;
+  bool operator==(const InputFile&) const = default;
+};
+
+/// Throws DataError when the file is gone.
+InputFile input_file(const std::filesystem::path& path);
+
+/// The data files of all inputs, in order.
+std::vector<InputFile> input_files(const std::vector<std::filesystem::path>& inputs);
+
+/// What decides the bytes of one output: inputs, tokenizer and options. Two runs with equal work give equal files.
+Json describe_work(const std::vector<InputFile>& inputs, const PreprocessOptions& options, const std::string& json_key,
+                   int64_t vocab_size);
+
+/// Records left out for one reason.
+struct Skipped {
+  uint64_t records = 0;
+  std::vector<std::string> first;  // "file:row" of the first ones
+};
+
+/// Every record of one output: records == documents + all that were skipped.
+struct Ledger {
+  Json work;
+  uint64_t records = 0, documents = 0, tokens = 0;
+  std::map<std::string, Skipped> skipped;  // by reason
+  void skip(const std::string& reason, const std::filesystem::path& file, uint64_t row);
+  std::map<std::string, uint64_t> skipped_counts() const;
+};
+
+/// PREFIX.ledger.json.
+std::filesystem::path ledger_path(std::filesystem::path prefix);
+
+/// Checks the sums and puts the ledger beside its files, which makes them finished work.
+void write_ledger(const std::filesystem::path& prefix, const Ledger& ledger,
+                  const IndexedDatasetWriter::Digests& files);
+
+/// The report of an earlier run with equal work whose .bin and .idx still have the sizes and sha256 of its ledger.
+std::optional<PreprocessReport> finished_work(const std::filesystem::path& prefix, const Json& work);
+
+}  // namespace ingot::data

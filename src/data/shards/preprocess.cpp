@@ -1,0 +1,198 @@
+#include "data/shards/preprocess.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <numeric>
+#include <thread>
+
+#include "core/error.h"
+#include "core/file.h"
+#include "core/file_lock.h"
+#include "core/progress.h"
+#include "core/stop.h"
+#include "data/files/record_reader.h"
+#include "data/shards/ledger.h"
+#include "data/shards/ordered_pipeline.h"
+
+namespace ingot::data {
+namespace fs = std::filesystem;
+namespace {
+
+/// What the reading thread hands to a worker.
+struct ReadBatch {
+  size_t file = 0;  // number of the input
+  uint64_t bytes_read = 0;
+  std::vector<TextRecord> records;
+};
+
+/// What a worker hands to the writer.
+struct EncodedBatch {
+  size_t file = 0;
+  uint64_t bytes_read = 0, num_records = 0;
+  std::vector<TokenId> tokens;  // documents one after another
+  std::vector<size_t> lengths;
+  std::vector<TextRecord> skipped;  // row and problem
+};
+
+/// Streams the records of all inputs.
+class InputReader {
+ public:
+  InputReader(const std::vector<InputFile>& inputs, std::string column) : inputs_(inputs), column_(std::move(column)) {}
+
+  std::optional<ReadBatch> next() {
+    for (; file_ < inputs_.size(); ++file_) {
+      if (const int signal = stop_requested())
+        throw Error(kExitTerminated, fmt::format("preprocessing stopped by signal {}, nothing is kept", signal));
+      if (!reader_) reader_ = open_text_reader(inputs_[file_].path, column_);
+      ReadBatch batch;
+      batch.file = file_;
+      const uint64_t before = bytes_before_;
+      if (reader_->next(batch.records)) {
+        bytes_before_ = reader_->bytes_read();
+        batch.bytes_read = bytes_before_ - before;
+        return batch;
+      }
+      close();
+    }
+    return std::nullopt;
+  }
+
+ private:
+  void close() {
+    if (!(input_file(inputs_[file_].path) == inputs_[file_]))
+      throw DataError(fmt::format("{}: changed while it was read", inputs_[file_].path.string()));
+    reader_.reset();
+    bytes_before_ = 0;
+  }
+
+  const std::vector<InputFile>& inputs_;
+  std::string column_;
+  size_t file_ = 0;
+  std::unique_ptr<TextReader> reader_;
+  uint64_t bytes_before_ = 0;
+};
+
+size_t memory_of(const ReadBatch& batch) {
+  size_t bytes = 0;
+  for (const auto& record : batch.records) bytes += sizeof(TextRecord) + record.text.size();
+  return bytes * (1 + sizeof(TokenId));  // a token stands for one byte of text at worst
+}
+
+EncodedBatch encode(const ReadBatch& batch, const Tokenizer& tokenizer, const PreprocessOptions& options) {
+  EncodedBatch encoded{batch.file, batch.bytes_read, batch.records.size(), {}, {}, {}};
+  const auto skip = [&](const TextRecord& record, std::string reason) {
+    encoded.skipped.push_back({record.row, {}, std::move(reason)});
+  };
+  for (const auto& record : batch.records) {
+    if (!record.problem.empty() || record.text.empty()) {
+      skip(record, record.problem.empty() ? "empty text" : record.problem);
+      continue;
+    }
+    const std::vector<TokenId> tokens = tokenizer.encode(record.text);
+    if (tokens.empty()) {
+      skip(record, "text without a token");
+      continue;
+    }
+    encoded.tokens.insert(encoded.tokens.end(), tokens.begin(), tokens.end());
+    if (options.append_eod) encoded.tokens.push_back(options.eod_id);
+    encoded.lengths.push_back(tokens.size() + (options.append_eod ? 1 : 0));
+  }
+  return encoded;
+}
+
+/// Takes encoded batches in order into the shards and the ledger.
+class OutputWriter {
+ public:
+  OutputWriter(const fs::path& prefix, const std::vector<InputFile>& inputs, Json work, int64_t vocab_size)
+      : prefix_(prefix), inputs_(inputs), writer_(prefix, vocab_size) {
+    ledger_.work = std::move(work);
+  }
+
+  void add(const EncodedBatch& batch) {
+    std::span<const TokenId> rest(batch.tokens);
+    for (const size_t length : batch.lengths) {
+      writer_.add_document(rest.first(length));
+      rest = rest.subspan(length);
+    }
+    for (const auto& record : batch.skipped) ledger_.skip(record.problem, inputs_[batch.file].path, record.row);
+    ledger_.records += batch.num_records;
+    ledger_.documents += batch.lengths.size();
+    ledger_.tokens += batch.tokens.size();
+  }
+
+  PreprocessReport finish() {
+    if (ledger_.documents == 0) throw DataError(no_document());
+    std::error_code absent;
+    fs::remove(ledger_path(prefix_), absent);
+    const auto digests = writer_.finish();
+    write_ledger(prefix_, ledger_, digests);
+    return {prefix_, ledger_.records, ledger_.documents, ledger_.tokens, ledger_.skipped_counts(), digests.bin.sha256,
+            /*reused=*/false};
+  }
+
+ private:
+  std::string no_document() const {
+    std::vector<std::string> names, reasons;
+    for (const auto& input : inputs_)
+      if (names.size() < 5) names.push_back(input.path.string());
+    for (const auto& [reason, entry] : ledger_.skipped)
+      reasons.push_back(fmt::format("{}: {} records, first {}", reason, entry.records, entry.first.front()));
+    return fmt::format("{}{}: no document among {} records{}{}", fmt::join(names, ", "),
+                       inputs_.size() > names.size() ? ", ..." : "", ledger_.records, reasons.empty() ? "" : "; ",
+                       fmt::join(reasons, "; "));
+  }
+
+  fs::path prefix_;
+  const std::vector<InputFile>& inputs_;
+  IndexedDatasetWriter writer_;
+  Ledger ledger_;
+};
+
+PreprocessReport run_pipeline(const fs::path& prefix, const std::string& json_key, const std::vector<InputFile>& inputs,
+                              const PreprocessOptions& options, const Tokenizer& tokenizer) {
+  const int64_t num_ids = options.append_eod ? int64_t{options.eod_id} + 1 : 0;
+  const int64_t vocab_size = std::max(tokenizer.vocab_size(), num_ids);
+  OutputWriter output(prefix, inputs, describe_work(inputs, options, json_key, tokenizer.vocab_size()), vocab_size);
+  const uint64_t total = std::accumulate(inputs.begin(), inputs.end(), uint64_t{0},
+                                         [](uint64_t sum, const InputFile& file) { return sum + file.bytes; });
+  Progress progress("tokenizing " + json_key, total, "B");
+  InputReader reader(inputs, json_key);
+  PipelineLimits limits;
+  const int num_cores = static_cast<int>(std::thread::hardware_concurrency());
+  limits.workers = std::max(options.num_workers > 0 ? options.num_workers : num_cores, 1);
+  limits.max_items = static_cast<size_t>(2 * limits.workers + 2);
+  OrderedPipeline<ReadBatch, EncodedBatch> pipeline;
+  pipeline.read = [&] { return reader.next(); };
+  pipeline.size_of = memory_of;
+  pipeline.work = [&](const ReadBatch& batch) { return encode(batch, tokenizer, options); };
+  pipeline.write = [&](const EncodedBatch& batch) {
+    output.add(batch);
+    progress.add(batch.bytes_read);
+  };
+  pipeline.run(limits);
+  return output.finish();
+}
+
+}  // namespace
+
+std::vector<PreprocessReport> preprocess_pretrain(const PreprocessOptions& options, const Tokenizer& tokenizer) {
+  if (options.json_keys.empty()) throw ConfigError("json_keys is empty, wanted at least one text column");
+  if (options.append_eod && options.eod_id < 0)
+    throw ConfigError(fmt::format("the end-of-document id is {}, wanted 0 or more", options.eod_id));
+  const fs::path output = fs::absolute(options.output_prefix);
+  make_folder(output.parent_path());
+  const std::vector<InputFile> inputs = input_files(options.inputs);
+  std::vector<PreprocessReport> reports;
+  for (const auto& json_key : options.json_keys) {
+    fs::path prefix = output;
+    prefix += "_" + json_key + "_document";
+    const FileLock lock(prefix);
+    auto done = finished_work(prefix, describe_work(inputs, options, json_key, tokenizer.vocab_size()));
+    reports.push_back(done ? *done : run_pipeline(prefix, json_key, inputs, options, tokenizer));
+  }
+  return reports;
+}
+
+}  // namespace ingot::data

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "data/shards/batch.h"
+#include "data/shards/indexed_dataset.h"
+
+namespace ingot::data {
+
+struct RowOptions {
+  int64_t seq_length = 1024;
+  bool reset_positions = false;  // positions restart behind every end-of-document token
+  bool reset_attention = false;  // attention does not cross documents
+};
+
+/// Cuts the token stream of one indexed dataset into rows: row i has tokens [i*S, i*S + S) as input and those one
+/// further as labels. The last row is padded with its last token and ignored labels, so no token is lost: each is input
+/// once, but for a last token that only labels the row before it, and each but the first is a label once.
+class RowDataset {
+ public:
+  RowDataset(std::shared_ptr<const IndexedDataset> tokens, RowOptions options);
+  uint64_t num_rows() const;
+  /// The rows named, in that order; their numbers become sample_ids.
+  Batch batch(std::span<const uint64_t> rows) const;
+
+ private:
+  std::shared_ptr<const IndexedDataset> tokens_;
+  RowOptions options_;
+};
+
+}  // namespace ingot::data

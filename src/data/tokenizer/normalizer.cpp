@@ -1,0 +1,36 @@
+#include "data/tokenizer/normalizer.h"
+
+#include "data/tokenizer/utf8.h"
+
+namespace ingot::data {
+
+Normalizer prepend_normalizer(std::string prefix) {
+  return [prefix = std::move(prefix)](std::string& text, bool) {
+    if (!text.empty()) text.insert(0, prefix);
+  };
+}
+
+std::string replace_matches(const std::string& text, const TextPattern& pattern, const std::string& content) {
+  std::string out;
+  out.reserve(text.size() + text.size() / 2);
+  size_t done = 0, from = 0;
+  while (const auto match = from <= text.size() ? pattern.find(text, from) : std::nullopt) {
+    out.append(text, done, match->begin - done).append(content);
+    done = match->end;
+    from = match->end > match->begin ? match->end : match->end + (done < text.size() ? utf8_length(text[done]) : 1);
+  }
+  return out.append(text, done);
+}
+
+Normalizer replace_normalizer(TextPattern pattern, std::string content) {
+  return [pattern = std::move(pattern), content = std::move(content)](std::string& text, bool) {
+    text = replace_matches(text, pattern, content);
+  };
+}
+
+Normalizer unicode_normalizer(UnicodeForm form) {
+  if (form == UnicodeForm::kNfc) return [](std::string& text, bool) { text = to_nfc(text); };
+  return [form](std::string& text, bool) { text = to_unicode_form(text, form); };
+}
+
+}  // namespace ingot::data

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "data/tokenizer/added_tokens.h"
+#include "data/tokenizer/pipeline_tokenizer.h"
+
+namespace ingot::data {
+
+/// What tokenizer_config.json and special_tokens_map.json say; the defaults where they are absent.
+struct TokenizerConfig {
+  std::string tokenizer_class;
+  std::optional<std::string> bos_token, eos_token;
+  std::optional<bool> add_bos_token, add_eos_token;
+  bool legacy = true;                    // every text between special tokens gets SentencePiece's leading space
+  std::vector<AddedToken> added_tokens;  // added_tokens_decoder
+};
+
+/// Throws DataError naming the file and the field that is not what it has to be.
+TokenizerConfig read_tokenizer_config(const std::filesystem::path& folder);
+
+/// The readers below take one kind of file each and throw DataError naming it.
+
+/// A tokenizer.json of Hugging Face tokenizers with a BPE model.
+std::unique_ptr<PipelineTokenizer> read_tokenizer_json(const std::filesystem::path& file,
+                                                       const TokenizerConfig& config);
+
+/// A SentencePiece model of type BPE.
+std::unique_ptr<PipelineTokenizer> read_sentencepiece(const std::filesystem::path& file, const TokenizerConfig& config);
+
+/// A tiktoken rank file: base64 of a token's bytes, a space and its id a line; split as Llama 3 does.
+std::unique_ptr<PipelineTokenizer> read_tiktoken(const std::filesystem::path& file, const TokenizerConfig& config);
+
+/// vocab.json and merges.txt of a byte-level BPE: split as Qwen2 does when the config names its class, else as GPT-2.
+std::unique_ptr<PipelineTokenizer> read_vocab_and_merges(const std::filesystem::path& vocab,
+                                                         const std::filesystem::path& merges,
+                                                         const TokenizerConfig& config);
+
+/// True when the bytes look like lines of a tiktoken file.
+bool is_tiktoken(std::string_view bytes);
+
+/// Adds the config's added tokens that `parts` lacks, its bos and eos, and what it puts around a text.
+void apply_config(TokenizerParts& parts, const TokenizerConfig& config, const std::string& source);
+
+}  // namespace ingot::data
