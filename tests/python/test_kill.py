@@ -42,11 +42,13 @@ def test_resumed_runs_end_with_the_same_bits_after_30_kills(tmp_path, uninterrup
     wanted_hash, wanted_losses, seconds = uninterrupted
     chance = random.Random(20261122)
     kills = 0
-    for attempt in range(NUM_KILLS):
+    for attempt in range(2 * NUM_KILLS):  # a run that ended before its instant came was not killed: there are spare ones
+        if kills == NUM_KILLS:
+            break
         config = config_for(tmp_path / f"run{attempt}")
         process = start(config)
         try:
-            process.wait(timeout=chance.uniform(0.3, seconds))
+            process.wait(timeout=chance.uniform(0.1, 0.9 * seconds))
         except subprocess.TimeoutExpired:
             process.kill()
             kills += 1
@@ -54,7 +56,7 @@ def test_resumed_runs_end_with_the_same_bits_after_30_kills(tmp_path, uninterrup
         ingot("train", config)
         assert weights_hash(tmp_path / f"run{attempt}/run") == wanted_hash
         assert read_losses(tmp_path / f"run{attempt}/run") == wanted_losses
-    assert kills >= NUM_KILLS * 2 // 3
+    assert kills == NUM_KILLS
 
 
 def wait_for(condition, seconds=60):
