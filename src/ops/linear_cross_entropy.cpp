@@ -30,10 +30,10 @@ int64_t rows_per_chunk(const at::Tensor& weight) {
   return std::clamp<int64_t>(kChunkBytes / row_bytes / 64 * 64, 64, 8192);
 }
 
-/// Sum of e^(x - max): fp32 within 4096 terms, double over them.
+/// Sum of e^(x - max): fp32 within 256 terms, double over them.
 template <class T>
 double sum_of_exponentials(const T* logits, float max, int64_t n) {
-  constexpr int64_t kBlock = 4096;
+  constexpr int64_t kBlock = 256;
   double total = 0;
   for (int64_t begin = 0; begin < n; begin += kBlock) {
     const int64_t end = std::min(n, begin + kBlock);

@@ -81,7 +81,8 @@ TEST(Stories260K, GivesTheIdsAndTextOfItsGoldenFile) {
   EXPECT_EQ(tokenizer->vocab_size(), 512);
   EXPECT_EQ(tokenizer->bos_id(), 1);
   EXPECT_EQ(tokenizer->eos_id(), 2);
-  for (const auto& sample : read_json(folder / "golden.json")["greedy"]) {
+  const Json golden = read_json(folder / "golden.json");
+  for (const auto& sample : golden["greedy"]) {
     const auto prompt = sample["prompt"].get<std::string>();
     EXPECT_EQ(tokenizer->encode_with_special_tokens(prompt), sample["prompt_ids"].get<Ids>());
     EXPECT_EQ(tokenizer->decode(sample["greedy_ids"].get<Ids>(), true), sample["text"].get<std::string>());
