@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 
@@ -12,7 +13,15 @@
 
 namespace {
 
+/// Threads that wait for each other in a parallel loop sleep after a few microseconds. With libgomp's own default they
+/// spin for milliseconds: where other processes want the cores too, that takes time from the very thread waited for.
+/// What the user has set stays.
+void limit_spinning() {
+  if (std::getenv("OMP_WAIT_POLICY") == nullptr) ::setenv("GOMP_SPINCOUNT", "2000", /*overwrite=*/0);
+}
+
 int become_engine(char** argv) {
+  limit_spinning();
   const auto engine = std::filesystem::read_symlink("/proc/self/exe").parent_path() / "ingot-engine";
   ::execv(engine.c_str(), argv);
   throw ingot::ConfigError(fmt::format("{}: cannot be started: {}", engine.string(), std::strerror(errno)));
