@@ -4,7 +4,7 @@
 
 namespace ingot::train {
 
-DataSource training_source(std::shared_ptr<const data::RowDataset> dataset, std::vector<uint64_t> rows,
+DataSource training_source(std::shared_ptr<const data::RowSource> dataset, std::vector<uint64_t> rows,
                            SampleOrder order) {
   const data::Sampler sampler(rows.size(), order.seed, order.shuffle);
   const uint64_t num_samples = rows.size();
@@ -15,7 +15,7 @@ DataSource training_source(std::shared_ptr<const data::RowDataset> dataset, std:
           }};
 }
 
-DataSource evaluation_source(std::shared_ptr<const data::RowDataset> dataset, std::vector<uint64_t> rows) {
+DataSource evaluation_source(std::shared_ptr<const data::RowSource> dataset, std::vector<uint64_t> rows) {
   return training_source(std::move(dataset), std::move(rows), {.seed = 0, .shuffle = false});
 }
 

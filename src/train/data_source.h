@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "data/shards/batch.h"
-#include "data/shards/row_dataset.h"
+#include "data/shards/row_source.h"
 
 namespace ingot::train {
 
@@ -24,10 +24,10 @@ struct SampleOrder {
 };
 
 /// The rows named in `rows`, visited once an epoch in the order of data::Sampler.
-DataSource training_source(std::shared_ptr<const data::RowDataset> dataset, std::vector<uint64_t> rows,
+DataSource training_source(std::shared_ptr<const data::RowSource> dataset, std::vector<uint64_t> rows,
                            SampleOrder order);
 
 /// The rows named in `rows` one after another.
-DataSource evaluation_source(std::shared_ptr<const data::RowDataset> dataset, std::vector<uint64_t> rows);
+DataSource evaluation_source(std::shared_ptr<const data::RowSource> dataset, std::vector<uint64_t> rows);
 
 }  // namespace ingot::train

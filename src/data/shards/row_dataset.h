@@ -8,6 +8,7 @@
 
 #include "data/shards/batch.h"
 #include "data/shards/indexed_dataset.h"
+#include "data/shards/row_source.h"
 
 namespace ingot::data {
 
@@ -20,12 +21,11 @@ struct RowOptions {
 /// Cuts the token stream of one indexed dataset into rows: row i has tokens [i*S, i*S + S) as input and those one
 /// further as labels. The last row is padded with its last token and ignored labels, so no token is lost: each is input
 /// once, but for a last token that only labels the row before it, and each but the first is a label once.
-class RowDataset {
+class RowDataset : public RowSource {
  public:
   RowDataset(std::shared_ptr<const IndexedDataset> tokens, RowOptions options);
-  uint64_t num_rows() const;
-  /// The rows named, in that order; their numbers become sample_ids.
-  Batch batch(std::span<const uint64_t> rows) const;
+  uint64_t num_rows() const override;
+  Batch batch(std::span<const uint64_t> rows) const override;
 
  private:
   std::shared_ptr<const IndexedDataset> tokens_;

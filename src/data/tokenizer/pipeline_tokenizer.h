@@ -33,15 +33,13 @@ class PipelineTokenizer : public Tokenizer {
  public:
   explicit PipelineTokenizer(TokenizerParts parts);
   std::vector<TokenId> encode(std::string_view text) const override { return encode_text(text, false); }
+  std::vector<TokenId> encode_ordinary(std::string_view text) const override { return encode_text(text, true); }
   std::string decode(std::span<const TokenId> ids, bool skip_special) const override;
   std::vector<TokenId> encode_with_special_tokens(std::string_view text) const override;
   int64_t vocab_size() const override { return parts_.vocabulary.size(); }
   std::optional<TokenId> token_id(std::string_view token) const override { return parts_.vocabulary.find(token); }
   std::optional<TokenId> bos_id() const override { return parts_.bos; }
   std::optional<TokenId> eos_id() const override { return parts_.eos; }
-
-  /// encode() that reads the texts of special tokens as plain text, as SentencePiece and tiktoken do.
-  std::vector<TokenId> encode_ordinary(std::string_view text) const { return encode_text(text, true); }
 
  private:
   std::vector<TokenId> encode_text(std::string_view text, bool plain_special) const;

@@ -22,6 +22,9 @@ class Tokenizer {
   /// that stand in `text` become their ids, as Hugging Face tokenizers does.
   virtual std::vector<TokenId> encode(std::string_view text) const = 0;
 
+  /// encode() that reads the texts of special tokens as plain text: what a user wrote cannot become a control token.
+  virtual std::vector<TokenId> encode_ordinary(std::string_view text) const = 0;
+
   /// The text of ids. `skip_special` leaves special tokens out. Throws DataError on an id out of range.
   virtual std::string decode(std::span<const TokenId> ids, bool skip_special = false) const = 0;
 
