@@ -10,6 +10,7 @@
 #include "core/log.h"
 #include "core/sha256.h"
 #include "core/stop.h"
+#include "data/shards/row_dataset.h"
 #include "data/shards/sampler.h"
 #include "train/loop.h"
 #include "workflows/export_model.h"
