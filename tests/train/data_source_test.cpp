@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "data/shards/row_dataset.h"
 #include "temporary_folder.h"
 
 namespace ingot::train {
