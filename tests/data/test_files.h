@@ -85,6 +85,7 @@ struct ByteTokenizer : Tokenizer {
     for (const unsigned char byte : text) ids.push_back(byte);
     return ids;
   }
+  std::vector<TokenId> encode_ordinary(std::string_view text) const override { return encode(text); }
   std::string decode(std::span<const TokenId> ids, bool) const override { return {ids.begin(), ids.end()}; }
   std::vector<TokenId> encode_with_special_tokens(std::string_view text) const override { return encode(text); }
   int64_t vocab_size() const override { return 257; }
