@@ -7,6 +7,12 @@
 
 namespace ingot::ops {
 
+/// What changes the scores of causal attention; nothing by default.
+struct AttentionOptions {
+  int64_t window = 0;                // newest keys that a query sees, its own among them; 0: all of its segment
+  std::vector<double> alibi_slopes;  // [heads]: slope * (key - query) is added to a scaled score; empty: nothing
+};
+
 /// Causal softmax attention with grouped key/value heads: query head j reads key/value head j / (heads/kv_heads).
 /// Scores are scaled by 1/sqrt(head_dim) and accumulated in fp32.
 ///   q              [batch, seq, heads, head_dim]
@@ -15,16 +21,17 @@ namespace ingot::ops {
 ///                  attention never crosses a segment. Empty: every row is one segment.
 ///   returns        [batch, seq, heads, head_dim]
 at::Tensor causal_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                            const std::vector<int64_t>& segment_starts);
+                            const std::vector<int64_t>& segment_starts, const AttentionOptions& options = {});
 
 /// Plain reference of causal_attention: the masked score matrix written out.
 at::Tensor causal_attention_composite(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                                      const std::vector<int64_t>& segment_starts);
+                                      const std::vector<int64_t>& segment_starts, const AttentionOptions& options = {});
 
 /// Attention of the newest positions over a cache, for generation. No gradient.
 ///   q        [batch, new, heads, head_dim]   the last `new` of `total` positions
 ///   k, v     [batch, total, kv_heads, head_dim]
 ///   returns  [batch, new, heads, head_dim]
-at::Tensor cached_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v);
+at::Tensor cached_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                            const AttentionOptions& options = {});
 
 }  // namespace ingot::ops

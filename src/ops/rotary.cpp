@@ -14,19 +14,22 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
+/// One head's pairs: partners lie `apart` from each other, and one pair `step` from the next.
 template <class T>
-void rotate_head(const T* x, const float* cos, const float* sin, float direction, T* out, int64_t half, int64_t size) {
+void rotate_head(const T* x, const float* cos, const float* sin, float direction, T* out, int64_t half, int64_t apart,
+                 int64_t step) {
 #pragma omp simd
   for (int64_t i = 0; i < half; ++i) {
-    const float first = widen(x[i]), second = widen(x[i + half]), s = direction * sin[i];
-    out[i] = round_to<T>(first * cos[i] - second * s);
-    out[i + half] = round_to<T>(second * cos[i] + first * s);
+    const int64_t at = i * step;
+    const float first = widen(x[at]), second = widen(x[at + apart]), s = direction * sin[i];
+    out[at] = round_to<T>(first * cos[i] - second * s);
+    out[at + apart] = round_to<T>(second * cos[i] + first * s);
   }
-  std::copy(x + 2 * half, x + size, out + 2 * half);
 }
 
 /// Rotates by the angles, or back with `direction` -1.
-at::Tensor rotate(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin, float direction) {
+at::Tensor rotate(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin, RotaryPairs pairs,
+                  float direction) {
   const int64_t seq = x.size(1), heads = x.size(2), size = x.size(3), half = cos.size(2);
   const int64_t table_rows = cos.size(0) * seq;  // one table for all of the batch when cos.size(0) is 1
   auto out = at::empty_like(x);
@@ -36,44 +39,56 @@ at::Tensor rotate(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& 
     T* out_data = out.mutable_data_ptr<T>();
     parallel_rows(x.size(0) * seq, heads * size, [&](int64_t row) {
       const int64_t angle = row % table_rows * half;
-      for (int64_t head = row * heads; head < (row + 1) * heads; ++head)
-        rotate_head(x_data + head * size, cos_data + angle, sin_data + angle, direction, out_data + head * size, half,
-                    size);
+      for (int64_t head = row * heads; head < (row + 1) * heads; ++head) {
+        const T* from = x_data + head * size;
+        T* to = out_data + head * size;
+        if (pairs == RotaryPairs::kHalves)
+          rotate_head(from, cos_data + angle, sin_data + angle, direction, to, half, half, 1);
+        else
+          rotate_head(from, cos_data + angle, sin_data + angle, direction, to, half, 1, 2);
+        std::copy(from + 2 * half, from + size, to + 2 * half);
+      }
     });
   });
   return out;
 }
 
 struct Rotary : torch::autograd::Function<Rotary> {
-  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin) {
+  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin,
+                            RotaryPairs pairs) {
     ctx->save_for_backward({cos, sin});
-    return rotate(x.contiguous(), cos, sin, 1);
+    ctx->saved_data["pairs"] = static_cast<int64_t>(pairs);
+    return rotate(x.contiguous(), cos, sin, pairs, 1);
   }
 
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
     const auto saved = ctx->get_saved_variables();
-    return {rotate(grads[0].contiguous(), saved[0], saved[1], -1), {}, {}};
+    const auto pairs = static_cast<RotaryPairs>(ctx->saved_data["pairs"].toInt());
+    return {rotate(grads[0].contiguous(), saved[0], saved[1], pairs, -1), {}, {}, {}};
   }
 };
 
 }  // namespace
 
-at::Tensor rotary(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin) {
+at::Tensor rotary(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin, RotaryPairs pairs) {
   TORCH_CHECK(x.dim() == 4 && cos.dim() == 3 && cos.sizes() == sin.sizes() && cos.size(1) == x.size(1) &&
                   (cos.size(0) == 1 || cos.size(0) == x.size(0)) && 2 * cos.size(2) <= x.size(3),
               "rotary: cos ", cos.sizes(), " and sin ", sin.sizes(), " do not fit x ", x.sizes());
   if (!has_fused_kernel({x}) || !has_fused_kernel({cos, sin}) || cos.scalar_type() != at::kFloat)
-    return rotary_composite(x, cos, sin);
-  return Rotary::apply(x, cos.contiguous(), sin.contiguous());
+    return rotary_composite(x, cos, sin, pairs);
+  return Rotary::apply(x, cos.contiguous(), sin.contiguous(), pairs);
 }
 
-at::Tensor rotary_composite(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin) {
-  const int64_t half = cos.size(2);
+at::Tensor rotary_composite(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin, RotaryPairs pairs) {
+  const int64_t half = cos.size(2), inner = pairs == RotaryPairs::kHalves ? 3 : 4;  // the dim of a pair's two members
   const auto wide = x.scalar_type() == at::kDouble ? x : x.to(at::kFloat);
-  const auto first = wide.narrow(3, 0, half), second = wide.narrow(3, half, half);
+  const auto rotated = wide.narrow(3, 0, 2 * half).unflatten(3, inner == 3 ? at::IntArrayRef{2, half}
+                                                                             : at::IntArrayRef{half, 2});
   const auto rest = wide.narrow(3, 2 * half, x.size(3) - 2 * half);
+  const auto first = rotated.select(inner, 0), second = rotated.select(inner, 1);
   const auto c = cos.unsqueeze(2), s = sin.unsqueeze(2);  // [batch or 1, seq, 1, rotary/2]
-  return at::cat({first * c - second * s, second * c + first * s, rest}, 3).to(x.scalar_type());
+  const auto turned = at::stack({first * c - second * s, second * c + first * s}, inner).flatten(3);
+  return at::cat({turned, rest}, 3).to(x.scalar_type());
 }
 
 }  // namespace ingot::ops

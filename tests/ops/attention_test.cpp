@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "ops/op_checks.h"
 
 namespace ingot::ops {
@@ -10,8 +12,8 @@ namespace {
 
 using Starts = std::vector<int64_t>;
 
-Operation with_starts(const Starts& starts, decltype(causal_attention)* function) {
-  return [starts, function](const Tensors& in) { return function(in[0], in[1], in[2], starts); };
+Operation with_starts(const Starts& starts, decltype(causal_attention)* function, const AttentionOptions& options = {}) {
+  return [=](const Tensors& in) { return function(in[0], in[1], in[2], starts, options); };
 }
 
 Tensors random_heads(int64_t batch, int64_t seq, int64_t heads, int64_t kv_heads, int64_t size,
@@ -26,8 +28,9 @@ Tensors as_bfloat16(const Tensors& inputs) {
   return out;
 }
 
-void expect_equals_composite(const Tensors& inputs, const Starts& starts) {
-  const auto fused = with_starts(starts, causal_attention), composite = with_starts(starts, causal_attention_composite);
+void expect_equals_composite(const Tensors& inputs, const Starts& starts, const AttentionOptions& options = {}) {
+  const auto fused = with_starts(starts, causal_attention, options);
+  const auto composite = with_starts(starts, causal_attention_composite, options);
   expect_equal_operations(fused, composite, inputs, 1e-5);
   expect_equal_operations(fused, composite, as_bfloat16(inputs), 0.03);
 }
@@ -58,6 +61,54 @@ TEST(CausalAttention, EqualsItsCompositeOnSegments) {
   expect_equals_composite(random_heads(1, 300, 2, 1, 32), {0, 5, 5, 290, 300});  // an empty segment is harmless
 }
 
+/// Slopes that fall from head to head, as ALiBi's do.
+std::vector<double> slopes(int64_t heads) {
+  std::vector<double> found;
+  for (int64_t head = 0; head < heads; ++head) found.push_back(std::exp2(-8.0 * (head + 1) / heads));
+  return found;
+}
+
+TEST(CausalAttention, EqualsItsCompositeWithAWindow) {
+  at::manual_seed(8);
+  for (const int64_t seq : {3, 33, 300})
+    for (const int64_t window : {2, 7, 32, 299, 300, 1000}) {
+      expect_equals_composite(random_heads(2, seq, 6, 2, 16), {}, {.window = window});
+      expect_equals_composite(random_heads(1, seq, 4, 4, 10), {}, {.window = window});
+    }
+  expect_equals_composite(random_heads(2, 40, 4, 2, 8), {0, 7, 14, 15, 40, 47, 80}, {.window = 6});
+}
+
+TEST(CausalAttention, EqualsItsCompositeWithAlibi) {
+  at::manual_seed(9);
+  for (const int64_t seq : {2, 33, 300}) {
+    expect_equals_composite(random_heads(2, seq, 6, 2, 16), {}, {.alibi_slopes = slopes(6)});
+    expect_equals_composite(random_heads(1, seq, 5, 5, 10), {}, {.window = 9, .alibi_slopes = slopes(5)});
+  }
+  expect_equals_composite(random_heads(2, 40, 4, 2, 8), {0, 7, 14, 15, 40, 47, 80}, {.alibi_slopes = slopes(4)});
+}
+
+TEST(CausalAttention, SplitsLongBiasedRowsIntoBlocks) {
+  at::manual_seed(10);
+  expect_equals_composite(random_heads(1, 1500, 4, 2, 8), {}, {.window = 700, .alibi_slopes = slopes(4)});
+}
+
+TEST(CausalAttention, OfAWindowOfOneIsTheValues) {
+  at::manual_seed(12);
+  const auto in = random_heads(2, 9, 2, 2, 8);
+  EXPECT_LE(relative_error(causal_attention(in[0], in[1], in[2], {}, {.window = 1}), in[2]), 1e-6);
+}
+
+TEST(CausalAttention, SeesExactlyTheWindow) {
+  at::manual_seed(11);
+  auto in = random_heads(1, 12, 2, 1, 8);
+  const auto attention = [&] { return causal_attention(in[0], in[1], in[2], {}, {.window = 4})[0][9]; };
+  const auto before = attention();
+  in[2][0].narrow(0, 0, 6).fill_(1e3);  // keys 0 ... 5 lie before the window of query 9
+  EXPECT_TRUE(at::equal(attention(), before));
+  in[2][0][6].fill_(1e3);
+  EXPECT_FALSE(at::equal(attention(), before));
+}
+
 TEST(CausalAttention, PackedSegmentsEqualSeparateRows) {
   at::manual_seed(3);
   const auto in = random_heads(1, 30, 4, 2, 8);
@@ -69,17 +120,26 @@ TEST(CausalAttention, PackedSegmentsEqualSeparateRows) {
 
 TEST(CausalAttention, GradientsMatchFiniteDifferences) {
   at::manual_seed(4);
-  expect_gradients_match(with_starts({0, 2, 5, 6}, causal_attention), random_heads(2, 3, 2, 1, 3, at::kDouble));
+  for (const AttentionOptions& options : {AttentionOptions{}, {.window = 2}, {.alibi_slopes = {0.5, 0.1}}})
+    expect_gradients_match(with_starts({0, 2, 5, 6}, causal_attention, options),
+                           random_heads(2, 3, 2, 1, 3, at::kDouble));
 }
 
 TEST(CausalAttention, DoesNotDependOnThreads) {
   at::manual_seed(5);
-  expect_same_on_any_threads(with_starts({0, 100, 150, 300}, causal_attention), random_heads(2, 150, 4, 2, 16));
+  const auto in = random_heads(2, 150, 4, 2, 16);
+  expect_same_on_any_threads(with_starts({0, 100, 150, 300}, causal_attention), in);
+  expect_same_on_any_threads(with_starts({0, 100, 150, 300}, causal_attention, {11, slopes(4)}), in);
 }
 
 TEST(CausalAttention, RejectsHeadsThatDoNotDivide) {
   const auto in = random_heads(1, 4, 3, 2, 8);
   EXPECT_THROW(causal_attention(in[0], in[1], in[2], {}), c10::Error);
+}
+
+TEST(CausalAttention, RejectsSlopesOfOtherHeads) {
+  const auto in = random_heads(1, 4, 2, 2, 8);
+  EXPECT_THROW(causal_attention(in[0], in[1], in[2], {}, {.alibi_slopes = slopes(3)}), c10::Error);
 }
 
 TEST(CausalAttention, RejectsSegmentsThatEndEarly) {
@@ -90,10 +150,12 @@ TEST(CausalAttention, RejectsSegmentsThatEndEarly) {
 TEST(CachedAttention, GivesTheLastPositionsOfCausalAttention) {
   at::manual_seed(6);
   const auto in = random_heads(2, 20, 6, 2, 16);
-  const auto whole = causal_attention(in[0], in[1], in[2], {});
-  for (const int64_t fresh : {1, 7, 20}) {
-    const auto found = cached_attention(in[0].narrow(1, 20 - fresh, fresh), in[1], in[2]);
-    EXPECT_LE(relative_error(found, whole.narrow(1, 20 - fresh, fresh)), 1e-5);
+  for (const AttentionOptions& options : {AttentionOptions{}, {.window = 5}, {.alibi_slopes = slopes(6)}}) {
+    const auto whole = causal_attention(in[0], in[1], in[2], {}, options);
+    for (const int64_t fresh : {1, 7, 20}) {
+      const auto found = cached_attention(in[0].narrow(1, 20 - fresh, fresh), in[1], in[2], options);
+      EXPECT_LE(relative_error(found, whole.narrow(1, 20 - fresh, fresh)), 1e-5);
+    }
   }
 }
 

@@ -23,10 +23,14 @@ TEST(Rotary, EqualsItsCompositeOnRandomShapes) {
     for (const int64_t tables : {1, 3}) {
       const auto table = random_table(tables, 9, half);
       const auto x = at::randn({3, 9, 5, 2 * half + 6});
-      const Operation fused = [&](const Tensors& in) { return rotary(in[0], table.cos, table.sin); };
-      const Operation composite = [&](const Tensors& in) { return rotary_composite(in[0], table.cos, table.sin); };
-      expect_equal_operations(fused, composite, {x}, 1e-6);
-      expect_equal_operations(fused, composite, {x.to(at::kBFloat16)}, 0.005);
+      for (const auto pairs : {RotaryPairs::kHalves, RotaryPairs::kNeighbours}) {
+        const Operation fused = [&](const Tensors& in) { return rotary(in[0], table.cos, table.sin, pairs); };
+        const Operation composite = [&](const Tensors& in) {
+          return rotary_composite(in[0], table.cos, table.sin, pairs);
+        };
+        expect_equal_operations(fused, composite, {x}, 1e-6);
+        expect_equal_operations(fused, composite, {x.to(at::kBFloat16)}, 0.005);
+      }
     }
   }
 }
@@ -37,12 +41,19 @@ TEST(Rotary, PairsTheHalvesOfAHead) {
   EXPECT_TRUE(at::equal(quarter_turn.flatten(), at::tensor({-3.0f, -4.0f, 1.0f, 2.0f})));
 }
 
+TEST(Rotary, PairsTheNeighboursOfAHead) {
+  const auto x = at::tensor({1.0f, 2.0f, 3.0f, 4.0f, 5.0f, 6.0f}).view({1, 1, 1, 6});  // the last two pass through
+  const auto quarter_turn = rotary(x, at::zeros({1, 1, 2}), at::ones({1, 1, 2}), RotaryPairs::kNeighbours);
+  EXPECT_TRUE(at::equal(quarter_turn.flatten(), at::tensor({-2.0f, 1.0f, -4.0f, 3.0f, 5.0f, 6.0f})));
+}
+
 TEST(Rotary, GradientsMatchFiniteDifferences) {
   at::manual_seed(2);
   const auto table = random_table(2, 3, 2);
   const auto cos = table.cos.to(at::kDouble), sin = table.sin.to(at::kDouble);
-  expect_gradients_match([&](const Tensors& in) { return rotary(in[0], cos, sin); },
-                         {at::randn({2, 3, 2, 6}, at::kDouble)});
+  for (const auto pairs : {RotaryPairs::kHalves, RotaryPairs::kNeighbours})
+    expect_gradients_match([&](const Tensors& in) { return rotary(in[0], cos, sin, pairs); },
+                           {at::randn({2, 3, 2, 6}, at::kDouble)});
 }
 
 TEST(Rotary, DoesNotDependOnThreads) {
