@@ -42,6 +42,9 @@ class CausalLm {
   virtual at::Tensor hidden(const ModelInput& input) const = 0;
   /// Weight of the output projection, [vocab, hidden]; the embedding when tied.
   virtual const at::Tensor& head_weight() const = 0;
+  /// What the final norm's output is multiplied with: the head's weight, with rows of unit length where the family's
+  /// head is normalised. [vocab, hidden]
+  at::Tensor output_matrix() const;
   /// Logits of new positions with the cache extended, [batch, new, vocab]. No gradient.
   virtual at::Tensor logits_cached(const at::Tensor& tokens, KeyValueCache& cache) const = 0;
 

@@ -2,6 +2,7 @@
 
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -35,6 +36,13 @@ const Json* ConfigReader::find(const std::string& key) const {
   if (!config_->is_object()) return nullptr;
   const auto found = config_->find(key);
   return found == config_->end() || found->is_null() ? nullptr : &*found;
+}
+
+bool ConfigReader::states(const std::string& key) const { return config_->is_object() && config_->contains(key); }
+
+std::string ConfigReader::first_of(const std::vector<std::string>& names) const {
+  const auto found = std::find_if(names.begin(), names.end(), [&](const auto& name) { return contains(name); });
+  return found == names.end() ? names.at(0) : *found;
 }
 
 void ConfigReader::wrong(const std::string& key, const Json& value, const std::string& wanted) {

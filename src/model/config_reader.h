@@ -17,6 +17,10 @@ class ConfigReader {
   /// `config` must outlive the reader; `prefix` stands before keys in messages ("rope_scaling.").
   explicit ConfigReader(const Json& config, std::string prefix = "");
   bool contains(const std::string& key) const { return find(key) != nullptr; }
+  /// True when the key is there, null too.
+  bool states(const std::string& key) const;
+  /// The first of several names for one thing that the file contains, or the first of all.
+  std::string first_of(const std::vector<std::string>& names) const;
   void read(const std::string& key, int64_t& value, int64_t min, int64_t max);
   /// Reads a number above zero.
   void read(const std::string& key, double& value);

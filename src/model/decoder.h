@@ -5,15 +5,15 @@
 
 #include "model/causal_lm.h"
 #include "model/decoder_layer.h"
+#include "model/family.h"
 #include "model/rope_table.h"
 
 namespace ingot::model {
 
-/// The Llama family: Llama 2, 3, 3.1, 3.2, Yi, SmolLM2, and Mistral without a window. Parameter names, shapes and order
-/// are those of LlamaForCausalLM. Source: MODELS §2 A.
-class Llama : public CausalLm {
+/// Embedding, pre-norm layers, final norm and head: every family's model. Parameters have the family's names.
+class Decoder : public CausalLm {
  public:
-  Llama(const DecoderConfig& config, at::ScalarType dtype, const std::string& device);
+  Decoder(const DecoderConfig& config, const Family& family, at::ScalarType dtype, const std::string& device);
   at::Tensor hidden(const ModelInput& input) const override;
   const at::Tensor& head_weight() const override { return head_; }
   at::Tensor logits_cached(const at::Tensor& tokens, KeyValueCache& cache) const override;
@@ -25,10 +25,12 @@ class Llama : public CausalLm {
     DecoderLayer layer;
     std::vector<at::Tensor> parameters;
   };
+  void add_block(const ParameterScope& params, const std::string& name, size_t index);
   at::Tensor embed(const at::Tensor& tokens) const;
   at::Tensor run(const Block& block, const at::Tensor& x, const Pass& pass) const;
   void observe(const std::string& name, const at::Tensor& output) const;
 
+  const Family& family_;
   Rope rope_;
   at::Tensor embedding_;  // [vocab, hidden]
   std::vector<Block> blocks_;

@@ -3,12 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <numbers>
 
 #include "core/error.h"
 #include "model/config_reader.h"
-#include "model/family_names.h"
+#include "model/family.h"
 
 namespace ingot::model {
 namespace {
@@ -18,64 +19,89 @@ constexpr int64_t kMaxLayers = 4096;
 
 std::string supported_names() {
   std::string names;
-  for (const auto& family : kFamilies) names += fmt::format("{}{}", names.empty() ? "" : ", ", family.architecture);
+  for (const auto& family : families()) names += fmt::format("{}{}", names.empty() ? "" : ", ", family.architectures[0]);
   return names;
 }
 
-/// The one architecture of the file, or the one that belongs to its model_type.
-void read_family(ConfigReader& reader, const Json& json, DecoderConfig& config) {
-  config.model_type.clear();
-  config.architecture.clear();
-  reader.read("model_type", config.model_type);
-  const auto listed = json.value("architectures", Json());
-  if (listed.is_array() && !listed.empty() && listed[0].is_string()) config.architecture = listed[0].get<std::string>();
-  const auto fits = [&](const FamilyName& family) {
-    return (config.model_type.empty() || config.model_type == family.model_type) &&
-           (config.architecture.empty() || config.architecture == family.architecture);
-  };
-  const auto family = std::find_if(kFamilies.begin(), kFamilies.end(), fits);
-  const bool named = !config.model_type.empty() || !config.architecture.empty();
-  reader.problems().expect(named && family != kFamilies.end(), "architectures",
-                           config.architecture.empty() ? config.model_type : config.architecture,
-                           "one of " + supported_names());
-  if (!named || family == kFamilies.end()) return;
-  config.model_type = family->model_type;
-  config.architecture = family->architecture;
+/// The class after the module's name in "modeling_x.Class", which files of models with code of their own carry.
+std::string class_in_auto_map(const Json& json) {
+  const auto map = json.value("auto_map", Json());
+  for (const auto* key : {"AutoModelForCausalLM", "AutoModel"})
+    if (map.is_object() && map.contains(key) && map[key].is_string()) {
+      const auto name = map[key].get<std::string>();
+      return name.substr(name.rfind('.') + 1);
+    }
+  return {};
 }
 
-void read_sizes(ConfigReader& reader, DecoderConfig& config) {
-  for (const auto* key : {"vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size"})
-    reader.require(key);
-  reader.read("vocab_size", config.vocab_size, 1, kMaxDim);
-  reader.read("hidden_size", config.hidden_size, 1, kMaxDim);
-  reader.read("num_hidden_layers", config.num_layers, 1, kMaxLayers);
-  reader.read("num_attention_heads", config.num_heads, 1, kMaxDim);
-  reader.read("intermediate_size", config.intermediate_size, 1, kMaxDim);
-  reader.read("max_position_embeddings", config.max_position_embeddings, 1, int64_t{1} << 40);
-  reader.read("num_key_value_heads", config.num_kv_heads, 1, kMaxDim);
-  reader.read("head_dim", config.head_dim, 1, kMaxDim);
+std::string architecture_of(const Json& json) {
+  const auto listed = json.value("architectures", Json());
+  return listed.is_array() && !listed.empty() && listed[0].is_string() ? listed[0].get<std::string>()
+                                                                         : class_in_auto_map(json);
+}
+
+/// The family that the file names by its class, its model_type or both. Throws DataError when there is none.
+const Family& read_family(const Json& json, DecoderConfig& config, const std::string& source) {
+  ConfigReader reader(json);
+  std::string model_type;
+  reader.read("model_type", model_type);
+  const std::string architecture = architecture_of(json);
+  const auto fits = [&](const Family& family) {
+    const auto& classes = family.architectures;
+    return (model_type.empty() || model_type == family.model_type) &&
+           (architecture.empty() || std::find(classes.begin(), classes.end(), architecture) != classes.end());
+  };
+  const auto family = std::find_if(families().begin(), families().end(), fits);
+  const bool known = family != families().end() && !(model_type.empty() && architecture.empty());
+  reader.problems().expect(known, "architectures", architecture.empty() ? model_type : architecture,
+                           "one of " + supported_names());
+  reader.finish(source);
+  config.model_type = family->model_type;
+  config.architecture = architecture.empty() ? family->architectures[0] : architecture;
+  return *family;
+}
+
+void read_size(ConfigReader& reader, const KeyNames& names, int64_t& value, int64_t max) {
+  if (!names.empty()) reader.read(reader.first_of(names), value, 1, max);
+}
+
+void read_sizes(ConfigReader& reader, const ConfigKeys& keys, DecoderConfig& config) {
+  for (const auto* names : {&keys.vocab, &keys.hidden, &keys.layers, &keys.heads, &keys.ffn})
+    reader.require(reader.first_of(*names));
+  read_size(reader, keys.vocab, config.vocab_size, kMaxDim);
+  read_size(reader, keys.hidden, config.hidden_size, kMaxDim);
+  read_size(reader, keys.layers, config.num_layers, kMaxLayers);
+  read_size(reader, keys.heads, config.num_heads, kMaxDim);
+  read_size(reader, keys.ffn, config.intermediate_size, kMaxDim);
+  read_size(reader, keys.length, config.max_position_embeddings, kMaxLength);
+  read_size(reader, keys.kv_heads, config.num_kv_heads, kMaxDim);
+  read_size(reader, keys.head_dim, config.head_dim, kMaxDim);
+  reader.read(reader.first_of(keys.eps), config.rms_norm_eps);
+  if (!keys.rope_base.empty()) reader.read(reader.first_of(keys.rope_base), config.rope_theta);
 }
 
 /// Fills num_kv_heads and head_dim where the file leaves them out, and checks that heads fit together.
-void settle_heads(ConfigReader& reader, DecoderConfig& config) {
+void settle_heads(ConfigReader& reader, const ConfigKeys& keys, DecoderConfig& config) {
   if (config.num_heads < 1) return;
+  auto& problems = reader.problems();
+  const auto heads = reader.first_of(keys.heads), dim = keys.head_dim.empty() ? heads : reader.first_of(keys.head_dim);
   if (config.num_kv_heads == 0) config.num_kv_heads = config.num_heads;
-  reader.problems().expect(config.num_heads % config.num_kv_heads == 0, "num_key_value_heads", config.num_kv_heads,
-                           fmt::format("a divisor of num_attention_heads = {}", config.num_heads));
+  problems.expect(config.num_heads % config.num_kv_heads == 0,
+                  keys.kv_heads.empty() ? heads : reader.first_of(keys.kv_heads), config.num_kv_heads,
+                  fmt::format("a divisor of {} = {}", heads, config.num_heads));
   if (config.head_dim == 0) {
-    reader.problems().expect(config.hidden_size % config.num_heads == 0, "num_attention_heads", config.num_heads,
-                             fmt::format("a divisor of hidden_size = {}, or head_dim given", config.hidden_size));
+    problems.expect(config.hidden_size % config.num_heads == 0, heads, config.num_heads,
+                    fmt::format("a divisor of {} = {}, or {} given", reader.first_of(keys.hidden), config.hidden_size, dim));
     config.head_dim = config.hidden_size / config.num_heads;
   }
-  reader.problems().expect(config.head_dim > 0 && config.head_dim % 2 == 0, "head_dim", config.head_dim,
-                           "an even number");
-  reader.problems().expect(config.num_heads * config.head_dim <= kMaxDim, "head_dim", config.head_dim,
-                           fmt::format("head_dim * num_attention_heads at most {}", kMaxDim));
+  problems.expect(config.head_dim > 0 && config.head_dim % 2 == 0, dim, config.head_dim, "an even number");
+  problems.expect(config.num_heads * config.head_dim <= kMaxDim, dim, config.head_dim,
+                  fmt::format("{} * {} at most {}", dim, heads, kMaxDim));
 }
 
 /// The object that holds the scaling, in either spelling. transformers 5 keeps rope_theta in it too.
 void read_rope(ConfigReader& reader, DecoderConfig& config) {
-  reader.read("rope_theta", config.rope_theta);
+  reader.read("partial_rotary_factor", config.partial_rotary_factor);
   const std::string key = reader.contains("rope_parameters") ? "rope_parameters" : "rope_scaling";
   const auto* json = reader.object(key);
   if (json == nullptr) return;
@@ -96,10 +122,17 @@ void read_rope(ConfigReader& reader, DecoderConfig& config) {
   part.read("original_max_position_embeddings", scaling.original_max_position_embeddings);
   part.problems().expect(scaling.kind != "llama3" || scaling.high_freq_factor > scaling.low_freq_factor,
                          key + ".high_freq_factor", scaling.high_freq_factor, "more than low_freq_factor");
-  double partial = 1;
-  part.read("partial_rotary_factor", partial);
-  part.problems().expect(partial == 1, key + ".partial_rotary_factor", partial, "1");
+  part.read("partial_rotary_factor", config.partial_rotary_factor);
   reader.add_problems_of(part);
+}
+
+/// Kinds of attention in layer_types that are not those that the family has.
+bool has_other_attention(const Json& kinds, const DecoderConfig& config) {
+  if (!kinds.is_array() || kinds.size() != static_cast<size_t>(config.num_layers)) return true;
+  for (int64_t layer = 0; layer < config.num_layers; ++layer)
+    if (kinds[static_cast<size_t>(layer)] != (config.window_of(layer) > 0 ? "sliding_attention" : "full_attention"))
+      return true;
+  return false;
 }
 
 /// What would change the model's results and is not built here.
@@ -108,25 +141,20 @@ void refuse_unsupported(ConfigReader& reader, const Json& json, const DecoderCon
   std::string activation = "silu";
   reader.read("hidden_act", activation);
   problems.expect(activation == "silu", "hidden_act", activation, "silu");
-  const bool windowed = config.model_type == "mistral" && reader.contains("sliding_window");
-  problems.expect(!windowed, "sliding_window", "a window", "null: windowed attention is not supported");
+  const auto rotary = config.rotary_dim();
+  problems.expect(config.alibi || (config.partial_rotary_factor <= 1 && rotary > 0 && rotary % 2 == 0),
+                  "partial_rotary_factor", config.partial_rotary_factor, "a share of head_dim that is an even number");
   problems.expect(!reader.contains("quantization_config"), "quantization_config", "an object",
                   "none: quantized weights are not supported");
   const auto dropout = json.value("attention_dropout", Json(0));
   problems.expect(dropout.is_null() || dropout == 0, "attention_dropout", dropout.dump(), "0");
-  const auto kinds = reader.contains("layer_types") ? json["layer_types"] : Json::array();
-  const bool full = std::all_of(kinds.begin(), kinds.end(), [](const Json& kind) { return kind == "full_attention"; });
-  problems.expect(full, "layer_types", "other kinds of attention", "full_attention in every layer");
+  problems.expect(!reader.contains("layer_types") || !has_other_attention(json["layer_types"], config), "layer_types",
+                  "other kinds of attention", "full_attention in every layer, or sliding_attention where a window is set");
 }
 
 void read_switches(ConfigReader& reader, DecoderConfig& config) {
-  reader.read("rms_norm_eps", config.rms_norm_eps);
   reader.read("initializer_range", config.initializer_range);
   reader.read("tie_word_embeddings", config.tie_word_embeddings);
-  if (config.model_type == "llama") {  // transformers' Mistral has no biases and does not read these
-    reader.read("attention_bias", config.attention_bias);
-    reader.read("mlp_bias", config.mlp_bias);
-  }
 }
 
 void read_tokens_and_dtype(ConfigReader& reader, DecoderConfig& config) {
@@ -156,12 +184,13 @@ double llama3_frequency(double frequency, const RopeScaling& scaling) {
 DecoderConfig DecoderConfig::from_json(const Json& json, const std::string& source) {
   if (!json.is_object()) throw DataError(source + ": found no JSON object, wanted a Hugging Face config");
   DecoderConfig config;
+  const Family& family = read_family(json, config, source);
   ConfigReader reader(json);
-  read_family(reader, json, config);
-  read_sizes(reader, config);
-  settle_heads(reader, config);
+  read_sizes(reader, family.keys, config);
+  settle_heads(reader, family.keys, config);
   read_rope(reader, config);
   read_switches(reader, config);
+  family.read(reader, config);
   read_tokens_and_dtype(reader, config);
   refuse_unsupported(reader, json, config);
   reader.finish(source);
@@ -173,15 +202,35 @@ DecoderConfig DecoderConfig::from_folder(const std::filesystem::path& folder) {
   return from_json(read_json(file, size_t{16} << 20), file.string());
 }
 
+int64_t DecoderConfig::rotary_dim() const {
+  return alibi ? 0 : static_cast<int64_t>(static_cast<double>(head_dim) * std::min(1.0, partial_rotary_factor));
+}
+
 std::vector<double> DecoderConfig::inverse_frequencies() const {
-  std::vector<double> frequencies(static_cast<size_t>(head_dim / 2));
+  std::vector<double> frequencies(static_cast<size_t>(rotary_dim() / 2));
   for (size_t i = 0; i < frequencies.size(); ++i) {
-    const double plain = std::pow(rope_theta, -2.0 * static_cast<double>(i) / static_cast<double>(head_dim));
+    const double plain = std::pow(rope_theta, -2.0 * static_cast<double>(i) / static_cast<double>(rotary_dim()));
     frequencies[i] = rope_scaling.kind == "linear"   ? plain / rope_scaling.factor
                      : rope_scaling.kind == "llama3" ? llama3_frequency(plain, rope_scaling)
                                                      : plain;
   }
   return frequencies;
+}
+
+int64_t DecoderConfig::window_of(int64_t layer) const {
+  return windowed_layers.empty() || windowed_layers.at(static_cast<size_t>(layer)) ? sliding_window : 0;
+}
+
+std::vector<double> DecoderConfig::alibi_slopes() const {
+  std::vector<double> slopes;
+  if (!alibi) return slopes;
+  const auto whole = static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(num_heads)));
+  for (int64_t head = 0; head < num_heads; ++head) {
+    const bool regular = head < whole;  // heads past a power of two take every other slope of twice as many heads
+    const int64_t step = regular ? head + 1 : 2 * (head - whole) + 1, of = regular ? whole : 2 * whole;
+    slopes.push_back(std::exp2(-8.0 * static_cast<double>(step) / static_cast<double>(of)));
+  }
+  return slopes;
 }
 
 }  // namespace ingot::model

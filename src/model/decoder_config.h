@@ -11,6 +11,8 @@
 
 namespace ingot::model {
 
+inline constexpr int64_t kMaxLength = int64_t{1} << 40;  // of a sequence or window that a config.json may state
+
 /// Llama 3.1 frequency scaling (MODELS §1.2); kinds "default", "linear", "llama3".
 struct RopeScaling {
   std::string kind = "default";
@@ -19,15 +21,22 @@ struct RopeScaling {
 };
 
 /// The pre-norm decoder block's sizes and switches, read from a Hugging Face config.json in either spelling
-/// (transformers 4: rope_theta, rope_scaling, torch_dtype; 5: rope_parameters, dtype). MODELS §1.3.
+/// (transformers 4: rope_theta, rope_scaling, torch_dtype; 5: rope_parameters, dtype) and in the family's own words.
+/// MODELS §1.3.
 struct DecoderConfig {
-  std::string model_type = "llama";       // "llama", "qwen2", "mistral" ...
+  std::string model_type = "llama";       // "llama", "qwen2", "mistral" ...: a Family
   std::string architecture = "LlamaForCausalLM";
   int64_t vocab_size = 0, hidden_size = 0, num_layers = 0, num_heads = 0, num_kv_heads = 0, head_dim = 0;
   int64_t intermediate_size = 0, max_position_embeddings = 2048;
   double rms_norm_eps = 1e-6, rope_theta = 10000, initializer_range = 0.02;
   RopeScaling rope_scaling;
-  bool tie_word_embeddings = false, attention_bias = false, mlp_bias = false;
+  double partial_rotary_factor = 1;       // share of a head's dims, from the first on, that rotate
+  bool rope_interleaved = false;          // pairs (2i, 2i+1), not (i, i + half)
+  bool alibi = false;                     // linear biases on scores in place of rope
+  bool norm_head = false;                 // logits by the head's rows scaled to unit length
+  int64_t sliding_window = 0;             // newest keys that a query sees, its own among them; 0: all
+  std::vector<bool> windowed_layers;      // where the window holds; empty: in every layer
+  bool tie_word_embeddings = false, qkv_bias = false, attention_out_bias = false, mlp_bias = false;
   std::optional<int64_t> bos_token_id;
   std::vector<int64_t> eos_token_ids;     // an int or a list in the file
   DType dtype = DType::kF32;              // of the weights as published
@@ -37,8 +46,14 @@ struct DecoderConfig {
   static DecoderConfig from_json(const Json& config, const std::string& source);
   static DecoderConfig from_folder(const std::filesystem::path& folder);  // reads config.json
 
-  /// Angles per position, one for each rotated pair: [head_dim/2], scaling applied.
+  /// Dims of each head that rotate; 0 with ALiBi.
+  int64_t rotary_dim() const;
+  /// Angles per position, one for each rotated pair: [rotary_dim/2], scaling applied.
   std::vector<double> inverse_frequencies() const;
+  /// A layer's window, 0 when it has none.
+  int64_t window_of(int64_t layer) const;
+  /// ALiBi's slope of each head, [num_heads]; empty without ALiBi. Source: MODELS §2 F.
+  std::vector<double> alibi_slopes() const;
 };
 
 }  // namespace ingot::model

@@ -3,13 +3,17 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "model/causal_lm.h"
 #include "model/decoder_config.h"
+#include "model/family.h"
+#include "model/joint_projection.h"
 #include "model/parameters.h"
 #include "model/projection.h"
 #include "model/rope_table.h"
+#include "ops/attention.h"
 
 namespace ingot::model {
 
@@ -30,32 +34,35 @@ struct RmsNorm {
   double eps;
 };
 
-/// Self-attention with rope and grouped key/value heads; layer `index` of the cache is its own.
+/// Self-attention with grouped key/value heads and rope or ALiBi; layer `index` of the cache is its own.
 struct Attention {
-  Attention(const ParameterScope& params, const DecoderConfig& config, size_t index);
+  Attention(const ParameterScope& params, const DecoderConfig& config, const DecoderNames& names, size_t index);
   /// `h` [batch, seq, hidden] to the same.
   at::Tensor forward(const RemakableInput& h, const Pass& pass) const;
-  Projection q, k, v, o;
+  JointProjection qkv;
+  Projection out;
   int64_t head_dim;
+  bool rotates, interleaved;
+  ops::AttentionOptions options;
   size_t index;
 };
 
-/// down(silu(gate(h)) * up(h)).
-struct Mlp {
-  Mlp(const ParameterScope& params, const DecoderConfig& config);
+/// What follows the second norm of a layer.
+class FeedForward {
+ public:
+  virtual ~FeedForward() = default;
   /// `h` [batch, seq, hidden] to the same.
-  at::Tensor forward(const RemakableInput& h, const Pass& pass) const;
-  Projection gate, up, down;
+  virtual at::Tensor forward(const RemakableInput& h, const Pass& pass) const = 0;
 };
 
-/// The pre-norm block: x + attention(norm(x)), then x + mlp(norm(x)). With `pass.remake_inputs` a layer keeps for the
-/// backward pass, per token: the two residual inputs (2 hidden), q, k, v and the attention's output (2 q + 2 kv
-/// widths), gate and up (2 ffn); otherwise also the norms' outputs (2 hidden) and the SwiGLU's (1 ffn).
+/// The pre-norm block: x + attention(norm(x)), then x + feed_forward(norm(x)). With `pass.remake_inputs` a dense layer
+/// keeps for the backward pass, per token: the two residual inputs (2 hidden), q, k, v and the attention's output (2 q
+/// + 2 kv widths), gate and up (2 ffn); otherwise also the norms' outputs (2 hidden) and the SwiGLU's (1 ffn).
 struct DecoderLayer {
-  DecoderLayer(const ParameterScope& params, const DecoderConfig& config, size_t index);
+  DecoderLayer(const ParameterScope& params, const DecoderConfig& config, const Family& family, size_t index);
   at::Tensor forward(const at::Tensor& x, const Pass& pass) const;  // [batch, seq, hidden] to the same
   Attention attention;
-  Mlp mlp;
+  std::unique_ptr<FeedForward> feed_forward;
   RmsNorm attention_norm, mlp_norm;
 };
 

@@ -6,7 +6,7 @@
 
 namespace ingot::model {
 
-/// Cosines and sines of every position's angles, [batch, seq, head_dim/2] float32.
+/// Cosines and sines of every position's angles, [batch, seq, rotary_dim/2] float32.
 struct RopeTable {
   at::Tensor cos, sin;
 };
@@ -19,7 +19,7 @@ class Rope {
   RopeTable table(const at::Tensor& positions) const;
 
  private:
-  at::Tensor inverse_frequencies_;  // [head_dim/2] float32
+  at::Tensor inverse_frequencies_;  // [rotary_dim/2] float32
 };
 
 }  // namespace ingot::model

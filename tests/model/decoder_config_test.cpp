@@ -93,10 +93,41 @@ TEST(DecoderConfig, RefusesWhatWouldChangeResults) {
   expect_problem(with("rope_scaling", {{"type", "linear"}}), "rope_scaling.factor: absent");
   expect_problem(with("quantization_config", Json::object()), "quantized");
   expect_problem(with("layer_types", {"sliding_attention"}), "layer_types");
-  auto mistral = with("sliding_window", 4096);
-  mistral["model_type"] = "mistral";
-  mistral["architectures"] = {"MistralForCausalLM"};
-  expect_problem(mistral, "sliding_window");
+  expect_problem(with("partial_rotary_factor", 0.01), "partial_rotary_factor: found 0.01");
+}
+
+/// `tiny` as another family writes it.
+Json as_family(const std::string& model_type, const std::string& architecture) {
+  auto config = with("model_type", model_type);
+  config["architectures"] = {architecture};
+  return config;
+}
+
+TEST(DecoderConfig, ReadsMistralsWindow) {
+  auto config = as_family("mistral", "MistralForCausalLM");
+  EXPECT_EQ(DecoderConfig::from_json(config, "c").window_of(0), 4096);  // transformers' default
+  config["sliding_window"] = nullptr;
+  EXPECT_EQ(DecoderConfig::from_json(config, "c").window_of(0), 0);
+  config["sliding_window"] = 7;
+  EXPECT_EQ(DecoderConfig::from_json(config, "c").window_of(1), 7);
+  config["sliding_window"] = "wide";
+  EXPECT_NE(problem_of(config).find("sliding_window: found \"wide\""), std::string::npos);
+}
+
+TEST(DecoderConfig, ReadsQwen2sWindowOnlyWhereItIsUsed) {
+  auto config = as_family("qwen2", "Qwen2ForCausalLM");
+  config["sliding_window"] = 7;
+  config["max_window_layers"] = 1;
+  EXPECT_TRUE(DecoderConfig::from_json(config, "c").qkv_bias);
+  EXPECT_EQ(DecoderConfig::from_json(config, "c").window_of(1), 0);
+  config["use_sliding_window"] = true;
+  const auto windowed = DecoderConfig::from_json(config, "c");
+  EXPECT_EQ(windowed.window_of(0), 0);
+  EXPECT_EQ(windowed.window_of(1), 7);
+  config["layer_types"] = {"full_attention", "sliding_attention"};
+  EXPECT_EQ(problem_of(config), "");
+  config["layer_types"] = {"sliding_attention", "full_attention"};
+  EXPECT_NE(problem_of(config).find("layer_types"), std::string::npos);
 }
 
 TEST(DecoderConfig, SurvivesHostileValues) {

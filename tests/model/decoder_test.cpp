@@ -1,11 +1,11 @@
-#include "model/llama.h"
+#include "model/decoder.h"
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
 #include "core/error.h"
-#include "model/family_names.h"
+#include "model/family.h"
 
 namespace ingot::model {
 namespace {
@@ -41,7 +41,7 @@ std::pair<float, std::vector<at::Tensor>> pass_of(CausalLm& model, const ModelIn
   return {loss.item<float>(), gradients};
 }
 
-TEST(Llama, NamesParametersInTheOrderOfTransformers) {
+TEST(Decoder, NamesParametersInTheOrderOfTransformers) {
   const auto model = build_model(small_config(), at::kFloat, "meta");
   const auto& parameters = model->parameters.parameters;
   ASSERT_EQ(parameters.size(), 1 + 3 * 9 + 2u);
@@ -53,7 +53,7 @@ TEST(Llama, NamesParametersInTheOrderOfTransformers) {
   EXPECT_EQ(parameters[29]->name, "lm_head.weight");
 }
 
-TEST(Llama, SharesTheEmbeddingWhenTied) {
+TEST(Decoder, SharesTheEmbeddingWhenTied) {
   auto config = small_config();
   config.tie_word_embeddings = true;
   const auto model = build_model(config, at::kFloat, "meta");
@@ -61,7 +61,7 @@ TEST(Llama, SharesTheEmbeddingWhenTied) {
   EXPECT_TRUE(model->head_weight().is_same(model->parameters.find("model.embed_tokens.weight")->value));
 }
 
-TEST(Llama, RecomputesToTheSameBits) {
+TEST(Decoder, RecomputesToTheSameBits) {
   const auto input = random_input(2, 19);
   for (const auto dtype : {at::kFloat, at::kBFloat16}) {
     const auto model = small_model(dtype);
@@ -76,7 +76,7 @@ TEST(Llama, RecomputesToTheSameBits) {
   }
 }
 
-TEST(Llama, TrainsSomeParametersWithTheRestFrozen) {
+TEST(Decoder, TrainsSomeParametersWithTheRestFrozen) {
   const auto input = random_input(1, 9);
   for (const auto recompute : {Recompute::kNone, Recompute::kSelective, Recompute::kFull}) {
     const auto model = small_model();
@@ -89,7 +89,7 @@ TEST(Llama, TrainsSomeParametersWithTheRestFrozen) {
   }
 }
 
-TEST(Llama, GivesTheSameBitsOnAnyThreads) {
+TEST(Decoder, GivesTheSameBitsOnAnyThreads) {
   const auto input = random_input(2, 40);
   const int threads = at::get_num_threads();
   at::set_num_threads(1);
@@ -102,7 +102,7 @@ TEST(Llama, GivesTheSameBitsOnAnyThreads) {
   for (size_t i = 0; i < one.second.size(); ++i) EXPECT_TRUE(at::equal(one.second[i], two.second[i]));
 }
 
-TEST(Llama, ContinuesFromTheCache) {
+TEST(Decoder, ContinuesFromTheCache) {
   const auto model = small_model();
   const auto input = random_input(2, 90);
   const at::NoGradGuard no_grad;
@@ -115,7 +115,7 @@ TEST(Llama, ContinuesFromTheCache) {
   EXPECT_LE((at::cat(parts, 1) - whole).abs().max().item<float>(), 1e-5);
 }
 
-TEST(Llama, ShowsTheObserverEveryLayer) {
+TEST(Decoder, ShowsTheObserverEveryLayer) {
   const auto model = small_model();
   std::vector<std::string> names;
   model->observer = [&](const std::string& name, const at::Tensor& output) {
@@ -129,7 +129,7 @@ TEST(Llama, ShowsTheObserverEveryLayer) {
 }
 
 TEST(BuildModel, BuildsEveryFamilyThatConfigsMayName) {
-  for (const auto& family : kFamilies) {
+  for (const auto& family : families()) {
     auto config = small_config();
     config.model_type = family.model_type;
     EXPECT_GT(build_model(config, at::kFloat, "meta")->parameters.num_elements(), 0) << family.model_type;

@@ -1,0 +1,18 @@
+#include "model/family.h"
+
+#include <algorithm>
+
+namespace ingot::model {
+
+const std::vector<Family>& families() {
+  static const std::vector<Family> all{llama_family(), mistral_family(), qwen2_family()};
+  return all;
+}
+
+const Family* find_family(std::string_view model_type) {
+  const auto found = std::find_if(families().begin(), families().end(),
+                                  [&](const Family& family) { return family.model_type == model_type; });
+  return found == families().end() ? nullptr : &*found;
+}
+
+}  // namespace ingot::model
