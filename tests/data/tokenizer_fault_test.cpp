@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "data/tokenizer_fixtures.h"
@@ -13,6 +14,11 @@ std::string json_with(const std::string& vocab, const std::string& merges, const
 
 std::string json_error(const std::string& text) {
   return error_of([&] { tokenizer_of_json(text); });
+}
+
+std::string base64_of_byte(int byte) {
+  constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  return {kDigits[static_cast<size_t>(byte) >> 2], kDigits[static_cast<size_t>(byte & 3) << 4], '=', '='};
 }
 
 void expect_names(const std::string& message, const std::string& part) {
@@ -123,6 +129,28 @@ TEST(TokenizerFaults, ConfigFieldsOfAnotherTypeAreNamed) {
   expect_names(error_with(R"({"bos_token":7})"), "bos_token: found number");
   expect_names(error_with(R"({"added_tokens_decoder":{"x":{"content":"a"}}})"), "found id \"x\"");
   expect_names(error_with(R"({"added_tokens_decoder":{"999999999":{"content":"a"}}})"), "found id \"999999999\"");
+  expect_names(error_with(R"({"additional_special_tokens":7})"), "additional_special_tokens: found number");
+  expect_names(error_with(R"({"additional_special_tokens":[7]})"), "additional_special_tokens: found number");
+}
+
+TEST(TokenizerFaults, BadAddedTokensAreNamed) {
+  const TemporaryFolder folder;
+  const auto error_with = [&](const std::string& text) {
+    write_file(folder / "added_tokens.json", text);
+    return error_of([&] { read_tokenizer_config(folder.path()); });
+  };
+  expect_names(error_with("[1]"), "not a JSON object");
+  expect_names(error_with(R"({"<pad>": -1})"), "\"<pad>\": found -1");
+  expect_names(error_with(R"({"<pad>": 1e9})"), "\"<pad>\": found 1000000000.0");
+  expect_names(error_with(R"({"<pad>": "7"})"), "\"<pad>\": found \"7\"");
+}
+
+TEST(TokenizerFaults, NoIdIsLeftForTheTokensOfAClass) {
+  const TemporaryFolder folder;
+  std::string text;
+  for (int byte = 0; byte < 256; ++byte) text += fmt::format("{} {}\n", base64_of_byte(byte), byte);
+  write_file(folder / "qwen.tiktoken", text + "YWE= 4194303\n");
+  expect_names(error_of([&] { load_tokenizer(folder.path()); }), "no id below 4194304 is left for \"<|endoftext|>\"");
 }
 
 }  // namespace

@@ -119,14 +119,20 @@ TEST(TextPattern, MeansWhatOnigurumaMeans) {
   EXPECT_TRUE(matches("a$", "a\nb"));
 }
 
+std::string nfc(const std::string& text) { return to_nfc(text, NfcVersion::kUnicode9); }
+
 TEST(Nfc, ComposesOrdersAndLeavesTheRestAlone) {
-  EXPECT_EQ(to_nfc("plain \u4F60\u597D"), "plain \u4F60\u597D");
-  EXPECT_EQ(to_nfc("e\u0301x\u304B\u3099"), "\u00E9x\u304C");
-  EXPECT_EQ(to_nfc("a\u0323\u0302"), "\u1EAD");
-  EXPECT_EQ(to_nfc("\u0302\u0323"), "\u0323\u0302");
-  EXPECT_EQ(to_nfc("\u1100\u1161\u11A8 \uAC00\u11A8"), "\uAC01 \uAC01");
-  EXPECT_EQ(to_nfc("\u212B\u2126"), "\u00C5\u03A9");
-  EXPECT_EQ(to_nfc("\u0301\u07FD"), "\u0301\u07FD");  // a mark of Unicode 11: below, yet it does not move
+  EXPECT_EQ(nfc("plain \u4F60\u597D"), "plain \u4F60\u597D");
+  EXPECT_EQ(nfc("e\u0301x\u304B\u3099"), "\u00E9x\u304C");
+  EXPECT_EQ(nfc("a\u0323\u0302"), "\u1EAD");
+  EXPECT_EQ(nfc("\u0302\u0323"), "\u0323\u0302");
+  EXPECT_EQ(nfc("\u1100\u1161\u11A8 \uAC00\u11A8"), "\uAC01 \uAC01");
+  EXPECT_EQ(nfc("\u212B\u2126"), "\u00C5\u03A9");
+}
+
+TEST(Nfc, MovesAMarkThatItsVersionKnows) {
+  EXPECT_EQ(nfc("\u0301\u07FD"), "\u0301\u07FD");  // a mark of Unicode 11, which stands below
+  EXPECT_EQ(to_nfc("\u0301\u07FD", NfcVersion::kUnicode15), "\u07FD\u0301");
 }
 
 TEST(Nfc, EqualsTheSlowWayOnRandomText) {
@@ -136,7 +142,9 @@ TEST(Nfc, EqualsTheSlowWayOnRandomText) {
   for (int i = 0; i < 2000; ++i) {
     std::string text;
     for (int n = 0; n < 12; ++n) append_utf8(text, pool[random() % pool.size()]);
-    ASSERT_EQ(to_nfc(text), to_unicode_form(text, UnicodeForm::kNfc));
+    ASSERT_EQ(nfc(text), to_unicode_form(text, UnicodeForm::kNfc));
+    append_utf8(text, 0x7FD);
+    ASSERT_EQ(to_nfc(text, NfcVersion::kUnicode15), to_unicode_form(text, UnicodeForm::kNfc));
   }
 }
 

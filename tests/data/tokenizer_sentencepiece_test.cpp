@@ -88,5 +88,25 @@ TEST(SentencePiece, ConfigAddsTokensAndNamesBosAndEos) {
   EXPECT_EQ(tokenizer->encode_with_special_tokens("b<|im_end|>"), (Ids{2, 3, 5, 20}));
 }
 
+TEST(SentencePiece, BosStandsBeforeATextUnlessTheConfigSaysNo) {
+  const std::string model = small_model().str();
+  EXPECT_EQ(tokenizer_of_model(model)->encode_with_special_tokens("b"), (Ids{1, 3, 5}));
+  EXPECT_EQ(tokenizer_of_model(model, {.add_bos_token = false})->encode_with_special_tokens("b"), (Ids{3, 5}));
+  EXPECT_EQ(tokenizer_of_model(model, {.add_eos_token = true})->encode_with_special_tokens("b"), (Ids{1, 3, 5, 2}));
+}
+
+TEST(SentencePiece, OlderFilesAddAndNameSpecialTokens) {
+  const TemporaryFolder folder;
+  write_file(folder / "tokenizer.model", small_model().str());
+  write_file(folder / "added_tokens.json", R"({"<pad>": 10, "<word>": 11})");
+  write_file(folder / "special_tokens_map.json", R"({"pad_token": {"content": "<pad>"}, "additional_special_tokens": ["uu"]})");
+  const auto tokenizer = load_tokenizer(folder.path());
+  EXPECT_EQ(tokenizer->vocab_size(), 12);
+  EXPECT_EQ(tokenizer->encode("b<pad>"), (Ids{3, 5, 10}));
+  EXPECT_EQ(tokenizer->decode(Ids{10, 11, 9, 5}, true), "<word>b");
+  write_file(folder / "tokenizer_config.json", R"({"added_tokens_decoder": {"12": {"content": "<new>"}}})");
+  EXPECT_EQ(load_tokenizer(folder.path())->token_id("<pad>"), std::nullopt);  // the newer list stands alone
+}
+
 }  // namespace
 }  // namespace ingot::data

@@ -23,13 +23,18 @@ std::string first_bytes(const fs::path& file) {
 std::unique_ptr<Tokenizer> load_tokenizer(const fs::path& folder) {
   const fs::path json = folder / "tokenizer.json", model = folder / "tokenizer.model";
   const fs::path vocab = folder / "vocab.json", merges = folder / "merges.txt";
-  const TokenizerConfig config = read_tokenizer_config(folder);
+  const fs::path qwen = folder / "qwen.tiktoken";
+  TokenizerConfig config = read_tokenizer_config(folder);
   if (fs::exists(json)) return read_tokenizer_json(json, config);
+  if (fs::exists(qwen)) {
+    config.tokenizer_class = "QWenTokenizer";  // no other class has a file of that name
+    return read_tiktoken(qwen, config);
+  }
   if (fs::exists(model))
     return is_tiktoken(first_bytes(model)) ? read_tiktoken(model, config) : read_sentencepiece(model, config);
   if (fs::exists(vocab) && fs::exists(merges)) return read_vocab_and_merges(vocab, merges, config);
-  throw DataError(fmt::format("{}: no tokenizer: wanted tokenizer.json, tokenizer.model, or vocab.json and merges.txt",
-                              folder.string()));
+  throw DataError(fmt::format("{}: no tokenizer: wanted tokenizer.json, tokenizer.model, qwen.tiktoken, or vocab.json and "
+                              "merges.txt", folder.string()));
 }
 
 }  // namespace ingot::data

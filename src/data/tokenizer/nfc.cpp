@@ -55,21 +55,30 @@ constexpr Range kStarters[] = {{0, 0x2FF},         {0x400, 0x482},   {0x2010, 0x
                                {0x2190, 0x2328},   {0x2500, 0x2AD0}, {0x3000, 0x3029}, {0x3030, 0x3098},
                                {0x309B, 0x9FFF},   {0xAC00, 0xD7A3}, {0xFF00, 0xFFEF}, {0x1F300, 0x1FAFF}};
 
-/// Whether text can be cut before the character.
-bool is_cut(char32_t c) { return c < 0x300 || holds(kStarters, c) || holds(kYoungMarks, c); }
+/// Where a text can be cut without a change to what NFC makes of it.
+class NfcCuts {
+ public:
+  NfcCuts(std::string_view text, NfcVersion version) : text_(text), marks_are_known_(version != NfcVersion::kUnicode9) {}
 
-/// First byte at or behind `from` of a character of that kind, or the end.
-size_t find_character(std::string_view text, size_t from, bool cut) {
-  while (from < text.size() && is_cut(utf8_code_point(text.data() + from)) != cut) from += utf8_length(text[from]);
-  return from;
-}
+  /// First byte at or behind `from` of a character before which text can be cut, or cannot; else the end.
+  size_t find(size_t from, bool cut) const {
+    while (from < text_.size() && is_cut(utf8_code_point(text_.data() + from)) != cut) from += utf8_length(text_[from]);
+    return from;
+  }
 
-/// Where the text that `unsafe` may join with starts; `done` is where the character before it starts at the earliest.
-size_t find_begin(std::string_view text, size_t done, size_t unsafe) {
-  if (unsafe == done) return unsafe;
-  const size_t before = last_character(text.substr(0, unsafe));
-  return holds(kYoungMarks, utf8_code_point(text.data() + before)) ? unsafe : before;
-}
+  /// Where the text that `unsafe` may join with starts; `done` is where the character before it starts at the earliest.
+  size_t find_begin(size_t done, size_t unsafe) const {
+    if (unsafe == done) return unsafe;
+    const size_t before = last_character(text_.substr(0, unsafe));
+    return is_unknown_mark(utf8_code_point(text_.data() + before)) ? unsafe : before;
+  }
+
+ private:
+  bool is_cut(char32_t c) const { return c < 0x300 || holds(kStarters, c) || is_unknown_mark(c); }
+  bool is_unknown_mark(char32_t c) const { return !marks_are_known_ && holds(kYoungMarks, c); }
+  std::string_view text_;
+  bool marks_are_known_;
+};
 
 }  // namespace
 
@@ -83,14 +92,15 @@ std::string to_unicode_form(std::string_view text, UnicodeForm form) {
   return {reinterpret_cast<const char*>(raw), static_cast<size_t>(size)};
 }
 
-std::string to_nfc(std::string_view text) {
+std::string to_nfc(std::string_view text, NfcVersion version) {
+  const NfcCuts cuts(text, version);
   std::string out;
   out.reserve(text.size());
   size_t done = 0;
   while (done < text.size()) {
-    const size_t unsafe = find_character(text, done, false);
+    const size_t unsafe = cuts.find(done, false);
     if (unsafe == text.size()) break;
-    const size_t begin = find_begin(text, done, unsafe), end = find_character(text, unsafe, true);
+    const size_t begin = cuts.find_begin(done, unsafe), end = cuts.find(unsafe, true);
     out.append(text.substr(done, begin - done));
     out.append(to_unicode_form(text.substr(begin, end - begin), UnicodeForm::kNfc));
     done = end;

@@ -28,8 +28,11 @@ Normalizer replace_normalizer(TextPattern pattern, std::string content) {
   };
 }
 
+Normalizer nfc_normalizer(NfcVersion version) {
+  return [version](std::string& text, bool) { text = to_nfc(text, version); };
+}
+
 Normalizer unicode_normalizer(UnicodeForm form) {
-  if (form == UnicodeForm::kNfc) return [](std::string& text, bool) { text = to_nfc(text); };
   return [form](std::string& text, bool) { text = to_unicode_form(text, form); };
 }
 

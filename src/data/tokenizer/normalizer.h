@@ -21,7 +21,9 @@ Normalizer replace_normalizer(TextPattern pattern, std::string content);
 /// The text with `content` in the place of every match.
 std::string replace_matches(const std::string& text, const TextPattern& pattern, const std::string& content);
 
-/// A normalization form of Unicode.
+Normalizer nfc_normalizer(NfcVersion version);
+
+/// A normalization form of Unicode 15.
 Normalizer unicode_normalizer(UnicodeForm form);
 
 }  // namespace ingot::data

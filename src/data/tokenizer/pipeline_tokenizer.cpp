@@ -17,9 +17,10 @@ constexpr size_t kMaxText = std::numeric_limits<int32_t>::max();
 PipelineTokenizer::PipelineTokenizer(TokenizerParts parts)
     : parts_(std::move(parts)), pretokenize_(sequence_pretokenizer(parts_.pretokenizers)) {
   for (const AddedToken& token : parts_.added_tokens) {
+    if (token.special) special_ids_.insert(token.id);
+    if (token.special && !parts_.special_in_text) continue;
     if (token.normalized) normalized_tokens_.add(token, normalized(token.content, true));
     else raw_tokens_.add(token);
-    if (token.special) special_ids_.insert(token.id);
   }
 }
 

@@ -25,6 +25,7 @@ struct TokenizerParts {
   std::vector<DecoderStep> decoders;
   std::string piece_separator;            // between pieces when they are joined
   std::vector<TokenId> prefix, suffix;    // what encode_with_special_tokens puts around a text
+  bool special_in_text = true;            // encode() finds the texts of special tokens
   std::optional<TokenId> bos, eos;
 };
 

@@ -1,9 +1,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <unordered_set>
 
 #include "core/error.h"
 #include "data/tokenizer/bpe_builder.h"
+#include "data/tokenizer/class_tokens.h"
 #include "data/tokenizer/prefix_tree.h"
 #include "data/tokenizer/sentencepiece_model.h"
 #include "data/tokenizer/tokenizer_files.h"
@@ -74,10 +76,13 @@ struct SpaceRule {
   bool strip_first, strip_all;
 };
 
-/// Joins pieces to text. Source: SentencePieceProcessor::Decode.
-DecoderStep sentencepiece_decoder(SpaceRule rule) {
-  return [rule, space = TextPattern::literal(std::string(kSpace))](std::vector<std::string>& pieces) {
+/// Joins pieces to text. Source: SentencePieceProcessor::Decode. Behind a piece of `breaks` a new text starts, as
+/// ChatGLM3's tokenizer decodes what stands between its special tokens.
+DecoderStep sentencepiece_decoder(SpaceRule rule, std::unordered_set<std::string> breaks) {
+  return [rule, breaks = std::move(breaks),
+          space = TextPattern::literal(std::string(kSpace))](std::vector<std::string>& pieces) {
     std::string text, bytes;
+    size_t start = 0;
     bool first_gone = !rule.strip_first;
     const auto flush = [&] {
       text += text_of_byte_run(bytes);
@@ -90,11 +95,15 @@ DecoderStep sentencepiece_decoder(SpaceRule rule) {
         continue;
       }
       flush();
-      if (text.empty() && !first_gone && piece.starts_with(kSpace)) {
+      if (text.size() == start && !first_gone && piece.starts_with(kSpace)) {
         piece.erase(0, kSpace.size());
         first_gone = !rule.strip_all;
       }
       text += replace_matches(piece, space, " ");
+      if (breaks.contains(piece)) {
+        start = text.size();
+        first_gone = !rule.strip_first;
+      }
     }
     flush();
     pieces = {std::move(text)};
@@ -147,10 +156,15 @@ std::unique_ptr<PipelineTokenizer> read_sentencepiece(const std::filesystem::pat
   }
   parts.encoder = std::make_unique<SentencePieceEncoder>(std::move(user_defined), make_bpe(model, normal_pieces));
   parts.normalizers = {sentencepiece_normalizer(model, config.legacy)};
+  const ClassTokens& known = tokens_of_class(config.tokenizer_class);
+  std::unordered_set<std::string> breaks;
+  for (const AddedToken& token : known.appended) breaks.insert(token.content);
   parts.decoders = {sentencepiece_decoder({.strip_first = model.add_dummy_prefix || model.remove_extra_whitespaces,
-                                           .strip_all = model.remove_extra_whitespaces})};
+                                           .strip_all = model.remove_extra_whitespaces},
+                                          std::move(breaks))};
   if (parts.vocabulary.piece(model.bos_id)) parts.bos = model.bos_id;
   if (parts.vocabulary.piece(model.eos_id)) parts.eos = model.eos_id;
+  if (parts.bos && known.prefix.empty()) parts.prefix = {*parts.bos};  // what LlamaTokenizer does unless told otherwise
   apply_config(parts, config, file.string());
   return std::make_unique<PipelineTokenizer>(std::move(parts));
 }

@@ -13,9 +13,6 @@ namespace ingot::data {
 namespace {
 
 constexpr size_t kMaxBytes = size_t{1} << 28;
-constexpr const char* kLlama3Pattern =
-    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}|)"
-    R"( ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 
 int base64_digit(char c) {
   if (c >= 'A' && c <= 'Z') return c - 'A';
@@ -106,7 +103,10 @@ std::unique_ptr<PipelineTokenizer> read_tiktoken(const std::filesystem::path& fi
   Vocabulary tokens = read_ranks(read_file(file, kMaxBytes), file.string());
   TokenizerParts parts;
   parts.vocabulary = spell(tokens);
-  parts.pretokenizers = {split_pretokenizer(TextPattern::regex(kLlama3Pattern, file.string()), {})};
+  const bool qwen = config.tokenizer_class == "QWenTokenizer";
+  if (qwen) parts.normalizers = {nfc_normalizer(NfcVersion::kUnicode15)};
+  parts.pretokenizers = {
+      split_pretokenizer(TextPattern::regex(qwen ? kQwenPattern : kLlama3Pattern, file.string()), {})};
   parts.decoders = {byte_level_decoder()};
   MergeTable merges = merges_of_pieces(
       tokens, [](TokenId id) { return static_cast<uint32_t>(id); }, [](std::string_view, size_t) { return true; });

@@ -19,10 +19,12 @@ class Tokenizer {
   virtual ~Tokenizer() = default;
 
   /// Ids of UTF-8 text without bos or eos added. Invalid UTF-8 is read as U+FFFD. Texts of added and special tokens
-  /// that stand in `text` become their ids, as Hugging Face tokenizers does.
+  /// that stand in `text` become their ids where the authors' own tokenizer does so: in all families but ChatGLM3.
   virtual std::vector<TokenId> encode(std::string_view text) const = 0;
 
-  /// encode() that reads the texts of special tokens as plain text: what a user wrote cannot become a control token.
+  /// encode() that reads the texts of special tokens as plain text: what a user wrote cannot become a control token. It
+  /// gives the ids of tiktoken's encode_ordinary and of SentencePiece, which knows the user-defined pieces of its model
+  /// file all the same (Yi's "<|im_start|>", Baichuan2's "<reserved_106>").
   virtual std::vector<TokenId> encode_ordinary(std::string_view text) const = 0;
 
   /// The text of ids. `skip_special` leaves special tokens out. Throws DataError on an id out of range.
@@ -41,9 +43,9 @@ class Tokenizer {
   virtual std::optional<TokenId> eos_id() const = 0;
 };
 
-/// Reads the tokenizer beside a model: tokenizer.json, else tokenizer.model (SentencePiece or tiktoken), with
-/// tokenizer_config.json and special_tokens_map.json where present. Throws DataError naming the file; when the folder
-/// has none, lists the file names looked for.
+/// Reads the tokenizer beside a model: tokenizer.json, else qwen.tiktoken, else tokenizer.model (SentencePiece or
+/// tiktoken), else vocab.json and merges.txt; with tokenizer_config.json, special_tokens_map.json and added_tokens.json
+/// where present. Throws DataError naming the file; when the folder has none, lists the file names looked for.
 std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& folder);
 
 }  // namespace ingot::data

@@ -39,9 +39,24 @@ class Fields {
   /// A token is given as its text or as an object with it.
   std::optional<std::string> token(const char* name) const {
     const Json* value = find(name);
-    if (!value || value->is_string()) return text(name);
-    if (!value->is_object()) refuse(name, *value, "a string or an object with content");
-    return Fields(*value, fmt::format("{}: {}", source_, name)).text("content");
+    return value ? token_text(name, *value) : std::nullopt;
+  }
+
+  /// A list of tokens, or an object of tokens by their use.
+  std::vector<std::string> tokens(const char* name) const {
+    std::vector<std::string> texts;
+    const Json* list = find(name);
+    if (!list) return texts;
+    if (!list->is_array() && !list->is_object()) refuse(name, *list, "a list of tokens");
+    for (const Json& value : *list)
+      if (auto text = token_text(name, value)) texts.push_back(std::move(*text));
+    return texts;
+  }
+
+  std::optional<std::string> token_text(const char* name, const Json& value) const {
+    if (value.is_string()) return value.get<std::string>();
+    if (!value.is_object()) refuse(name, value, "a string or an object with content");
+    return Fields(value, fmt::format("{}: {}", source_, name)).text("content");
   }
 
   [[noreturn]] void refuse(const std::string& name, const Json& found, const char* wanted) const {
@@ -78,55 +93,55 @@ std::vector<AddedToken> read_added_tokens(const Json& decoder, const std::string
   return tokens;
 }
 
+/// added_tokens.json: {"token": id}, what tokenizers wrote before there was added_tokens_decoder.
+std::vector<AddedToken> read_added_tokens_file(const fs::path& file) {
+  const Json json = read_json(file);
+  if (!json.is_object()) throw DataError(fmt::format("{}: not a JSON object", file.string()));
+  std::vector<AddedToken> tokens;
+  for (const auto& [content, id] : json.items()) {
+    if (!id.is_number_integer() || id.get<int64_t>() < 0 || id.get<int64_t>() >= kMaxTokenId)
+      throw DataError(
+          fmt::format("{}: \"{}\": found {}, wanted an id from 0 to {}", file.string(), content, id.dump(), kMaxTokenId - 1));
+    tokens.push_back({.content = content, .id = id.get<TokenId>()});
+  }
+  return tokens;
+}
+
+/// Adds the tokens that the fields name as special, and bos and eos where nothing named them before.
+void read_special_tokens(const Fields& fields, TokenizerConfig& config) {
+  if (!config.bos_token) config.bos_token = fields.token("bos_token");
+  if (!config.eos_token) config.eos_token = fields.token("eos_token");
+  for (const char* name : {"bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token", "mask_token"})
+    if (auto text = fields.token(name)) config.special_tokens.push_back(std::move(*text));
+  for (const char* name : {"additional_special_tokens", "extra_special_tokens"})
+    for (auto& text : fields.tokens(name)) config.special_tokens.push_back(std::move(text));
+}
+
 }  // namespace
 
 TokenizerConfig read_tokenizer_config(const fs::path& folder) {
   TokenizerConfig config;
   const fs::path file = folder / "tokenizer_config.json", map_file = folder / "special_tokens_map.json";
+  const fs::path added_file = folder / "added_tokens.json";
+  bool has_decoder = false;
   if (fs::exists(file)) {
     const Json json = read_json(file);
     const Fields fields(json, file.string());
     config.tokenizer_class = fields.text("tokenizer_class").value_or("");
-    config.bos_token = fields.token("bos_token");
-    config.eos_token = fields.token("eos_token");
     config.add_bos_token = fields.flag("add_bos_token");
     config.add_eos_token = fields.flag("add_eos_token");
     config.legacy = fields.flag("legacy").value_or(true);
-    if (const Json* decoder = fields.find("added_tokens_decoder"))
-      config.added_tokens = read_added_tokens(*decoder, file.string());
+    read_special_tokens(fields, config);
+    const Json* decoder = fields.find("added_tokens_decoder");
+    has_decoder = decoder != nullptr;
+    if (decoder) config.added_tokens = read_added_tokens(*decoder, file.string());
   }
   if (fs::exists(map_file)) {
     const Json json = read_json(map_file);
-    const Fields fields(json, map_file.string());
-    if (!config.bos_token) config.bos_token = fields.token("bos_token");
-    if (!config.eos_token) config.eos_token = fields.token("eos_token");
+    read_special_tokens(Fields(json, map_file.string()), config);
   }
+  if (!has_decoder && fs::exists(added_file)) config.added_tokens = read_added_tokens_file(added_file);
   return config;
-}
-
-void apply_config(TokenizerParts& parts, const TokenizerConfig& config, const std::string& source) {
-  const auto known = [&](const AddedToken& token) {
-    for (const AddedToken& other : parts.added_tokens)
-      if (other.content == token.content) return true;
-    return false;
-  };
-  for (const AddedToken& token : config.added_tokens) {
-    if (known(token)) continue;
-    const auto id = parts.vocabulary.find(token.content);
-    if (id.value_or(token.id) != token.id || (!id && !parts.vocabulary.insert(token.content, token.id)))
-      throw DataError(fmt::format("{}: added token \"{}\" has id {}, which the vocabulary gives otherwise", source,
-                                  token.content, token.id));
-    parts.added_tokens.push_back(token);
-  }
-  const auto id_of_token = [&](const std::optional<std::string>& token) {
-    return token ? parts.vocabulary.find(*token) : std::nullopt;
-  };
-  if (const auto id = id_of_token(config.bos_token)) parts.bos = id;
-  if (const auto id = id_of_token(config.eos_token)) parts.eos = id;
-  if (!config.add_bos_token && !config.add_eos_token) return;
-  parts.prefix.clear(), parts.suffix.clear();
-  if (config.add_bos_token.value_or(false) && parts.bos) parts.prefix = {*parts.bos};
-  if (config.add_eos_token.value_or(false) && parts.eos) parts.suffix = {*parts.eos};
 }
 
 }  // namespace ingot::data

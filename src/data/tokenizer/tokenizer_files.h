@@ -11,13 +11,14 @@
 
 namespace ingot::data {
 
-/// What tokenizer_config.json and special_tokens_map.json say; the defaults where they are absent.
+/// What tokenizer_config.json, special_tokens_map.json and added_tokens.json say; the defaults where they are absent.
 struct TokenizerConfig {
   std::string tokenizer_class;
   std::optional<std::string> bos_token, eos_token;
   std::optional<bool> add_bos_token, add_eos_token;
   bool legacy = true;                    // every text between special tokens gets SentencePiece's leading space
-  std::vector<AddedToken> added_tokens;  // added_tokens_decoder
+  std::vector<AddedToken> added_tokens;  // added_tokens_decoder, else added_tokens.json
+  std::vector<std::string> special_tokens;  // every token that one of the files names as special
 };
 
 /// Throws DataError naming the file and the field that is not what it has to be.
@@ -32,7 +33,8 @@ std::unique_ptr<PipelineTokenizer> read_tokenizer_json(const std::filesystem::pa
 /// A SentencePiece model of type BPE.
 std::unique_ptr<PipelineTokenizer> read_sentencepiece(const std::filesystem::path& file, const TokenizerConfig& config);
 
-/// A tiktoken rank file: base64 of a token's bytes, a space and its id a line; split as Llama 3 does.
+/// A tiktoken rank file: base64 of a token's bytes, a space and its id a line; split as Qwen does when the config names
+/// its class, else as Llama 3 and GLM-4.
 std::unique_ptr<PipelineTokenizer> read_tiktoken(const std::filesystem::path& file, const TokenizerConfig& config);
 
 /// vocab.json and merges.txt of a byte-level BPE: split as Qwen2 does when the config names its class, else as GPT-2.
@@ -43,7 +45,7 @@ std::unique_ptr<PipelineTokenizer> read_vocab_and_merges(const std::filesystem::
 /// True when the bytes look like lines of a tiktoken file.
 bool is_tiktoken(std::string_view bytes);
 
-/// Adds the config's added tokens that `parts` lacks, its bos and eos, and what it puts around a text.
+/// Adds the added tokens of the config and of its class that `parts` lacks, bos and eos, and what stands around a text.
 void apply_config(TokenizerParts& parts, const TokenizerConfig& config, const std::string& source);
 
 }  // namespace ingot::data

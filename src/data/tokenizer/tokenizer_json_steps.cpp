@@ -66,7 +66,7 @@ void append_normalizers(const JsonField& normalizer, std::vector<Normalizer>& st
   const std::string_view type = normalizer.at("type").text();
   if (type == "Sequence")
     visit_sequence(normalizer, "normalizers", [&](const JsonField& step) { append_normalizers(step, steps); });
-  else if (type == "NFC") steps.push_back(unicode_normalizer(UnicodeForm::kNfc));
+  else if (type == "NFC") steps.push_back(nfc_normalizer(NfcVersion::kUnicode9));
   else if (type == "NFD") steps.push_back(unicode_normalizer(UnicodeForm::kNfd));
   else if (type == "NFKC") steps.push_back(unicode_normalizer(UnicodeForm::kNfkc));
   else if (type == "NFKD") steps.push_back(unicode_normalizer(UnicodeForm::kNfkd));

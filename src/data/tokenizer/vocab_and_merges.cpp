@@ -10,9 +10,6 @@ namespace ingot::data {
 namespace {
 
 constexpr size_t kMaxBytes = size_t{1} << 28;
-constexpr const char* kQwen2Pattern =
-    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}|)"
-    R"( ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 
 MergeTable read_merges(const std::filesystem::path& file, const Vocabulary& vocabulary) {
   const std::string text = read_file(file, kMaxBytes);
@@ -38,9 +35,9 @@ std::unique_ptr<PipelineTokenizer> read_vocab_and_merges(const std::filesystem::
   TokenizerParts parts;
   read_json_vocabulary(parse_json_file(parser, vocab), parts.vocabulary);
   const bool qwen2 = config.tokenizer_class.starts_with("Qwen2Tokenizer");
-  if (qwen2) parts.normalizers = {unicode_normalizer(UnicodeForm::kNfc)};
+  if (qwen2) parts.normalizers = {nfc_normalizer(NfcVersion::kUnicode9)};
   parts.pretokenizers = {
-      split_pretokenizer(TextPattern::regex(qwen2 ? kQwen2Pattern : kGpt2Pattern, vocab.string()), {})};
+      split_pretokenizer(TextPattern::regex(qwen2 ? kQwenPattern : kGpt2Pattern, vocab.string()), {})};
   parts.decoders = {byte_level_decoder()};
   parts.encoder = make_byte_encoder(parts.vocabulary, read_merges(merges, parts.vocabulary), {});
   apply_config(parts, config, vocab.string());
