@@ -1,6 +1,5 @@
 #include "core/random.h"
 
-#include <array>
 #include <bit>
 
 namespace ingot {
@@ -17,16 +16,10 @@ uint64_t mix(uint64_t x) {
 
 }  // namespace
 
-uint64_t random_bits(uint64_t seed, uint64_t stream, uint64_t counter) {
-  std::array<uint32_t, 4> c{uint32_t(counter), uint32_t(counter >> 32), uint32_t(stream), uint32_t(stream >> 32)};
-  uint32_t k0 = uint32_t(seed), k1 = uint32_t(seed >> 32);
-  for (int round = 0; round < 10; ++round) {
-    const uint64_t p0 = uint64_t{0xD2511F53u} * c[0], p1 = uint64_t{0xCD9E8D57u} * c[2];
-    c = {uint32_t(p1 >> 32) ^ c[1] ^ k0, uint32_t(p1), uint32_t(p0 >> 32) ^ c[3] ^ k1, uint32_t(p0)};
-    k0 += 0x9E3779B9u;
-    k1 += 0xBB67AE85u;
-  }
-  return uint64_t{c[1]} << 32 | c[0];
+uint64_t named_stream(uint64_t use, std::string_view name) {
+  uint64_t hash = 0xcbf29ce484222325u;  // FNV-1a, 64 bits
+  for (const char c : name) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001b3u;
+  return use ^ hash << 8;
 }
 
 double random_uniform(uint64_t seed, uint64_t stream, uint64_t counter) {

@@ -13,13 +13,6 @@
 namespace ingot::model {
 namespace {
 
-/// FNV-1a, 64 bits: names a parameter's stream of random numbers.
-uint64_t hash_of(const std::string& name) {
-  uint64_t hash = 0xcbf29ce484222325u;
-  for (const char c : name) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001b3u;
-  return hash;
-}
-
 /// Two independent standard normal values from one draw of 64 bits (Box and Muller 1958).
 std::pair<float, float> normal_pair(uint64_t bits) {
   const float u = (static_cast<float>(bits >> 40) + 0.5f) * 0x1p-24f;  // in (0, 1)
@@ -90,7 +83,7 @@ at::Tensor initial_value(const Parameter& parameter, uint64_t seed) {
   if (parameter.init == Init::kOnes) return at::ones(parameter.shape, at::kFloat);
   if (parameter.init == Init::kZeros) return at::zeros(parameter.shape, at::kFloat);
   auto value = at::empty(parameter.shape, at::kFloat);
-  const uint64_t stream = random_stream::kInit ^ hash_of(parameter.name) << 8;
+  const uint64_t stream = named_stream(random_stream::kInit, parameter.name);
   fill_normal(value, static_cast<float>(parameter.init_std), seed, stream);
   return value;
 }

@@ -46,6 +46,21 @@ struct Gradients {
 };
 
 template <class T>
+at::Tensor backward_of_frozen(const at::Tensor& d_out, const at::Tensor& x, const at::Tensor& weight,
+                              const at::Tensor& inverse_rms) {
+  const int64_t n = weight.numel();
+  auto d_x = at::empty_like(x);
+  const T *d_out_data = d_out.const_data_ptr<T>(), *x_data = x.const_data_ptr<T>();
+  const T* weight_data = weight.const_data_ptr<T>();
+  const float* rms_data = inverse_rms.const_data_ptr<float>();
+  T* d_x_data = d_x.mutable_data_ptr<T>();
+  parallel_rows(inverse_rms.numel(), n, [&](int64_t row) {
+    normalise_row_backward(d_out_data + row * n, x_data + row * n, weight_data, rms_data[row], d_x_data + row * n, n);
+  });
+  return d_x;
+}
+
+template <class T>
 Gradients backward_rows(const at::Tensor& d_out, const at::Tensor& x, const at::Tensor& weight,
                         const at::Tensor& inverse_rms) {
   const int64_t n = weight.numel(), rows = inverse_rms.numel();
@@ -91,8 +106,10 @@ struct RmsNorm : torch::autograd::Function<RmsNorm> {
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
     const auto saved = ctx->get_saved_variables();
     const auto d_out = grads[0].contiguous();
-    const auto found =
-        visit_dtype(d_out, [&]<class T>(T) { return backward_rows<T>(d_out, saved[0], saved[1], saved[2]); });
+    const auto found = visit_dtype(d_out, [&]<class T>(T) {
+      if (!ctx->needs_input_grad(1)) return Gradients{backward_of_frozen<T>(d_out, saved[0], saved[1], saved[2]), {}};
+      return backward_rows<T>(d_out, saved[0], saved[1], saved[2]);
+    });
     return {found.d_x, found.d_weight, {}};
   }
 };
