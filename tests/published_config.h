@@ -16,11 +16,18 @@ struct PublishedSizes {
 
 /// config.json as the family of the architecture writes it.
 inline Json published_config(const PublishedSizes& sizes) {
-  return {{"architectures", {sizes.architecture}},     {"num_hidden_layers", sizes.layers},
-          {"hidden_size", sizes.hidden},               {"num_attention_heads", sizes.heads},
-          {"num_key_value_heads", sizes.kv_heads},     {"intermediate_size", sizes.ffn},
-          {"vocab_size", sizes.vocabulary},            {"tie_word_embeddings", sizes.tied},
-          {"rms_norm_eps", 1e-5}};
+  Json config{{"architectures", {sizes.architecture}}, {"hidden_size", sizes.hidden},
+              {"num_attention_heads", sizes.heads},    {"tie_word_embeddings", sizes.tied}};
+  if (sizes.architecture == "ChatGLMModel") {
+    config.update({{"num_layers", sizes.layers}, {"ffn_hidden_size", sizes.ffn}, {"padded_vocab_size", sizes.vocabulary},
+                   {"kv_channels", sizes.hidden / sizes.heads}, {"multi_query_attention", true},
+                   {"multi_query_group_num", sizes.kv_heads}, {"add_qkv_bias", true}});
+    return config;
+  }
+  const int64_t ffn = sizes.architecture == "QWenLMHeadModel" ? 2 * sizes.ffn : sizes.ffn;
+  config.update({{"num_hidden_layers", sizes.layers}, {"num_key_value_heads", sizes.kv_heads},
+                 {"intermediate_size", ffn}, {"vocab_size", sizes.vocabulary}});
+  return config;
 }
 
 }  // namespace ingot

@@ -187,6 +187,7 @@ DecoderConfig DecoderConfig::from_json(const Json& json, const std::string& sour
   const Family& family = read_family(json, config, source);
   ConfigReader reader(json);
   read_sizes(reader, family.keys, config);
+  if (family.read_kv_heads != nullptr) family.read_kv_heads(reader, config);
   settle_heads(reader, family.keys, config);
   read_rope(reader, config);
   read_switches(reader, config);

@@ -36,6 +36,7 @@ struct DecoderConfig {
   bool norm_head = false;                 // logits by the head's rows scaled to unit length
   int64_t sliding_window = 0;             // newest keys that a query sees, its own among them; 0: all
   std::vector<bool> windowed_layers;      // where the window holds; empty: in every layer
+  int64_t plain_length = 0;               // beyond it the model's own code evaluates otherwise than it trains; 0: never
   bool tie_word_embeddings = false, qkv_bias = false, attention_out_bias = false, mlp_bias = false;
   std::optional<int64_t> bos_token_id;
   std::vector<int64_t> eos_token_ids;     // an int or a list in the file

@@ -45,6 +45,8 @@ struct Family {
   std::vector<std::string_view> architectures;  // classes that config.json may name; the first is the usual one
   /// Reads the family's own keys and sets its switches, when the sizes are known.
   void (*read)(ConfigReader& reader, DecoderConfig& config);
+  /// Reads num_kv_heads where that takes more than a key; it is num_heads when left at 0.
+  void (*read_kv_heads)(ConfigReader& reader, DecoderConfig& config) = nullptr;
   ConfigKeys keys = {};
   DecoderNames names = {};
   decltype(make_mlp)* feed_forward = make_mlp;
@@ -60,5 +62,9 @@ const Family* find_family(std::string_view model_type);
 Family llama_family();
 Family mistral_family();
 Family qwen2_family();
+Family qwen_family();
+Family chatglm_family();
+Family glm_family();
+Family baichuan_family();
 
 }  // namespace ingot::model

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <fstream>
 #include <functional>
 #include <limits>
@@ -73,7 +74,9 @@ int evaluate(const EvaluateRequest& request, std::ostream& out) {
   if (!fs::exists(request.data)) throw ConfigError(fmt::format("--data: found {}, which does not exist", request.data.string()));
   const auto model = load_model(request.model, compute_type(request.precision, "--precision"));
   Score total;
+  int64_t longest = 0;
   const auto score = [&](const Ids& ids, int64_t window) {
+    longest = std::max(longest, std::min(window, static_cast<int64_t>(ids.size()) - 1));
     const Score one = score_tokens(*model, ids, window);
     total.loss_sum += one.loss_sum;
     total.tokens += one.tokens;
@@ -88,6 +91,7 @@ int evaluate(const EvaluateRequest& request, std::ostream& out) {
     });
   }
   if (total.tokens == 0) throw DataError(fmt::format("{}: no token to score", request.data.string()));
+  warn_beyond_plain_length(model->config, longest);
   if (request.json) out << Json{{"loss", total.mean()}, {"perplexity", total.perplexity()}, {"tokens", total.tokens}}.dump() << "\n";
   else out << fmt::format("loss {:.6f} nat/token, perplexity {:.4f}, {} tokens\n", total.mean(), total.perplexity(), total.tokens);
   return kExitOk;

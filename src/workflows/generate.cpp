@@ -34,6 +34,7 @@ int generate(const GenerateRequest& request, std::ostream& out) {
   const auto tokenizer = data::load_tokenizer(request.model);
   const auto model = load_model(request.model, compute_type(request.precision, "--precision"));
   const auto prompt = prompt_ids(request, *tokenizer, model->config.vocab_size);
+  warn_beyond_plain_length(model->config, static_cast<int64_t>(prompt.size()) + request.max_new_tokens);
   TextStream stream(*tokenizer, prompt);
   std::string text;
   if (!request.json) out << request.prompt << std::flush;

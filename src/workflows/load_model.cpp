@@ -16,7 +16,7 @@ namespace {
 
 /// Tensors of old Hugging Face files that are computed here, not loaded.
 bool is_derived(const std::string& name, const model::DecoderConfig& config) {
-  return name.ends_with(".rotary_emb.inv_freq") || (config.tie_word_embeddings && name == "lm_head.weight");
+  return name.ends_with(".rotary_emb.inv_freq") || name.ends_with(".rotary_pos_emb.inv_freq") || (config.tie_word_embeddings && name == "lm_head.weight");
 }
 
 void fill(model::Parameter& parameter, const checkpoint::HfWeights& weights, const std::string& source) {
@@ -63,6 +63,12 @@ std::unique_ptr<model::CausalLm> load_model(const std::filesystem::path& folder,
     progress.add(static_cast<uint64_t>(parameter->value.numel() * parameter->value.element_size()));
   }
   return model;
+}
+
+void warn_beyond_plain_length(const model::DecoderConfig& config, int64_t length) {
+  if (config.plain_length > 0 && length > config.plain_length)
+    log_warning(fmt::format("{} tokens are longer than seq_length = {}: the model's own code evaluates them with dynamic NTK "
+                            "rope and logn attention, here they are evaluated as in training", length, config.plain_length));
 }
 
 }  // namespace ingot::workflows

@@ -19,4 +19,8 @@ at::ScalarType compute_type(const std::string& precision, const std::string& fie
 /// place for are named in a warning.
 std::unique_ptr<model::CausalLm> load_model(const std::filesystem::path& folder, at::ScalarType type);
 
+/// Warns when positions up to `length` are evaluated by a model whose own code would change its attention there (Qwen's
+/// first version: dynamic NTK and logn beyond the trained length).
+void warn_beyond_plain_length(const model::DecoderConfig& config, int64_t length);
+
 }  // namespace ingot::workflows

@@ -130,6 +130,75 @@ TEST(DecoderConfig, ReadsQwen2sWindowOnlyWhereItIsUsed) {
   EXPECT_NE(problem_of(config).find("layer_types"), std::string::npos);
 }
 
+TEST(DecoderConfig, ReadsBothSpellingsOfQwen) {
+  const Json present{{"architectures", {"QWenLMHeadModel"}}, {"vocab_size", 100}, {"hidden_size", 32},
+                     {"num_hidden_layers", 2}, {"num_attention_heads", 4}, {"kv_channels", 8},
+                     {"intermediate_size", 128}, {"layer_norm_epsilon", 1e-6}, {"rotary_emb_base", 5000},
+                     {"seq_length", 64}, {"use_dynamic_ntk", true}};
+  const Json first{{"model_type", "qwen"}, {"padded_vocab_size", 100}, {"n_embd", 32}, {"n_layer", 2}, {"n_head", 4},
+                   {"kv_channels", 8}, {"ffn_hidden_size", 128}, {"layer_norm_epsilon", 1e-6},
+                   {"rotary_emb_base", 5000}, {"seq_length", 64}, {"use_logn_attn", true}};
+  for (const auto& json : {present, first}) {
+    const auto config = DecoderConfig::from_json(json, "c");
+    EXPECT_EQ(config.model_type, "qwen");
+    EXPECT_EQ(config.hidden_size, 32);
+    EXPECT_EQ(config.num_layers, 2);
+    EXPECT_EQ(config.num_kv_heads, 4);
+    EXPECT_EQ(config.intermediate_size, 64);
+    EXPECT_EQ(config.rope_theta, 5000);
+    EXPECT_EQ(config.plain_length, 64);
+    EXPECT_TRUE(config.qkv_bias);
+    EXPECT_FALSE(config.attention_out_bias);
+  }
+}
+
+TEST(DecoderConfig, FindsTheFamilyInAutoMap) {
+  auto config = tiny();
+  config.erase("architectures");
+  config.erase("model_type");
+  config["auto_map"] = {{"AutoModelForCausalLM", "modeling_baichuan.BaichuanForCausalLM"}};
+  EXPECT_EQ(DecoderConfig::from_json(config, "c").model_type, "baichuan");
+}
+
+TEST(DecoderConfig, TellsTheBaichuanModelsApart) {
+  auto json = as_family("baichuan", "BaichuanForCausalLM");
+  const auto large = DecoderConfig::from_json(json, "c");
+  EXPECT_TRUE(large.alibi && large.norm_head && large.rotary_dim() == 0);
+  json["max_position_embeddings"] = 4096;
+  EXPECT_FALSE(DecoderConfig::from_json(json, "c").alibi);
+  json["vocab_size"] = 64000;
+  EXPECT_FALSE(DecoderConfig::from_json(json, "c").norm_head);
+}
+
+TEST(DecoderConfig, ReadsTheWordsOfChatGlm) {
+  Json json{{"architectures", {"ChatGLMModel"}}, {"padded_vocab_size", 100}, {"hidden_size", 64}, {"num_layers", 3},
+            {"num_attention_heads", 4}, {"kv_channels", 16}, {"ffn_hidden_size", 80}, {"layernorm_epsilon", 1e-5},
+            {"multi_query_attention", true}, {"multi_query_group_num", 2}, {"add_qkv_bias", true}, {"rope_ratio", 500}};
+  const auto config = DecoderConfig::from_json(json, "c");
+  EXPECT_EQ(config.num_kv_heads, 2);
+  EXPECT_EQ(config.rotary_dim(), 8);
+  EXPECT_EQ(config.rope_theta, 5e6);
+  EXPECT_TRUE(config.rope_interleaved && config.qkv_bias && !config.attention_out_bias);
+  json["multi_query_attention"] = false;
+  EXPECT_EQ(DecoderConfig::from_json(json, "c").num_kv_heads, 4);
+  json["rmsnorm"] = false;
+  json["quantization_bit"] = 4;
+  for (const auto* part : {"rmsnorm: found false", "quantization_bit: found 4"})
+    EXPECT_NE(problem_of(json).find(part), std::string::npos) << part;
+}
+
+TEST(AlibiSlopes, OfFortyHeadsAreThoseOfBaichuan) {
+  auto json = as_family("baichuan", "BaichuanForCausalLM");
+  EXPECT_EQ(DecoderConfig::from_json(tiny(), "c").alibi_slopes().size(), 0u);
+  EXPECT_EQ(DecoderConfig::from_json(json, "c").alibi_slopes(), std::vector<double>({0.25, 0.0625, 0.015625, 0.00390625}));
+  json["num_attention_heads"] = 40;
+  json["hidden_size"] = 320;
+  const auto slopes = DecoderConfig::from_json(json, "c").alibi_slopes();
+  ASSERT_EQ(slopes.size(), 40u);
+  for (int h = 0; h < 32; ++h) EXPECT_DOUBLE_EQ(slopes[static_cast<size_t>(h)], std::exp2(-0.25 * (h + 1)));
+  for (int t = 0; t < 8; ++t) EXPECT_DOUBLE_EQ(slopes[static_cast<size_t>(32 + t)], std::exp2(-0.125 * (2 * t + 1)));
+}
+
 TEST(DecoderConfig, SurvivesHostileValues) {
   const std::vector<Json> values{-1, 0, 1e300, 18446744073709551615u, "x", Json::array(), true, 1.5};
   for (const auto& value : values)

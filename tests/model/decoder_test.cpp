@@ -136,6 +136,73 @@ TEST(BuildModel, BuildsEveryFamilyThatConfigsMayName) {
   }
 }
 
+/// A small model with every switch of the block on.
+DecoderConfig switched_config(const char* family) {
+  auto config = small_config();
+  config.model_type = family;
+  config.qkv_bias = config.attention_out_bias = config.mlp_bias = true;
+  config.partial_rotary_factor = 0.5, config.rope_interleaved = true;
+  config.sliding_window = 12, config.norm_head = true;
+  return config;
+}
+
+TEST(Decoder, ContinuesFromTheCacheWithEverySwitch) {
+  for (const auto& family : families()) {
+    auto config = switched_config(family.model_type.data());
+    for (const bool alibi : {false, true}) {
+      config.alibi = alibi;
+      const auto model = small_model(at::kFloat, config);
+      const auto input = random_input(2, 30);
+      const at::NoGradGuard no_grad;
+      KeyValueCache cache;
+      std::vector<at::Tensor> parts;
+      for (const auto& part : input.tokens.split_with_sizes({21, 1, 8}, 1))
+        parts.push_back(model->logits_cached(part, cache));
+      EXPECT_LE((at::cat(parts, 1) - model->logits(input)).abs().max().item<float>(), 1e-5) << family.model_type;
+    }
+  }
+}
+
+TEST(Decoder, RecomputesToTheSameBitsInEveryFamily) {
+  const auto input = random_input(2, 19);
+  for (const auto& family : families())
+    for (const auto dtype : {at::kFloat, at::kBFloat16}) {
+      const auto model = small_model(dtype, switched_config(family.model_type.data()));
+      const auto kept = pass_of(*model, input);
+      for (const auto recompute : {Recompute::kSelective, Recompute::kFull}) {
+        model->recompute = recompute;
+        const auto again = pass_of(*model, input);
+        EXPECT_EQ(kept.first, again.first);
+        for (size_t i = 0; i < kept.second.size(); ++i)
+          EXPECT_TRUE(at::equal(kept.second[i], again.second[i])) << model->parameters.parameters[i]->name;
+      }
+    }
+}
+
+/// One row of two segments against the segments alone, in loss and gradients.
+TEST(Decoder, PacksSegmentsInEveryFamily) {
+  for (const auto& family : families())
+    for (const bool alibi : {false, true}) {
+      auto config = switched_config(family.model_type.data());
+      config.alibi = alibi;
+      const auto model = small_model(at::kFloat, config);
+      auto packed = random_input(1, 40);
+      packed.positions = at::cat({at::arange(17), at::arange(23)}).unsqueeze(0);
+      packed.segment_starts = {0, 17, 40};
+      const auto labels = packed.tokens.flip({1});
+      const auto part = [&](int64_t begin, int64_t count) {
+        const auto cut = [&](const at::Tensor& x) { return x.narrow(1, begin, count); };
+        return model->loss_sum({cut(packed.tokens), cut(packed.positions), {}}, cut(labels));
+      };
+      const auto apart = part(0, 17) + part(17, 23), together = model->loss_sum(packed, labels);
+      EXPECT_NEAR((together / apart).item<double>(), 1, 1e-6) << family.model_type;
+      apart.backward();
+      together.neg().backward();  // the gradients cancel
+      for (const auto& parameter : model->parameters.parameters)
+        EXPECT_LE(parameter->value.grad().abs().max().item<float>(), 2e-4) << parameter->name;
+    }
+}
+
 TEST(BuildModel, RefusesOtherFamilies) {
   auto config = small_config();
   config.model_type = "falcon";
