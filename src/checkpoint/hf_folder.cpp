@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "checkpoint/hf_index.h"
+#include "checkpoint/torch/torch_file.h"
 #include "core/error.h"
 #include "core/printable.h"
 
@@ -18,41 +19,72 @@ bool is_there(const fs::path& file) {
   return fs::exists(file, error);
 }
 
-[[noreturn]] void throw_no_weights(const fs::path& folder) {
-  if (is_there(folder / "pytorch_model.bin") || is_there(folder / "pytorch_model.bin.index.json"))
-    throw DataError(fmt::format("{}: holds pytorch_model.bin; only safetensors weights are read", folder.string()));
-  throw DataError(fmt::format("{}: neither {} nor {} is there", folder.string(), kHfWeightsFile, kHfIndexFile));
+class SafetensorsWeights : public WeightFile {
+ public:
+  explicit SafetensorsWeights(const fs::path& file) : file_(file) {}
+  const fs::path& path() const override { return file_.file().path(); }
+  bool contains(const std::string& name) const override { return file_.find(name) != nullptr; }
+  at::Tensor load(const std::string& name) const override { return load_tensor(file_, name); }
+
+  std::vector<TensorInfo> tensors() const override {
+    std::vector<TensorInfo> all;
+    for (const auto& tensor : file_.tensors()) all.push_back({tensor.name, tensor.dtype, tensor.shape});
+    return all;
+  }
+
+ private:
+  SafetensorsFile file_;
+};
+
+std::unique_ptr<WeightFile> open_weights(const fs::path& file) {
+  if (file.extension() == ".bin") return std::make_unique<TorchFile>(file);
+  return std::make_unique<SafetensorsWeights>(file);
 }
 
 }  // namespace
 
+uint64_t num_bytes(const TensorInfo& tensor) {
+  return static_cast<uint64_t>(num_elements(tensor.shape).value()) * static_cast<uint64_t>(size_of(tensor.dtype));
+}
+
 HfWeights::HfWeights(const fs::path& folder) {
-  if (is_there(folder / kHfWeightsFile)) {
-    files_.push_back(std::make_shared<SafetensorsFile>(path_inside(folder, kHfWeightsFile, folder)));
-    for (const auto& tensor : files_[0]->tensors()) file_of_.emplace(tensor.name, 0);
-    return;
+  for (const auto& [whole, index] :
+       {std::pair{kHfWeightsFile, kHfIndexFile}, std::pair{kTorchWeightsFile, kTorchIndexFile}}) {
+    if (is_there(folder / whole))
+      open_one(path_inside(folder, whole, folder));
+    else if (is_there(folder / index))
+      open_shards(folder, path_inside(folder, index, folder));
+    if (!files_.empty()) return;
   }
-  if (!is_there(folder / kHfIndexFile)) throw_no_weights(folder);
-  const fs::path index = path_inside(folder, kHfIndexFile, folder);
-  const auto weight_map = read_weight_map(index);
+  throw DataError(fmt::format("{}: holds no weights: none of {}, {}, {} and {} is there", folder.string(),
+                              kHfWeightsFile, kHfIndexFile, kTorchWeightsFile, kTorchIndexFile));
+}
+
+void HfWeights::open_one(const fs::path& file) {
+  files_.push_back(open_weights(file));
+  for (const auto& tensor : files_[0]->tensors()) file_of_.emplace(tensor.name, 0);
+}
+
+void HfWeights::open_shards(const fs::path& folder, const fs::path& index) {
   std::map<std::string, size_t> number_of_shard;
-  for (const auto& [name, shard] : weight_map) {
+  for (const auto& [name, shard] : read_weight_map(index)) {
     const auto [known, is_new] = number_of_shard.emplace(shard, files_.size());
-    if (is_new) files_.push_back(std::make_shared<SafetensorsFile>(path_inside(folder, shard, index)));
-    if (!files_[known->second]->find(name))
+    if (is_new) files_.push_back(open_weights(path_inside(folder, shard, index)));
+    if (!files_[known->second]->contains(name))
       throw DataError(fmt::format("{}: tensor {} is not in {}", index.string(), in_quotes(name), in_quotes(shard)));
     file_of_.emplace(name, known->second);
   }
   for (const auto& file : files_)
     for (const auto& tensor : file->tensors())
       if (const auto owner = file_of_.find(tensor.name); owner == file_of_.end() || files_[owner->second] != file)
-        throw DataError(fmt::format("{}: tensor {} is not listed for this file in {}", file->file().path().string(),
-                                    in_quotes(tensor.name), kHfIndexFile));
+        throw DataError(fmt::format("{}: tensor {} is not listed for this file in {}", file->path().string(),
+                                    in_quotes(tensor.name), index.filename().string()));
 }
 
-std::vector<TensorEntry> HfWeights::tensors() const {
-  std::vector<TensorEntry> all;
-  for (const auto& file : files_) all.insert(all.end(), file->tensors().begin(), file->tensors().end());
+std::vector<TensorInfo> HfWeights::tensors() const {
+  std::vector<TensorInfo> all;
+  for (const auto& file : files_)
+    for (auto& tensor : file->tensors()) all.push_back(std::move(tensor));
   return all;
 }
 
@@ -61,14 +93,13 @@ bool HfWeights::contains(const std::string& name) const { return file_of_.contai
 at::Tensor HfWeights::load(const std::string& name) const {
   const auto found = file_of_.find(name);
   if (found == file_of_.end())
-    throw DataError(fmt::format("{}: no tensor {}", files_.at(0)->file().path().string(), in_quotes(name)));
-  return load_tensor(*files_[found->second], name);
+    throw DataError(fmt::format("{}: no tensor {}", files_.at(0)->path().string(), in_quotes(name)));
+  return files_[found->second]->load(name);
 }
 
 uint64_t HfWeights::total_bytes() const {
   uint64_t total = 0;
-  for (const auto& file : files_)
-    for (const auto& tensor : file->tensors()) total += tensor.end - tensor.begin;
+  for (const auto& tensor : tensors()) total += num_bytes(tensor);
   return total;
 }
 

@@ -9,23 +9,27 @@
 #include <vector>
 
 #include "checkpoint/safetensors.h"
+#include "checkpoint/weight_file.h"
 #include "core/dtype.h"
 
 namespace ingot::checkpoint {
 
-/// The weights of a Hugging Face folder: model.safetensors, or the shards that model.safetensors.index.json names.
+/// The weights of a Hugging Face folder: model.safetensors, or the shards that model.safetensors.index.json names;
+/// where neither is there, pytorch_model.bin, or the shards that pytorch_model.bin.index.json names.
 class HfWeights {
  public:
   /// Throws DataError naming the file when one is missing, damaged, outside the folder, or at odds with the index.
   explicit HfWeights(const std::filesystem::path& folder);
-  std::vector<TensorEntry> tensors() const;
+  std::vector<TensorInfo> tensors() const;
   bool contains(const std::string& name) const;
   /// A copy as a tensor of the file's dtype and shape on the CPU. Throws DataError when absent.
   at::Tensor load(const std::string& name) const;
   uint64_t total_bytes() const;
 
  private:
-  std::vector<std::shared_ptr<SafetensorsFile>> files_;
+  void open_one(const std::filesystem::path& file);
+  void open_shards(const std::filesystem::path& folder, const std::filesystem::path& index);
+  std::vector<std::unique_ptr<WeightFile>> files_;
   std::map<std::string, size_t> file_of_;
 };
 

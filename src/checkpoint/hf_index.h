@@ -9,8 +9,10 @@ namespace ingot::checkpoint {
 
 inline constexpr const char* kHfWeightsFile = "model.safetensors";
 inline constexpr const char* kHfIndexFile = "model.safetensors.index.json";
+inline constexpr const char* kTorchWeightsFile = "pytorch_model.bin";
+inline constexpr const char* kTorchIndexFile = "pytorch_model.bin.index.json";
 
-/// Tensor name to shard name, as model.safetensors.index.json holds it.
+/// Tensor name to shard name, as an index file holds it.
 using WeightMap = std::map<std::string, std::string>;
 
 /// Reads the weight_map of an index file. Throws DataError naming the file when it is no such document or is empty.

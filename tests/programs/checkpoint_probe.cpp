@@ -3,9 +3,13 @@
 ///   gguf FILE FOLDER          every tensor as float32 in FOLDER/NAME.f32; prints one line of JSON a tensor
 ///   copy FROM TO MAX_BYTES    a Hugging Face folder's weights, in the order of the names on standard input
 ///   check                     opens the safetensors files named on standard input; prints "ok" or the error for each
+///   check-torch               the same for files of torch.save, of which every tensor is read
+///   weights FOLDER            every tensor of a Hugging Face folder as a line like those that `write` takes
 ///   write FILE                safetensors of the JSON lines {"name","dtype","shape","hex"} on standard input
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 
+#include <functional>
 #include <iostream>
 #include <iterator>
 #include <span>
@@ -13,6 +17,7 @@
 
 #include "checkpoint/gguf/gguf.h"
 #include "checkpoint/hf_folder.h"
+#include "checkpoint/torch/torch_file.h"
 #include "core/error.h"
 #include "core/file.h"
 #include "core/json.h"
@@ -46,14 +51,31 @@ void copy(const std::string& from, const std::string& to, const std::string& max
   write_hf_weights(to, tensors, weights.tensors().at(0).dtype, std::stoull(max_bytes));
 }
 
-void check() {
+void open_torch(const std::string& name) {
+  const TorchFile opened(name);
+  for (const auto& tensor : opened.tensors()) opened.load(tensor.name);
+}
+
+void check(const std::function<void(const std::string&)>& open) {
   for (std::string name; std::getline(std::cin, name);) {
     try {
-      SafetensorsFile opened(name);
+      open(name);
       std::cout << "ok\n";
     } catch (const DataError& error) {
       std::cout << error.what() << "\n";
     }
+  }
+}
+
+void print_weights(const std::string& folder) {
+  const HfWeights weights(folder);
+  for (const auto& tensor : weights.tensors()) {
+    const at::Tensor value = weights.load(tensor.name);
+    std::string hex;
+    for (size_t i = 0; i < value.nbytes(); ++i)
+      hex += fmt::format("{:02x}", static_cast<const unsigned char*>(value.const_data_ptr())[i]);
+    std::cout << Json{{"name", tensor.name}, {"dtype", safetensors_name(tensor.dtype)}, {"shape", tensor.shape}, {"hex", hex}}.dump()
+              << "\n";
   }
 }
 
@@ -79,7 +101,9 @@ int run(std::span<char*> args) {
   if (verb == "dequantize" && args.size() == 3) dequantize(args[1], args[2]);
   else if (verb == "gguf" && args.size() == 3) dump_gguf(args[1], args[2]);
   else if (verb == "copy" && args.size() == 4) copy(args[1], args[2], args[3]);
-  else if (verb == "check") check();
+  else if (verb == "check") check([](const std::string& name) { SafetensorsFile opened(name); });
+  else if (verb == "check-torch") check(open_torch);
+  else if (verb == "weights" && args.size() == 2) print_weights(args[1]);
   else if (verb == "write" && args.size() == 2) write(args[1]);
   else return std::cerr << "checkpoint_probe: unknown arguments\n", int{kExitConfig};
   return kExitOk;

@@ -133,12 +133,6 @@ def test_an_output_that_cannot_be_made_is_refused(tmp_path):
     assert "file/run" in message
 
 
-def test_a_pickle_only_folder_says_what_is_read(tmp_path):
-    model = copy_of_stories(tmp_path)
-    (model / "model.safetensors").rename(model / "pytorch_model.bin")
-    assert "safetensors" in error_of(ingot("generate", "--model", model, "--prompt", "Once", check=False), DATA)
-
-
 def test_a_changed_batch_is_not_resumed_silently(tmp_path):
     config = write_config(tmp_path)
     ingot("train", config)

@@ -6,8 +6,8 @@
 #include <bit>
 #include <set>
 
+#include "checkpoint/byte_cursor.h"
 #include "checkpoint/gguf/ggml_blocks.h"
-#include "checkpoint/gguf/gguf_cursor.h"
 #include "core/error.h"
 #include "core/printable.h"
 
@@ -22,14 +22,14 @@ constexpr uint64_t kLeastKeyBytes = 8 + 4 + 1, kLeastTensorBytes = 8 + 4 + 4 + 8
 /// Numbers of value types in the file.
 enum ValueType : uint32_t { kU8, kI8, kU16, kI16, kU32, kI32, kF32, kBool, kString, kArray, kU64, kI64, kF64 };
 
-bool take_bool(GgufCursor& cursor) {
+bool take_bool(ByteCursor& cursor) {
   const auto byte = cursor.take<uint8_t>();
   if (byte > 1) cursor.fail(fmt::format("truth value {}, wanted 0 or 1", byte));
   return byte == 1;
 }
 
 template <class Element, class Read>
-GgufValue take_elements(GgufCursor& cursor, uint64_t bytes_each, Read read) {
+GgufValue take_elements(ByteCursor& cursor, uint64_t bytes_each, Read read) {
   const uint64_t count = cursor.take_count(bytes_each, "array elements");
   if (count > kMaxArray) cursor.fail(fmt::format("{} array elements, wanted at most {}", count, kMaxArray));
   std::vector<Element> elements;
@@ -39,11 +39,11 @@ GgufValue take_elements(GgufCursor& cursor, uint64_t bytes_each, Read read) {
 }
 
 template <class Element, class Stored>
-GgufValue take_numbers(GgufCursor& cursor) {
+GgufValue take_numbers(ByteCursor& cursor) {
   return take_elements<Element>(cursor, sizeof(Stored), [&] { return cursor.take<Stored>(); });
 }
 
-GgufValue take_array(GgufCursor& cursor) {
+GgufValue take_array(ByteCursor& cursor) {
   switch (const auto type = cursor.take<uint32_t>()) {
     case kU8: return take_numbers<int64_t, uint8_t>(cursor);
     case kI8: return take_numbers<int64_t, int8_t>(cursor);
@@ -62,7 +62,7 @@ GgufValue take_array(GgufCursor& cursor) {
   }
 }
 
-GgufValue take_value(GgufCursor& cursor) {
+GgufValue take_value(ByteCursor& cursor) {
   switch (const auto type = cursor.take<uint32_t>()) {
     case kU8: return uint64_t{cursor.take<uint8_t>()};
     case kU16: return uint64_t{cursor.take<uint16_t>()};
@@ -81,7 +81,7 @@ GgufValue take_value(GgufCursor& cursor) {
   }
 }
 
-Shape take_shape(GgufCursor& cursor) {
+Shape take_shape(ByteCursor& cursor) {
   const auto dims = cursor.take<uint32_t>();
   if (dims > kMaxDims) cursor.fail(fmt::format("{} dims, wanted at most {}", dims, kMaxDims));
   Shape shape;
@@ -94,7 +94,7 @@ Shape take_shape(GgufCursor& cursor) {
   return shape;
 }
 
-GgufTensor take_tensor(GgufCursor& cursor) {
+GgufTensor take_tensor(ByteCursor& cursor) {
   GgufTensor tensor{cursor.take_string(), take_shape(cursor), cursor.take<uint32_t>(), 0, 0};
   const auto fail = [&](const std::string& problem) {
     cursor.fail(fmt::format("tensor {}: {}", in_quotes(tensor.name), problem));
@@ -112,7 +112,7 @@ GgufTensor take_tensor(GgufCursor& cursor) {
   return tensor;
 }
 
-uint64_t alignment_of(const std::map<std::string, GgufValue>& values, const GgufCursor& cursor) {
+uint64_t alignment_of(const std::map<std::string, GgufValue>& values, const ByteCursor& cursor) {
   const auto found = values.find("general.alignment");
   if (found == values.end()) return kDefaultAlignment;
   const auto* alignment = std::get_if<uint64_t>(&found->second);
@@ -124,7 +124,7 @@ uint64_t alignment_of(const std::map<std::string, GgufValue>& values, const Gguf
 
 /// Checks that the tensors lie in `data_size` bytes, aligned and apart.
 void check_places(const std::vector<GgufTensor>& tensors, uint64_t data_size, uint64_t alignment,
-                  const GgufCursor& cursor) {
+                  const ByteCursor& cursor) {
   std::vector<const GgufTensor*> by_offset;
   std::set<std::string_view> names;
   for (const auto& tensor : tensors) {
@@ -147,7 +147,7 @@ void check_places(const std::vector<GgufTensor>& tensors, uint64_t data_size, ui
 }  // namespace
 
 GgufHeader parse_gguf_header(std::span<const std::byte> bytes, const std::string& file) {
-  GgufCursor cursor(bytes, file);
+  ByteCursor cursor(bytes, file);
   if (bytes.size() < 4 || cursor.take<uint32_t>() != kMagic) throw DataError(fmt::format("{}: not a GGUF file", file));
   if (const auto version = cursor.take<uint32_t>(); version != 2 && version != 3)
     cursor.fail(fmt::format("GGUF version {}, wanted 2 or 3", version));

@@ -5,13 +5,14 @@
 #include <cstring>
 #include <span>
 #include <string>
+#include <string_view>
 
 namespace ingot::checkpoint {
 
 /// Reads little-endian values one after another from the bytes of a file, never past their end.
-class GgufCursor {
+class ByteCursor {
  public:
-  GgufCursor(std::span<const std::byte> bytes, const std::string& file) : bytes_(bytes), file_(file) {}
+  ByteCursor(std::span<const std::byte> bytes, const std::string& file) : bytes_(bytes), file_(file) {}
   uint64_t position() const { return position_; }
 
   template <class T>
@@ -22,6 +23,14 @@ class GgufCursor {
     position_ += sizeof(T);
     return value;
   }
+
+  void skip(uint64_t length) { take_view(length, "a field"); }
+
+  /// The next `length` bytes, where they lie.
+  std::string_view take_view(uint64_t length, const char* what);
+
+  /// The bytes up to `end`, which is passed over; refused when it is not among the next `longest` + 1 bytes.
+  std::string_view take_until(char end, uint64_t longest, const char* what);
 
   /// A 64-bit length and as many bytes.
   std::string take_string();
