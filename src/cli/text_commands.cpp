@@ -9,8 +9,9 @@ void add_tokenize(CLI::App& app, const Jobs& jobs, int& exit_code) {
                             "  echo \"[19556, 905]\" | ingot tokenize --model smollm2 --decode\n\n"
                             "Reads standard input; the folder needs tokenizer files only.");
   verb->add_option("--model", request->model, "Folder with tokenizer files")->required();
-  verb->add_flag("--decode", request->decode, "Lists of ids in, text out");
-  verb->add_flag("--add-special-tokens", request->add_special_tokens, "Add what the tokenizer's files add (bos, eos)");
+  auto* decode = verb->add_flag("--decode", request->decode, "Lists of ids in, text out");
+  auto* add = verb->add_flag("--add-special-tokens", request->add_special_tokens, "Add what the tokenizer's files add (bos, eos)");
+  verb->add_flag("--ordinary", request->ordinary, "Take the texts of special tokens as plain text")->excludes(decode)->excludes(add);
   verb->add_flag("--json", request->json, "A text line is a JSON string, so that newlines can be in it");
   verb->callback([request, job = jobs.tokenize, &exit_code] { exit_code = job(*request); });
 }

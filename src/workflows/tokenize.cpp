@@ -23,7 +23,8 @@ std::string encode_line(const TokenizeRequest& request, const data::Tokenizer& t
     if (!value.is_string()) throw DataError(fmt::format("{}: found {}, wanted a JSON string", where, value.type_name()));
     text = value.get<std::string>();
   }
-  return to_json_list(request.add_special_tokens ? tokenizer.encode_with_special_tokens(text) : tokenizer.encode(text));
+  if (request.add_special_tokens) return to_json_list(tokenizer.encode_with_special_tokens(text));
+  return to_json_list(request.ordinary ? tokenizer.encode_ordinary(text) : tokenizer.encode(text));
 }
 
 std::string decode_line(const TokenizeRequest& request, const data::Tokenizer& tokenizer, const std::string& line,

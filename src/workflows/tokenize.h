@@ -9,6 +9,7 @@ struct TokenizeRequest {
   std::filesystem::path model;       // a folder with tokenizer files
   bool decode = false;               // lists of ids in, text out
   bool add_special_tokens = false;   // what the tokenizer's own files add around a text
+  bool ordinary = false;             // texts of special tokens are plain text
   bool json = false;                 // text lines are JSON strings
 };
 

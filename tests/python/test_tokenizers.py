@@ -1,180 +1,202 @@
-"""Tokenizer ids and texts equal those of live Hugging Face `tokenizers` and `sentencepiece`."""
+"""Token ids and texts equal those of live tokenizers, sentencepiece and tiktoken, for all families."""
 
+import functools
+import itertools
 import json
 import os
 import pathlib
 import random
-import shutil
+import struct
 import subprocess
-import unicodedata
 
 import pytest
-import sentencepiece
-import tokenizers
+
+from tokenizer_oracles import CHATGLM3_SPECIAL, ORACLES, SINGLE_DIGITS, HuggingFace, Tiktoken, make_folder
+from tokenizer_texts import broken_texts, fuzzed_texts, read_real_texts
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("INGOT_BIN", str(ROOT / "build/release/bin/ingot"))
-COMMAND = [BINARY, "tokenize", "--json", "--model"]
 SHARED = ROOT.parent / "shared"
-JSON_FAMILIES = ["llama2", "llama3", "qwen2_5", "yi", "mistral"]
-PIECE_FAMILIES = ["llama2", "yi", "mistral"]
-NUM_FUZZED = int(os.environ.get("INGOT_FUZZED_STRINGS", 100_000))
+NUM_FUZZED = int(os.environ.get("INGOT_FUZZED_STRINGS", 1_000_000)) // len(ORACLES)
+SAME_VOCABULARY = ["qwen1_5-json", "qwen2-vocab"]  # one pass of the oracle serves both
+REAL = [SAME_VOCABULARY, *([name] for name in ORACLES if name not in SAME_VOCABULARY)]
+HF = [name for name in ORACLES if name.endswith("-json")]
 
 pytestmark = pytest.mark.skipif(not SHARED.is_dir(), reason="the folder ../shared with real tokenizer files is absent")
 
 
+def json_lines(values):
+    return "".join(json.dumps(value) + "\n" for value in values)
+
+
 def run(folder, lines, *flags):
-    """One JSON value a line in, one a line out."""
-    text = "".join(json.dumps(line) + "\n" for line in lines)
-    done = subprocess.run([*COMMAND, str(folder), *flags], input=text, capture_output=True, text=True, check=False)
+    """One JSON value a line in, one a line out; `lines` are values, or text that is lines already."""
+    text = lines if isinstance(lines, str) else json_lines(lines)
+    done = subprocess.run([BINARY, "tokenize", "--json", "--model", str(folder), *flags], input=text, capture_output=True,
+                          text=True, check=False)
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.split("\n")[:-1]]
 
 
 def differences(found, wanted, texts):
+    """The first few of the texts for which the two differ."""
     assert len(found) == len(wanted) == len(texts)
-    return [(t, f, w) for t, f, w in zip(texts, found, wanted) if f != w]
+    return [(t, f, w) for t, f, w in zip(texts, found, wanted) if f != w][:3]
 
 
 @pytest.fixture(scope="session")
 def folders(tmp_path_factory):
-    """A folder FAMILY-json and FAMILY-model for each family, with the files of that kind only."""
     root = tmp_path_factory.mktemp("tokenizers")
-    for family in JSON_FAMILIES:
-        for kind, name in [("json", "tokenizer.json.zst"), ("model", "tokenizer.model")]:
-            source = SHARED / "tokenizers" / family
-            if not (source / name).exists():
-                continue
-            folder = root / f"{family}-{kind}"
-            folder.mkdir()
-            if name.endswith(".zst"):
-                subprocess.run(["zstd", "-dq", source / name, "-o", folder / "tokenizer.json"], check=True)
-            else:
-                shutil.copy(source / name, folder / name)
-            for config in ["tokenizer_config.json", "special_tokens_map.json"]:
-                if (source / config).exists():
-                    shutil.copy(source / config, folder / config)
+    for name in ORACLES:
+        make_folder(root, *name.split("-"), SHARED / "tokenizers")
     return root
 
 
-def strings_of(value):
-    """Every string of a JSON value."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from strings_of(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from strings_of(item)
+@pytest.fixture(scope="session")
+def oracles(folders):
+    return functools.cache(lambda name: ORACLES[name](folders / name))
 
 
 @pytest.fixture(scope="session")
-def real_texts():
-    texts = []
-    for file in sorted(SHARED.glob("data/*/*")):
-        if file.suffix == ".jsonl":
-            for line in file.read_text(encoding="utf-8").rstrip("\n").split("\n"):
-                texts.extend(strings_of(json.loads(line)))
-        elif file.suffix == ".json":
-            texts.extend(strings_of(json.loads(file.read_text(encoding="utf-8"))))
-        elif file.suffix == ".txt":
-            texts.append(file.read_text(encoding="utf-8"))
-    assert sum(map(len, texts)) > 5_000_000
-    return texts
+def real():
+    """The texts, and the same as JSON lines."""
+    texts = read_real_texts(SHARED / "data")
+    return texts, json_lines(texts)
 
 
-RANGES = [
-    (0x20, 0x7E), (0x20, 0x7E), (0xA0, 0xFF), (0x100, 0x24F), (0x370, 0x3FF), (0x400, 0x4FF), (0x590, 0x5FF),
-    (0x600, 0x6FF), (0x900, 0x97F), (0xE00, 0xE7F), (0x1100, 0x11FF), (0x1E00, 0x1EFF), (0x3040, 0x30FF),
-    (0x4E00, 0x9FFF), (0x4E00, 0x9FFF), (0xAC00, 0xD7A3), (0xFF00, 0xFFEF), (0x1F300, 0x1FAFF), (0x20000, 0x2A6DF),
-]  # fmt: skip
-PIECES = [
-    " ", "  ", "   ", "\n", "\n\n", "\r\n", "\t", "\u00a0", "\u2003", "\u3000", "\u180e", "\u0085", "\ufeff", "\u200d",
-    "\u2581", "\u2581\u2581", "'s", "'S", "'\u017f", "'LL", "n't", "123", "1234567", "\u0663\u0664", "\u216b", "\u00bd",
-    "e\u0301", "A\u030a", "\u1100\u1161\u11a8", "\u0915\u093c", "\u304b\u3099", "\u0327\u0301", "\u0001", "\u007f",
-    "\U0001f468\u200d\U0001f469\u200d\U0001f467", "\U0001f1e8\U0001f1f3", "\u2764\ufe0f", "<s>", "</s>", "<unk>",
-    "<0x0A>", "<|im_start|>", "<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|", "|>", "<tool_call>", "\u212b",
-    "\ufb01", "\ufffd", "\u2126", "the", " of", "\u4f60\u597d", "\uff0c", "ing", "!!", "://",
-]  # fmt: skip
-
-
-def fuzzed_text(rng):
-    """No characters younger than Unicode 14: PCRE2 10.42 has that version, the oracles have later ones."""
-    parts = []
-    for _ in range(rng.randint(1, 12)):
-        if rng.random() < 0.45:
-            parts.append(rng.choice(PIECES))
-        elif rng.random() < 0.06:
-            character = chr(rng.randint(0, 0x10FFFF))
-            parts.append(character if unicodedata.category(character) not in ("Cn", "Cs") else "\ufffd")
-        else:
-            low, high = rng.choice(RANGES)
-            parts.append("".join(chr(rng.randint(low, high)) for _ in range(rng.randint(1, 6))))
-    return "".join(parts)
-
-
-@pytest.fixture(scope="session")
-def fuzzed_texts():
-    rng = random.Random(20240607)
-    return [fuzzed_text(rng) for _ in range(NUM_FUZZED)]
-
-
-def hf_ids(oracle, texts, special=False):
-    return [encoding.ids for encoding in oracle.encode_batch(texts, add_special_tokens=special)]
-
-
-@pytest.mark.parametrize("family", JSON_FAMILIES)
-@pytest.mark.parametrize("texts", ["real_texts", "fuzzed_texts"])
-def test_tokenizer_json_equals_hugging_face(family, texts, folders, request):
-    texts = request.getfixturevalue(texts)
-    folder = folders / f"{family}-json"
-    oracle = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
-    wanted = hf_ids(oracle, texts)
-    assert differences(run(folder, texts), wanted, texts) == []
-    decoded = oracle.decode_batch(wanted, skip_special_tokens=False)
-    assert differences(run(folder, wanted, "--decode"), decoded, wanted) == []
-
-
-@pytest.mark.parametrize("family", PIECE_FAMILIES)
-@pytest.mark.parametrize("texts", ["real_texts", "fuzzed_texts"])
-def test_tokenizer_model_equals_sentencepiece(family, texts, folders, request):
-    folder = folders / f"{family}-model"
-    oracle = sentencepiece.SentencePieceProcessor(model_file=str(folder / "tokenizer.model"))
-    special = [oracle.id_to_piece(i) for i in range(oracle.vocab_size()) if oracle.is_control(i) or oracle.is_unknown(i)]
-    texts = [t for t in request.getfixturevalue(texts) if not any(s in t for s in special)]  # SentencePiece has no such
+@pytest.mark.parametrize("names", REAL, ids=" ".join)
+def test_real_texts_equal_the_oracle(names, folders, oracles, real):
+    texts, lines = real
+    oracle = oracles(names[0])
     wanted = oracle.encode(texts)
-    assert differences(run(folder, texts), wanted, texts) == []
+    decoded = oracle.decode(wanted)
+    assert sum(map(str.__eq__, decoded, texts)) > 0.99 * len(texts)  # most round trips lose nothing
+    ids = json_lines(wanted)
+    for name in names:
+        assert differences(run(folders / name, lines, *oracle.flags), wanted, texts) == [], name
+        assert differences(run(folders / name, ids, "--decode"), decoded, wanted) == [], name
+
+
+@pytest.mark.parametrize("name", ORACLES)
+def test_fuzzed_texts_equal_the_oracle(name, folders, oracles):
+    texts = fuzzed_texts(name, NUM_FUZZED)
+    oracle, folder = oracles(name), folders / name
+    wanted = oracle.encode(texts)
+    assert differences(run(folder, texts, *oracle.flags), wanted, texts) == []
     assert differences(run(folder, wanted, "--decode"), oracle.decode(wanted), wanted) == []
 
 
-@pytest.mark.parametrize("family", JSON_FAMILIES)
-def test_special_tokens_around_a_text_equal_hugging_face(family, folders):
+@pytest.mark.parametrize("name", ORACLES)
+def test_random_ids_decode_as_the_oracle_does(name, folders, oracles):
+    oracle, rng = oracles(name), random.Random(name)
+    ids, start = oracle.ids, oracle.ids[:300]
+    rows = [rng.choices(rng.choice([start, ids]), k=rng.randint(1, 20)) for _ in range(5_000)]
+    assert differences(run(folders / name, rows, "--decode"), oracle.decode(rows), rows) == []
+
+
+@pytest.mark.parametrize("name", ["llama2-json", "qwen2_5-json", "llama2-model", "chatglm3-model", "glm4-model", "qwen-tiktoken"])
+def test_broken_utf8_is_read_as_replacement_characters(name, folders, oracles):
+    lines = broken_texts(name, 3_000)
+    oracle = oracles(name)
+    done = subprocess.run([BINARY, "tokenize", "--model", folders / name, *oracle.flags], input=b"\n".join(lines) + b"\n",
+                          capture_output=True, check=True)
+    found = [json.loads(line) for line in done.stdout.split(b"\n")[:-1]]
+    texts = [line.decode("utf-8", "replace") for line in lines]
+    assert differences(found, oracle.encode(texts), texts) == []
+
+
+@pytest.mark.parametrize("name", HF)
+def test_special_tokens_around_a_text_equal_hugging_face(name, folders, oracles):
     texts = ["", "Hello", "<s>Hello</s>", "\u4f60\u597d"]
-    folder = folders / f"{family}-json"
-    oracle = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
-    wanted = hf_ids(oracle, texts, special=True)
-    assert run(folder, texts, "--add-special-tokens") == wanted
+    assert run(folders / name, texts, "--add-special-tokens") == oracles(name).encode(texts, special=True)
 
 
-def test_tiktoken_file_gives_the_ids_of_tokenizer_json(folders, fuzzed_texts):
-    texts = fuzzed_texts[:10_000]
-    assert run(folders / "llama3-model", texts) == run(folders / "llama3-json", texts)
+@pytest.mark.parametrize("name", ["llama3", "mistral"])
+def test_tokenizer_model_gives_the_ids_of_tokenizer_json(name, folders):
+    """Special tokens in the text included."""
+    texts = fuzzed_texts(f"both files of {name}", 10_000)
+    assert differences(run(folders / f"{name}-model", texts), run(folders / f"{name}-json", texts), texts) == []
 
 
-def test_random_ids_decode_as_hugging_face(folders):
-    rng = random.Random(5)
-    for family in JSON_FAMILIES:
-        folder = folders / f"{family}-json"
-        oracle = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
-        size = oracle.get_vocab_size()
-        ids = [[rng.randrange(rng.choice([300, size])) for _ in range(rng.randint(0, 20))] for _ in range(2_000)]
-        wanted = oracle.decode_batch(ids, skip_special_tokens=False)
-        assert differences(run(folder, ids, "--decode"), wanted, ids) == [], family
+def test_mixtral_has_the_files_of_mistral(tmp_path, folders):
+    for kind, name in [("json", "tokenizer.json"), ("model", "tokenizer.model")]:
+        folder = make_folder(tmp_path, "mixtral", kind, SHARED / "tokenizers")
+        assert (folder / name).read_bytes() == (folders / f"mistral-{kind}" / name).read_bytes()
 
 
-def test_another_familys_ids_are_told_apart(folders):
-    """The negative control: the comparison fails where it has to."""
+@pytest.mark.parametrize("name", ["glm4-model", "qwen-tiktoken"])
+def test_special_tokens_in_a_text_equal_tiktoken(name, folders, oracles):
+    texts = fuzzed_texts(f"special tokens of {name}", 10_000)
+    wanted = oracles(name).encode_with_special(texts)
+    assert wanted != oracles(name).encode(texts)
+    assert differences(run(folders / name, texts), wanted, texts) == []
+
+
+def test_control_pieces_in_a_text_are_tokens_for_baichuan2_and_text_for_chatglm3(folders, oracles):
+    texts = fuzzed_texts("control pieces", 10_000)
+    for name, encode in [("baichuan2-model", oracles("baichuan2-model").encode_around_control),
+                         ("chatglm3-model", oracles("chatglm3-model").encode)]:
+        assert differences(run(folders / name, texts), encode(texts), texts) == [], name
+
+
+def test_chatglm3_decodes_every_text_between_special_tokens_on_its_own(folders, oracles):
+    """As its authors' SPTokenizer.decode does."""
+    library, rng = oracles("chatglm3-model").library, random.Random(3)
+    first = library.get_piece_size()
+    special = dict(enumerate(CHATGLM3_SPECIAL, first))
+    rows = [rng.choices([rng.randrange(3, first), 30910, 13, *special], k=12) for _ in range(3_000)]
+    wanted = []
+    for row in rows:
+        parts = itertools.groupby(row, key=lambda id: special.get(id, ""))
+        wanted.append("".join(text * len(list(run)) if text else library.decode(list(run)) for text, run in parts))
+    assert differences(run(folders / "chatglm3-model", rows, "--decode"), wanted, rows) == []
+
+
+def test_smollm2_as_converted_equals_hugging_face(smollm2, real):
+    texts = real[0][:3_000] + fuzzed_texts("smollm2", 20_000)
+    oracle = HuggingFace(smollm2 / "tokenizer.json")
+    wanted = oracle.encode(texts)
+    assert differences(run(smollm2, texts), wanted, texts) == []
+    assert differences(run(smollm2, wanted, "--decode"), oracle.decode(wanted), wanted) == []
+
+
+# Negative controls: the comparison fails where it has to.
+
+
+@pytest.mark.parametrize("name, file, pattern, different", [
+    ("qwen-tiktoken", "qwen.tiktoken", SINGLE_DIGITS, "e\u0301"),        # not normalized
+    ("llama3-model", "tokenizer.model", SINGLE_DIGITS, "year 2024"),     # not in groups of three
+], ids=["normalization", "digits"])
+def test_tiktoken_with_another_split_or_no_normalization_differs(name, file, pattern, different, folders):
+    texts = ["plain text", different]
+    wanted = Tiktoken(folders / name / file, pattern).encode(texts)
+    assert [text for text, _, _ in differences(run(folders / name, texts, "--ordinary"), wanted, texts)] == [different]
+
+
+def with_scores_by_id(model):
+    """The SentencePiece model with scores that fall with the id: the order of merges of another vocabulary."""
+    at, id, out = 0, 0, bytearray(model)
+    while model[at] == 0x0A:  # ModelProto.pieces; a piece shorter than 128 bytes has its length in one
+        score = at + 4 + model[at + 3]
+        assert model[at + 1] < 128 and model[at + 2] == 0x0A and model[score] == 0x15
+        out[score + 1 : score + 5] = struct.pack("<f", -id)
+        at, id = at + 2 + model[at + 1], id + 1
+    return bytes(out)
+
+
+def without_byte_fallback(model):
+    """The SentencePiece model with TrainerSpec.byte_fallback (field 35) off."""
+    return model.replace(b"\x98\x02\x01", b"\x98\x02\x00")
+
+
+@pytest.mark.parametrize("change, different", [(with_scores_by_id, " two"), (without_byte_fallback, "\U0001f999")])
+def test_llama2_with_another_model_file_differs(change, different, folders, oracles, tmp_path):
+    (tmp_path / "tokenizer.model").write_bytes(change((folders / "llama2-model" / "tokenizer.model").read_bytes()))
+    texts = ["plain text", different]
+    wanted = oracles("llama2-model").encode(texts)
+    assert [text for text, _, _ in differences(run(tmp_path, texts), wanted, texts)] == [different]
+
+
+def test_another_familys_ids_are_told_apart(folders, oracles):
     texts = ["Hello world 12345", "\u4f60\u597d"]
-    oracle = tokenizers.Tokenizer.from_file(str(folders / "llama3-json" / "tokenizer.json"))
-    assert len(differences(run(folders / "qwen2_5-json", texts), hf_ids(oracle, texts), texts)) == 2
+    assert len(differences(run(folders / "qwen2_5-json", texts), oracles("llama3-json").encode(texts), texts)) == 2
