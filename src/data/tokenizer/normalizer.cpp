@@ -1,8 +1,19 @@
 #include "data/tokenizer/normalizer.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "core/error.h"
 #include "data/tokenizer/utf8.h"
 
 namespace ingot::data {
+namespace {
+
+/// Bytes that replacements may make of a text of that many: far above what a tokenizer means, far below all memory.
+size_t most_bytes(size_t size) { return std::min(size_t{4096} + 256 * size, size_t{1} << 31); }
+
+}  // namespace
 
 Normalizer prepend_normalizer(std::string prefix) {
   return [prefix = std::move(prefix)](std::string& text, bool) {
@@ -16,6 +27,9 @@ std::string replace_matches(const std::string& text, const TextPattern& pattern,
   size_t done = 0, from = 0;
   while (const auto match = from <= text.size() ? pattern.find(text, from) : std::nullopt) {
     out.append(text, done, match->begin - done).append(content);
+    if (out.size() > most_bytes(text.size()))
+      throw DataError(fmt::format("the tokenizer's replacement by {} bytes makes more than {} of a text of {}", content.size(),
+                                  most_bytes(text.size()), text.size()));
     done = match->end;
     from = match->end > match->begin ? match->end : match->end + (done < text.size() ? utf8_length(text[done]) : 1);
   }

@@ -18,7 +18,7 @@ Normalizer prepend_normalizer(std::string prefix);
 /// Puts `content` in the place of every match.
 Normalizer replace_normalizer(TextPattern pattern, std::string content);
 
-/// The text with `content` in the place of every match.
+/// The text with `content` in the place of every match. Throws DataError when it becomes more than 256 times longer.
 std::string replace_matches(const std::string& text, const TextPattern& pattern, const std::string& content);
 
 Normalizer nfc_normalizer(NfcVersion version);
