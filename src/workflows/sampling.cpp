@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 #include "core/random.h"
 #include "core/stop.h"
+#include "data/tokenizer/utf8.h"
 
 namespace ingot::workflows {
 namespace {
@@ -32,6 +34,9 @@ double keep_share(std::vector<double>& weights, double share) {
   weights.resize(kept);
   return sum;
 }
+
+/// Tokens that are waited for until they make a character: one of four bytes needs no more than that in bytes.
+constexpr size_t kMostHeld = 8;
 
 bool ends_inside_character(const std::string& text) { return text.ends_with("\xEF\xBF\xBD"); }  // U+FFFD
 
@@ -69,21 +74,37 @@ std::vector<data::TokenId> sample_tokens(const model::CausalLm& model, std::span
 }
 
 TextStream::TextStream(const data::Tokenizer& tokenizer, std::span<const data::TokenId> prompt)
-    : tokenizer_(tokenizer), ids_(prompt.begin(), prompt.end()) {
-  if (!ids_.empty() && ids_[0] == tokenizer.bos_id()) ids_.erase(ids_.begin());
-  shown_ = tokenizer_.decode(ids_).size();
+    : tokenizer_(tokenizer), window_(prompt.begin(), prompt.end()) {
+  if (!window_.empty() && window_[0] == tokenizer.bos_id()) window_.erase(window_.begin());
+  num_given_ = window_.size();
+  bytes_given_ = tokenizer_.decode(window_).size();
 }
 
 std::string TextStream::add(data::TokenId token) {
-  ids_.push_back(token);
-  const std::string text = tokenizer_.decode(ids_);
-  if (ends_inside_character(text) || text.size() <= shown_) return "";
-  return text.substr(std::exchange(shown_, text.size()));
+  window_.push_back(token);
+  const std::string text = tokenizer_.decode(window_);
+  const bool held = ends_inside_character(text) && window_.size() - num_given_ < kMostHeld;
+  return held || text.size() <= bytes_given_ ? "" : give(text);
 }
 
 std::string TextStream::finish() {
-  const std::string text = tokenizer_.decode(ids_);
-  return text.size() <= shown_ ? "" : text.substr(std::exchange(shown_, text.size()));
+  const std::string text = tokenizer_.decode(window_);
+  return text.size() <= bytes_given_ ? "" : give(text);
+}
+
+/// What is new in `text`. The tokens before those just given no longer matter where these alone make a text: the next
+/// ones are written behind a text in either case.
+std::string TextStream::give(const std::string& text) {
+  while (bytes_given_ < text.size() && data::is_utf8_tail(text[bytes_given_])) ++bytes_given_;  // what was given changed
+  std::string added = text.substr(std::exchange(bytes_given_, text.size()));
+  const std::vector<data::TokenId> last(window_.begin() + static_cast<std::ptrdiff_t>(num_given_), window_.end());
+  num_given_ = window_.size();
+  const std::string alone = tokenizer_.decode(last);
+  if (alone.empty() || ends_inside_character(alone)) return added;
+  window_ = last;
+  num_given_ = window_.size();
+  bytes_given_ = alone.size();
+  return added;
 }
 
 }  // namespace ingot::workflows

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "data/tokenizer/tokenizer.h"
@@ -30,7 +31,7 @@ std::vector<data::TokenId> sample_tokens(const model::CausalLm& model, std::span
                                          const std::function<void(data::TokenId)>& on_token);
 
 /// Text of new tokens piece by piece: holds bytes back until they make whole characters, and knows that a tokenizer may
-/// write a token differently behind others.
+/// write a token differently behind others. The work for a token does not grow with the text before it.
 class TextStream {
  public:
   TextStream(const data::Tokenizer& tokenizer, std::span<const data::TokenId> prompt);
@@ -40,9 +41,10 @@ class TextStream {
   std::string finish();
 
  private:
+  std::string give(const std::string& text);
   const data::Tokenizer& tokenizer_;
-  std::vector<data::TokenId> ids_;
-  size_t shown_;  // bytes of the decoded text given out
+  std::vector<data::TokenId> window_;  // the tokens given out last, and those held back
+  size_t num_given_, bytes_given_;     // of the window, given out
 };
 
 }  // namespace ingot::workflows
