@@ -6,13 +6,20 @@ void add_tokenize(CLI::App& app, const Jobs& jobs, int& exit_code) {
   auto request = std::make_shared<workflows::TokenizeRequest>();
   CLI::App* verb = add_verb(app, "tokenize", "Lines of text to JSON lists of token ids, and back",
                             "  echo \"Hello world\" | ingot tokenize --model smollm2\n"
-                            "  echo \"[19556, 905]\" | ingot tokenize --model smollm2 --decode\n\n"
+                            "  echo \"[19556, 905]\" | ingot tokenize --model smollm2 --decode\n"
+                            "  echo '[{\"role\":\"user\",\"content\":\"Hi\"},{\"role\":\"assistant\",\"content\":\"Hello!\"}]' \\\n"
+                            "    | ingot tokenize --model smollm2 --chat\n\n"
                             "Reads standard input; the folder needs tokenizer files only.");
   verb->add_option("--model", request->model, "Folder with tokenizer files")->required();
   auto* decode = verb->add_flag("--decode", request->decode, "Lists of ids in, text out");
   auto* add = verb->add_flag("--add-special-tokens", request->add_special_tokens, "Add what the tokenizer's files add (bos, eos)");
   verb->add_flag("--ordinary", request->ordinary, "Take the texts of special tokens as plain text")->excludes(decode)->excludes(add);
   verb->add_flag("--json", request->json, "A text line is a JSON string, so that newlines can be in it");
+  auto* chat = verb->add_flag("--chat", request->chat, "A JSON list of messages a line in; text, input_ids, loss_mask out")
+                   ->excludes("--decode")->excludes("--add-special-tokens");
+  verb->add_option("--template", request->template_name, "Chat template: a name or a YAML file; else the model's own")
+      ->needs(chat);
+  verb->add_flag("--vendor-labels", request->vendor_labels, "Labels as the vendor's own script sets them")->needs(chat);
   verb->callback([request, job = jobs.tokenize, &exit_code] { exit_code = job(*request); });
 }
 

@@ -8,6 +8,8 @@
 
 #include "core/error.h"
 #include "core/json.h"
+#include "data/chat/chat_messages.h"
+#include "data/chat/chat_template.h"
 #include "data/tokenizer/tokenizer.h"
 
 namespace ingot::workflows {
@@ -41,15 +43,41 @@ std::string decode_line(const TokenizeRequest& request, const data::Tokenizer& t
   return request.json ? Json(text).dump(-1, ' ', false, Json::error_handler_t::replace) : text;
 }
 
+std::string chat_line(const data::ChatTemplate& chat, const data::Tokenizer& tokenizer, const std::string& line,
+                      const std::string& where) {
+  const auto conversation = data::read_chat_messages(parse_json(line, where), where);
+  try {
+    const auto rendered = chat.render(conversation, tokenizer);
+    std::vector<data::TokenId> mask, eos_labels;
+    for (size_t i = 0; i < rendered.ids.size(); ++i) {
+      mask.push_back(rendered.loss_mask[i] != data::kNoLabel);
+      if (rendered.loss_mask[i] == data::kEosLabel) eos_labels.push_back(static_cast<data::TokenId>(i));
+    }
+    return fmt::format(R"({{"text":{},"input_ids":{},"loss_mask":{}{}}})",
+                       Json(rendered.text).dump(-1, ' ', false, Json::error_handler_t::replace),
+                       to_json_list(rendered.ids), to_json_list(mask),
+                       eos_labels.empty() ? "" : ",\"eos_labels\":" + to_json_list(eos_labels));
+  } catch (const DataError& error) {
+    throw DataError(fmt::format("{}: {}", where, error.what()));
+  }
+}
+
+std::unique_ptr<data::ChatTemplate> chat_template_of(const TokenizeRequest& request) {
+  const std::string name = request.template_name.empty() ? data::detect_chat_template(request.model) : request.template_name;
+  return data::make_chat_template(name, {.vendor_labels = request.vendor_labels});
+}
+
 }  // namespace
 
 int tokenize(const TokenizeRequest& request, std::istream& in, std::ostream& out) {
+  const auto chat = request.chat ? chat_template_of(request) : nullptr;
   const auto tokenizer = data::load_tokenizer(request.model);
   std::string line;
   for (uint64_t number = 1; std::getline(in, line); ++number) {
     const std::string where = fmt::format("standard input, line {}", number);
-    out << (request.decode ? decode_line(request, *tokenizer, line, where) : encode_line(request, *tokenizer, line, where))
-        << '\n';
+    if (chat) out << chat_line(*chat, *tokenizer, line, where) << '\n';
+    else if (request.decode) out << decode_line(request, *tokenizer, line, where) << '\n';
+    else out << encode_line(request, *tokenizer, line, where) << '\n';
   }
   return kExitOk;
 }

@@ -1,0 +1,48 @@
+// baichuan2: the system's text without a marker, then users and answers behind a marker each, with nothing between an
+// answer and the next user's marker: there the label is eos. Two messages of one role may follow each other.
+#include <fmt/format.h>
+
+#include "data/chat/chat_family.h"
+
+namespace ingot::data {
+namespace {
+
+const std::string kUser = "<reserved_106>", kAssistant = "<reserved_107>";
+
+class Baichuan2 : public ChatFamily {
+ public:
+  explicit Baichuan2(const ChatOptions& options) : ChatFamily("baichuan2", options) {}
+
+ protected:
+  std::vector<std::string> special_tokens() const override { return {kUser, kAssistant}; }
+  std::vector<std::string> stop_tokens() const override { return {}; }
+  void write(const Conversation& conversation, Purpose purpose, ChatWriter& to) const override;
+};
+
+void Baichuan2::write(const Conversation& conversation, Purpose purpose, ChatWriter& to) const {
+  expect_no_tools(conversation);
+  const auto& messages = conversation.messages;
+  if (messages[0].role == Role::kSystem) to.text(messages[0].content);
+  bool after_trained = false;
+  for (size_t i = messages[0].role == Role::kSystem ? 1 : 0; i < messages.size(); ++i) {
+    const Message& message = messages[i];
+    if (message.role == Role::kSystem || message.role == Role::kObservation)
+      refuse(fmt::format("role {} has no place there", role_name(message.role)));
+    const bool answers = is_answer(message.role), trained = answers && message.is_label;
+    if (!answers && (after_trained || options().vendor_labels)) to.next_label_is_eos();
+    if (opens_turn(conversation, i)) to.begin_turn();
+    to.special(answers ? kAssistant : kUser);
+    to.text(message.content, trained);
+    after_trained = trained;
+  }
+  if (purpose == Purpose::kGeneration) to.special(kAssistant);
+  else to.eos(after_trained || options().vendor_labels);
+}
+
+}  // namespace
+
+std::unique_ptr<ChatTemplate> make_baichuan2(const std::string& name, const ChatOptions& options) {
+  return name == "baichuan2" ? std::make_unique<Baichuan2>(options) : nullptr;
+}
+
+}  // namespace ingot::data

@@ -1,0 +1,127 @@
+// chatglm3 and glm4: a role's token, then its metadata line and its content, each encoded by itself. Roles come in any
+// order. Source: build_single_message and fine-tuning scripts of both.
+#include <fmt/format.h>
+
+#include "data/chat/chat_family.h"
+
+namespace ingot::data {
+namespace {
+
+const std::string kMask = "[gMASK]", kUser = "<|user|>", kObservation = "<|observation|>", kAssistant = "<|assistant|>",
+                  kSystem = "<|system|>";
+
+struct Parts {
+  std::string metadata, content;
+};
+
+class Glm : public ChatFamily {
+ public:
+  Glm(const std::string& name, const ChatOptions& options)
+      : ChatFamily(name, options), is_glm4_(name == "glm4"), sop_(is_glm4_ ? "<sop>" : "sop"),
+        default_system_(name == "chatglm3_system"
+                            ? "You are ChatGLM3, a large language model trained by Zhipu.AI. Follow the user's "
+                              "instructions carefully. Respond using markdown."
+                            : "") {}
+  std::string answer(std::string_view generated) const override;
+
+ protected:
+  std::vector<std::string> special_tokens() const override {
+    return {kMask, sop_, kSystem, kUser, kAssistant, kObservation};
+  }
+  std::vector<std::string> stop_tokens() const override { return {kUser, kObservation}; }
+  void write(const Conversation& conversation, Purpose purpose, ChatWriter& to) const override;
+
+ private:
+  bool trained(const Message& message) const;
+  Parts parts_of(const Message& message) const;
+  void write_parts(const std::string& marker, const Parts& parts, bool after_trained, bool trained, ChatWriter& to) const;
+  void write_system(const Conversation& conversation, ChatWriter& to) const;
+  bool is_glm4_;
+  std::string sop_, default_system_;
+};
+
+const std::string& marker_of(Role role) {
+  switch (role) {
+    case Role::kSystem: return kSystem;
+    case Role::kUser: return kUser;
+    case Role::kObservation: return kObservation;
+    default: return kAssistant;
+  }
+}
+
+/// ChatGLM3's script trains on what tools answered, too.
+bool Glm::trained(const Message& message) const {
+  const bool observation = options().vendor_labels && !is_glm4_ && message.role == Role::kObservation;
+  return (is_answer(message.role) || observation) && message.is_label;
+}
+
+Parts Glm::parts_of(const Message& message) const {
+  if (message.role != Role::kFunctionCall) return {"", message.content};
+  const auto calls = calls_of(message);
+  if (calls.size() != 1) refuse("found several function calls in one message, wanted one");
+  return {calls[0].name, python_json(calls[0].arguments)};
+}
+
+/// The role token behind a trained message is what ends it, so it is that message's last label. The vendors' scripts
+/// also train on the metadata line.
+void Glm::write_parts(const std::string& marker, const Parts& parts, bool after_trained, bool trained,
+                      ChatWriter& to) const {
+  to.special(marker, after_trained);
+  to.text(parts.metadata + "\n", trained && (options().vendor_labels || !parts.metadata.empty()));
+  to.cut();
+  to.text(parts.content, trained);
+}
+
+/// Source: the tool branch of GLM-4's builder, of which functions are here.
+void Glm::write_system(const Conversation& conversation, ChatWriter& to) const {
+  const bool given = conversation.messages[0].role == Role::kSystem;
+  const auto tools = tools_of(conversation);
+  if (!tools.empty()) {
+    std::string text = "你是一个名为 GLM-4 的人工智能助手。你是基于智谱AI训练的语言模型 GLM-4 模型开发的，你的任务是针对用户的问题和要求"
+                       "提供适当的答复和支持。\n\n# 可用工具";
+    for (const auto& tool : tools) {
+      const Json function = tool.is_object() && tool.contains("function") ? tool["function"] : tool;
+      if (!function.is_object() || !function.contains("name") || !function["name"].is_string())
+        refuse("a tool is no function with a name");
+      text += "\n\n## " + function["name"].get<std::string>() + "\n\n" + python_json(function, 4) +
+              "\n在调用上述函数时，请使用 Json 格式表示调用的参数。";
+    }
+    write_parts(kSystem, {"", text}, false, false, to);
+  }
+  const std::string content = given ? conversation.messages[0].content : default_system_;
+  const bool skipped = content.empty() && (is_glm4_ || !given);  // GLM-4 leaves an empty one out
+  if (!skipped) write_parts(kSystem, {"", content}, false, false, to);
+}
+
+void Glm::write(const Conversation& conversation, Purpose purpose, ChatWriter& to) const {
+  const auto& messages = conversation.messages;
+  if (!is_glm4_) expect_no_tools(conversation);
+  to.special(kMask);
+  to.special(sop_);
+  write_system(conversation, to);
+  bool after_trained = false;
+  for (size_t i = messages[0].role == Role::kSystem ? 1 : 0; i < messages.size(); ++i) {
+    if (opens_turn(conversation, i)) to.begin_turn();
+    write_parts(marker_of(messages[i].role), parts_of(messages[i]), after_trained, trained(messages[i]), to);
+    after_trained = trained(messages[i]);
+  }
+  if (purpose == Purpose::kGeneration) to.special(kAssistant);
+  else if (is_glm4_) to.special(kUser, after_trained);
+  else to.eos(after_trained);
+}
+
+/// A model writes the metadata line first; it is empty but for calls.
+std::string Glm::answer(std::string_view generated) const {
+  const size_t line = generated.find('\n');
+  const bool plain = line != std::string_view::npos && stripped(generated.substr(0, line)).empty();
+  return std::string(stripped(plain ? generated.substr(line + 1) : generated));
+}
+
+}  // namespace
+
+std::unique_ptr<ChatTemplate> make_glm(const std::string& name, const ChatOptions& options) {
+  if (name != "chatglm3" && name != "chatglm3_system" && name != "glm4") return nullptr;
+  return std::make_unique<Glm>(name, options);
+}
+
+}  // namespace ingot::data
