@@ -41,6 +41,7 @@ CLI::App* add_verb(CLI::App& app, const std::string& name, const std::string& su
 Jobs front_jobs() {
   Jobs jobs;
   jobs.models = [](const auto& request) { return workflows::print_models(request, std::cout); };
+  jobs.check_config = [](const auto& request) { return workflows::check_config(request, std::cout); };
   jobs.tokenize = [](const auto& request) { return workflows::tokenize(request, std::cin, std::cout); };
   jobs.inspect = [](const auto& request) { return workflows::inspect(request, std::cout); };
   return jobs;

@@ -3,12 +3,14 @@
 namespace ingot::cli {
 namespace {
 
-/// A verb that takes CONFIG and --set.
-void add_config_verb(CLI::App* verb, const Job<workflows::TrainRequest>& job, int& exit_code) {
+/// A verb that takes CONFIG, --set and --check.
+void add_config_verb(CLI::App* verb, const Job<workflows::TrainRequest>& job, const Job<workflows::TrainRequest>& check,
+                     int& exit_code) {
   auto request = std::make_shared<workflows::TrainRequest>();
   verb->add_option("config", request->config, "YAML file; docs/config.md lists its keys")->required();
   verb->add_option("--set", request->overrides, "key=value in place of the file's; may be repeated")->allow_extra_args(false);
-  verb->callback([request, job, &exit_code] { exit_code = job(*request); });
+  verb->add_flag("--check", request->check, "Only check the configuration, and print every key with the value in effect");
+  verb->callback([request, job, check, &exit_code] { exit_code = request->check ? check(*request) : job(*request); });
 }
 
 }  // namespace
@@ -16,15 +18,16 @@ void add_config_verb(CLI::App* verb, const Job<workflows::TrainRequest>& job, in
 void add_train(CLI::App& app, const Jobs& jobs, int& exit_code) {
   add_config_verb(add_verb(app, "train", "Train a model as a YAML file says: preprocess, load, train, checkpoint, export",
                            "  ingot train examples/smollm2_shakespeare.yaml\n"
-                           "  ingot train run.yaml --set max_steps=100 --set learning_rate=1e-4\n\n"
+                           "  ingot train run.yaml --set max_steps=100 --set learning_rate=1e-4\n"
+                           "  ingot train run.yaml --check\n\n"
                            "The same command again goes on from the newest good checkpoint. Ctrl-C saves and exits 143."),
-                  jobs.train, exit_code);
+                  jobs.train, jobs.check_config, exit_code);
 }
 
 void add_preprocess(CLI::App& app, const Jobs& jobs, int& exit_code) {
   add_config_verb(add_verb(app, "preprocess", "Turn raw files into token shards (.bin/.idx) with a ledger, without training",
                            "  ingot preprocess run.yaml\n  ingot preprocess run.yaml --set dataset=corpus/ --set json_keys=content"),
-                  jobs.preprocess, exit_code);
+                  jobs.preprocess, jobs.check_config, exit_code);
 }
 
 void add_export(CLI::App& app, const Jobs& jobs, int& exit_code) {

@@ -92,48 +92,57 @@ void YamlConfig::wrong_type(const std::string& key, const Entry& entry, const st
   problems_.add(fmt::format("{}: found \"{}\" ({}), wanted {}", key, entry.items.at(0), entry.where, wanted));
 }
 
+void YamlConfig::note(const std::string& key, const Json& value) {
+  in_effect_ += fmt::format("{}: {}\n", key, value.dump(-1, ' ', false, Json::error_handler_t::replace));
+}
+
 void YamlConfig::read(const std::string& key, std::string& value) {
   if (const Entry* entry = scalar(key)) value = entry->items.at(0);
+  note(key, value);
 }
 
 void YamlConfig::read(const std::string& key, std::filesystem::path& value) {
   if (const Entry* entry = scalar(key)) value = entry->items.at(0);
+  note(key, value.string());
 }
 
 void YamlConfig::read(const std::string& key, int64_t& value) {
   const Entry* entry = scalar(key);
   if (entry && !parse_number(entry->items[0], value)) wrong_type(key, *entry, "a whole number");
+  note(key, value);
 }
 
 void YamlConfig::read(const std::string& key, uint64_t& value) {
   const Entry* entry = scalar(key);
   if (entry && !parse_number(entry->items[0], value)) wrong_type(key, *entry, "a whole number, 0 or more");
+  note(key, value);
 }
 
 void YamlConfig::read(const std::string& key, double& value) {
   const Entry* entry = scalar(key);
-  double number = 0;
-  if (!entry) return;
-  if (!parse_number(entry->items[0], number) || number != number || number - number != 0)
+  double number = value;
+  if (entry && (!parse_number(entry->items[0], number) || number != number || number - number != 0))
     wrong_type(key, *entry, "a finite number");
   else value = number;
+  note(key, value);
 }
 
 void YamlConfig::read(const std::string& key, bool& value) {
   const Entry* entry = scalar(key);
-  if (!entry) return;
-  std::string text = entry->items[0];
+  std::string text = entry ? entry->items[0] : value ? "true" : "false";
   std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
   if (text == "true" || text == "yes" || text == "on") value = true;
   else if (text == "false" || text == "no" || text == "off") value = false;
   else wrong_type(key, *entry, "true or false");
+  note(key, value);
 }
 
 void YamlConfig::read(const std::string& key, std::vector<std::string>& value) {
   known_.push_back(key);
   const auto found = entries_.find(key);
-  if (found == entries_.end()) return;
-  value = found->second.is_list ? found->second.items : split_commas(found->second.items.at(0));
+  if (found != entries_.end())
+    value = found->second.is_list ? found->second.items : split_commas(found->second.items.at(0));
+  note(key, value);
 }
 
 void YamlConfig::finish() {

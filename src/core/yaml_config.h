@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "core/json.h"
 #include "core/problems.h"
 
 namespace ingot {
@@ -34,6 +35,8 @@ class YamlConfig {
   bool contains(const std::string& key) const { return entries_.contains(key); }
   const std::string& source() const { return source_; }
   Problems& problems() { return problems_; }
+  /// Every key read so far with the value in effect, a line each: YAML that says the same as the file and its overrides.
+  const std::string& in_effect() const { return in_effect_; }
   /// Throws ConfigError listing all problems found so far, unknown keys among them.
   void finish();
 
@@ -47,8 +50,9 @@ class YamlConfig {
   void parse(const std::string& text, const std::string& where);
   const Entry* scalar(const std::string& key);
   void wrong_type(const std::string& key, const Entry& entry, const std::string& wanted);
+  void note(const std::string& key, const Json& value);
 
-  std::string source_;
+  std::string source_, in_effect_;
   std::map<std::string, Entry> entries_;
   std::vector<std::string> known_;
   Problems problems_;

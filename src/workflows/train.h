@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <iosfwd>
 #include <string>
 #include <vector>
 
@@ -9,7 +10,12 @@ namespace ingot::workflows {
 struct TrainRequest {
   std::filesystem::path config;
   std::vector<std::string> overrides;  // "key=value"
+  bool check = false;                  // only the configuration is read and checked
 };
+
+/// Checks a configuration without reading weights or data, and prints every key with the value in effect, as YAML.
+/// Returns kExitOk; throws one ConfigError with every problem found.
+int check_config(const TrainRequest& request, std::ostream& out);
 
 /// The whole job: reads the configuration, preprocesses what is not done, loads the model, evaluates and samples, trains
 /// with checkpoints, exports a Hugging Face folder to OUTPUT/model and checks it, evaluates and samples again. An

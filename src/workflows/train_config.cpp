@@ -140,6 +140,7 @@ TrainConfig load_train_config(const fs::path& file, const std::vector<std::strin
   check_paths(yaml.problems(), config);
   check_numbers(yaml.problems(), config);
   yaml.finish();
+  config.in_effect = yaml.in_effect();
   return config;
 }
 

@@ -11,6 +11,7 @@ namespace ingot::workflows {
 /// where only Megatron has the thing. docs/config.md lists them.
 struct TrainConfig {
   std::filesystem::path source;  // the YAML file itself
+  std::string in_effect;         // every key with its value, as YAML
 
   // Model
   std::filesystem::path model_name_or_path;  // a Hugging Face folder

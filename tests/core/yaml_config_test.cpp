@@ -36,6 +36,23 @@ TEST(YamlConfig, ReadsEveryKindOfValue) {
   EXPECT_EQ(g, "default");
 }
 
+TEST(YamlConfig, WhatIsInEffectReadsAsTheSameConfiguration) {
+  const auto in_effect = [](const std::string& text) {
+    auto yaml = YamlConfig::from_text(text, "run.yaml");
+    int64_t steps = 7;
+    double rate = 1e-8;
+    bool flag = true;
+    std::string name = "a: \"b\"\n";
+    std::vector<std::string> files;
+    yaml.read("steps", steps), yaml.read("rate", rate), yaml.read("flag", flag), yaml.read("name", name), yaml.read("files", files);
+    yaml.finish();
+    return yaml.in_effect();
+  };
+  const std::string first = in_effect("steps: 3\nflag: no\nfiles: x, y\n");
+  EXPECT_EQ(first, "steps: 3\nrate: 1e-08\nflag: false\nname: \"a: \\\"b\\\"\\n\"\nfiles: [\"x\",\"y\"]\n");
+  EXPECT_EQ(in_effect(first), first);
+}
+
 TEST(YamlConfig, NamesTheNearestKnownKey) {
   auto yaml = YamlConfig::from_text("learning_rat: 1\n", "run.yaml");
   double rate = 0;

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from conftest import INGOT, STORIES, ingot
+from conftest import INGOT, STORIES, ingot, write_config
 
 MAX_SECONDS = 0.050
 
@@ -53,3 +53,13 @@ def test_a_wrong_command_line_ends_with_2(arguments):
 @pytest.mark.parametrize("verb", ["train", "preprocess", "tokenize", "eval", "generate", "export", "convert", "inspect", "models"])
 def test_help_shows_examples(verb):
     assert f"ingot {verb}" in ingot(verb, "--help").stdout
+
+
+def test_check_prints_what_is_in_effect_and_writes_nothing(tmp_path):
+    file = write_config(tmp_path, learning_rate=3e-4)
+    first = ingot("train", file, "--check", "--set", "max_steps=9").stdout
+    assert "max_steps: 9\n" in first and "learning_rate: 0.0003\n" in first and "weight_decay: 0.0\n" in first
+    (tmp_path / "again.yaml").write_text(first)
+    assert ingot("train", tmp_path / "again.yaml", "--check").stdout == first
+    assert not (tmp_path / "run").exists()
+    assert ingot("train", file, "--check", "--set", "max_step=9", check=False).returncode == 2
