@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -42,9 +43,19 @@ struct NamedTensor {
   at::Tensor value;
 };
 
+/// A tensor that is made when its turn to be written comes, so that a model of any size passes through the memory of one.
+struct TensorMaker {
+  std::string name;
+  DType dtype;  // of the file
+  Shape shape;
+  std::function<at::Tensor()> make;  // any float dtype; converted
+};
+
 /// Writes model.safetensors, or shards with model.safetensors.index.json when the weights pass `max_shard_bytes`, with
 /// the names and metadata ({"format": "pt"}) that transformers writes. Values are converted to `dtype` one by one.
 void write_hf_weights(const std::filesystem::path& folder, const std::vector<NamedTensor>& tensors, DType dtype,
+                      uint64_t max_shard_bytes = uint64_t{50} << 30);
+void write_hf_weights(const std::filesystem::path& folder, const std::vector<TensorMaker>& tensors,
                       uint64_t max_shard_bytes = uint64_t{50} << 30);
 
 at::ScalarType to_scalar_type(DType dtype);

@@ -20,18 +20,15 @@ DType written_dtype(const at::Tensor& value, DType dtype) {
   return value.is_floating_point() ? dtype : to_dtype(value.scalar_type());
 }
 
-uint64_t written_bytes(const at::Tensor& value, DType dtype) {
-  return static_cast<uint64_t>(value.numel() * size_of(written_dtype(value, dtype)));
-}
+uint64_t elements(const TensorMaker& tensor) { return static_cast<uint64_t>(num_elements(tensor.shape).value()); }
 
-TensorSource source_of(const NamedTensor& tensor, DType dtype, Progress& progress) {
-  const DType written = written_dtype(tensor.value, dtype);
-  const auto produce = [&value = tensor.value, written, &progress](const ByteSink& sink) {
-    const auto plain = value.detach().to(at::kCPU, to_scalar_type(written)).contiguous();
+TensorSource source_of(const TensorMaker& tensor, Progress& progress) {
+  const auto produce = [&tensor, &progress](const ByteSink& sink) {
+    const auto plain = tensor.make().detach().to(at::kCPU, to_scalar_type(tensor.dtype)).contiguous();
     sink({static_cast<const char*>(plain.const_data_ptr()), plain.nbytes()});
     progress.add(plain.nbytes());
   };
-  return {tensor.name, written, tensor.value.sizes().vec(), produce};
+  return {tensor.name, tensor.dtype, tensor.shape, produce};
 }
 
 /// Removes weights of an earlier save that this one did not replace.
@@ -47,13 +44,20 @@ void remove_stale_weights(const fs::path& folder, const std::set<std::string>& w
 
 void write_hf_weights(const fs::path& folder, const std::vector<NamedTensor>& tensors, DType dtype,
                       uint64_t max_shard_bytes) {
+  std::vector<TensorMaker> makers;
+  for (const auto& [name, value] : tensors)
+    makers.push_back({name, written_dtype(value, dtype), value.sizes().vec(), [&value = value] { return value; }});
+  write_hf_weights(folder, makers, max_shard_bytes);
+}
+
+void write_hf_weights(const fs::path& folder, const std::vector<TensorMaker>& tensors, uint64_t max_shard_bytes) {
   make_folder(folder);
   std::vector<uint64_t> sizes;
   WeightTotals totals;
   for (const auto& tensor : tensors) {
-    sizes.push_back(written_bytes(tensor.value, dtype));
+    sizes.push_back(elements(tensor) * size_of(tensor.dtype));
     totals.bytes += sizes.back();
-    totals.parameters += static_cast<uint64_t>(tensor.value.numel());
+    totals.parameters += elements(tensor);
   }
   Progress progress("writing weights", totals.bytes, "B");
   const auto shards = plan_shards(sizes, max_shard_bytes);
@@ -63,7 +67,7 @@ void write_hf_weights(const fs::path& folder, const std::vector<NamedTensor>& te
     const std::string name = shards.size() == 1 ? kHfWeightsFile : shard_name("model", i, shards.size());
     std::vector<TensorSource> sources;
     for (const size_t number : shards[i]) {
-      sources.push_back(source_of(tensors[number], dtype, progress));
+      sources.push_back(source_of(tensors[number], progress));
       weight_map.emplace(tensors[number].name, name);
     }
     write_safetensors(folder / name, std::move(sources), {{"format", "pt"}});

@@ -13,6 +13,7 @@ void add_evaluate(CLI::App& app, const Jobs& jobs, int& exit_code) {
                             "Raw text: each document is tokenized with what the tokenizer's files add around a text, and scored in\n"
                             "windows of --seq-length. A JSONL of {\"input_ids\": [...]} is scored line by line, no token added.");
   verb->add_option("--model", request->model, "Hugging Face folder")->required();
+  verb->add_option("--adapter", request->adapter, "LoRA adapter folder to add");
   verb->add_option("--data", request->data, "A data file or folder (see `preprocess`), or a JSONL of input_ids")->required();
   verb->add_option("--column", request->column, "Text column")->capture_default_str();
   verb->add_option("--seq-length", request->seq_length, "Tokens a window")->check(CLI::PositiveNumber)->capture_default_str();
@@ -27,6 +28,7 @@ void add_generate(CLI::App& app, const Jobs& jobs, int& exit_code) {
                             "  ingot generate --model smollm2 --prompt \"Once upon a time\"\n"
                             "  ingot generate --model smollm2 --prompt \"To be\" --temperature 0.8 --top-p 0.9 --seed 1 --json");
   verb->add_option("--model", request->model, "Hugging Face folder")->required();
+  verb->add_option("--adapter", request->adapter, "LoRA adapter folder to add");
   verb->add_option("--prompt", request->prompt, "Text to continue")->required();
   verb->add_option("--max-new-tokens", request->max_new_tokens, "Tokens to make at most")
       ->check(CLI::NonNegativeNumber)->capture_default_str();

@@ -13,6 +13,11 @@ void add_config_verb(CLI::App* verb, const Job<workflows::TrainRequest>& job, co
   verb->callback([request, job, check, &exit_code] { exit_code = request->check ? check(*request) : job(*request); });
 }
 
+void add_check_tokens(CLI::App* verb, int64_t& value) {
+  verb->add_option("--check-tokens", value, "Of a merge: length of the sample whose logits are compared, with a model in memory; 0: no check")
+      ->check(CLI::NonNegativeNumber)->capture_default_str();
+}
+
 }  // namespace
 
 void add_train(CLI::App& app, const Jobs& jobs, int& exit_code) {
@@ -33,22 +38,31 @@ void add_preprocess(CLI::App& app, const Jobs& jobs, int& exit_code) {
 void add_export(CLI::App& app, const Jobs& jobs, int& exit_code) {
   auto request = std::make_shared<workflows::ExportRequest>();
   CLI::App* verb = add_verb(app, "export", "Write a run's newest checkpoint as a Hugging Face folder",
-                            "  ingot export output/shakespeare\n  ingot export output/shakespeare --to my-model --dtype float32");
+                            "  ingot export output/shakespeare\n  ingot export output/shakespeare --to my-model --dtype float32\n"
+                            "  ingot export output/lora --adapter --to my-adapter\n\n"
+                            "Of a LoRA run: the adapter as PEFT writes it, the merged model, or, without a flag, both.");
   verb->add_option("run", request->run, "output_dir of a training run")->required();
   verb->add_option("--to", request->to, "Folder to write; RUN/model when not given");
   verb->add_option("--dtype", request->dtype, "auto (as the model that came in), bfloat16, float16, float32")
       ->check(CLI::IsMember({"auto", "bfloat16", "float16", "float32"}));
+  auto* adapter = verb->add_flag("--adapter", request->adapter, "Of a LoRA run: the adapter folder");
+  verb->add_flag("--merge", request->merge, "Of a LoRA run: the model with the adapter merged in")->excludes(adapter);
+  verb->add_option("--base", request->base, "Of a LoRA run: the model that it started from, where it was moved");
+  add_check_tokens(verb, request->check_tokens);
   verb->callback([request, job = jobs.export_model, &exit_code] { exit_code = job(*request); });
 }
 
 void add_convert(CLI::App& app, const Jobs& jobs, int& exit_code) {
   auto request = std::make_shared<workflows::ConvertRequest>();
-  CLI::App* verb = add_verb(app, "convert", "Turn a GGUF model into a Hugging Face folder",
-                            "  ingot convert --from SmolLM2-135M-Instruct.Q4_1.gguf --to smollm2");
-  verb->add_option("--from", request->from, "A .gguf file of architecture llama or qwen2")->required();
+  CLI::App* verb = add_verb(app, "convert", "Turn a GGUF model into a Hugging Face folder, or merge an adapter into a model",
+                            "  ingot convert --from SmolLM2-135M-Instruct.Q4_1.gguf --to smollm2\n"
+                            "  ingot convert --from smollm2 --adapter my-adapter --to merged");
+  verb->add_option("--from", request->from, "A .gguf file of architecture llama or qwen2; with --adapter, a model folder")->required();
+  verb->add_option("--adapter", request->adapter, "LoRA adapter folder to merge into the model folder --from");
   verb->add_option("--to", request->to, "Folder to write; must not exist or be empty")->required();
-  verb->add_option("--dtype", request->dtype, "float32 (exact), bfloat16 or float16")
+  verb->add_option("--dtype", request->dtype, "float32, bfloat16 or float16; of GGUF float32 when not given, of a merge each weight's own")
       ->check(CLI::IsMember({"bfloat16", "float16", "float32"}));
+  add_check_tokens(verb, request->check_tokens);
   verb->callback([request, job = jobs.convert, &exit_code] { exit_code = job(*request); });
 }
 

@@ -22,6 +22,7 @@ struct ModelInput {
   at::Tensor tokens;                    // [batch, seq]  int64
   at::Tensor positions;                 // [batch, seq]  int64
   std::vector<int64_t> segment_starts;  // see ops/attention.h; empty: every row is one segment
+  at::Tensor dropout_keys = {};         // [batch, seq]  int64  what each token's dropout depends on; undefined: none
 };
 
 /// Keys and values of the positions seen so far, for generation.

@@ -13,26 +13,20 @@ Decoder::Decoder(const DecoderConfig& settings, const Family& family, at::Scalar
   const auto& names = family_.names;
   const Shape table{config.vocab_size, config.hidden_size};
   embedding_ = root.child(names.embedding).normal("weight", table, config.initializer_range);
-  for (size_t i = 0; i < static_cast<size_t>(config.num_layers); ++i)
-    add_block(root, names.layers + "." + std::to_string(i), i);
+  for (size_t i = 0; i < static_cast<size_t>(config.num_layers); ++i) {
+    const auto name = names.layers + "." + std::to_string(i);
+    blocks_.push_back({name, DecoderLayer(root.child(name), config, family_, i)});
+  }
   norm_.emplace(root.child(names.final_norm), config);
   head_ = config.tie_word_embeddings ? embedding_
                                      : root.child(names.head).normal("weight", table, config.initializer_range);
-}
-
-void Decoder::add_block(const ParameterScope& params, const std::string& name, size_t index) {
-  const size_t first = parameters.parameters.size();
-  Block block{name, DecoderLayer(params.child(name), config, family_, index), {}};
-  for (size_t p = first; p < parameters.parameters.size(); ++p)
-    block.parameters.push_back(parameters.parameters[p]->value);
-  blocks_.push_back(std::move(block));
 }
 
 at::Tensor Decoder::hidden(const ModelInput& input) const {
   TORCH_CHECK(input.tokens.dim() == 2 && input.tokens.sizes() == input.positions.sizes(), "tokens ",
               input.tokens.sizes(), " and positions ", input.positions.sizes(), " are not one [batch, seq]");
   const Pass pass{.rope = rope_.table(input.positions), .segment_starts = input.segment_starts,
-                  .remake_inputs = recompute == Recompute::kSelective};
+                  .remake_inputs = recompute == Recompute::kSelective, .dropout_keys = input.dropout_keys};
   auto x = embed(input.tokens);
   for (const auto& block : blocks_) x = run(block, x, pass);
   x = norm_->forward(x);
@@ -58,7 +52,7 @@ at::Tensor Decoder::embed(const at::Tensor& tokens) const {
 
 at::Tensor Decoder::run(const Block& block, const at::Tensor& x, const Pass& pass) const {
   const auto forward = [&layer = block.layer, pass](const at::Tensor& in) { return layer.forward(in, pass); };
-  auto out = recompute == Recompute::kFull ? ops::recomputed(forward, x, block.parameters) : forward(x);
+  auto out = recompute == Recompute::kFull ? ops::recomputed(forward, x, parameters.values_of(block.name)) : forward(x);
   observe(block.name, out);
   return out;
 }

@@ -19,13 +19,10 @@ class Decoder : public CausalLm {
   at::Tensor logits_cached(const at::Tensor& tokens, KeyValueCache& cache) const override;
 
  private:
-  /// A layer and its parameters, which are inputs of the graph when the layer is recomputed.
   struct Block {
     std::string name;
     DecoderLayer layer;
-    std::vector<at::Tensor> parameters;
   };
-  void add_block(const ParameterScope& params, const std::string& name, size_t index);
   at::Tensor embed(const at::Tensor& tokens) const;
   at::Tensor run(const Block& block, const at::Tensor& x, const Pass& pass) const;
   void observe(const std::string& name, const at::Tensor& output) const;

@@ -14,8 +14,9 @@ RmsNorm::RmsNorm(const ParameterScope& params, const DecoderConfig& config)
 at::Tensor RmsNorm::forward(const at::Tensor& x) const { return ops::rms_norm(x, weight, eps); }
 
 RemakableInput RmsNorm::forward(const at::Tensor& x, const Pass& pass) const {
-  if (!pass.remake_inputs) return {forward(x), {}};
-  return {forward(x), [x = x.detach(), weight = weight.detach(), eps = eps] { return ops::rms_norm(x, weight, eps); }};
+  if (!pass.remake_inputs) return {forward(x), {}, pass.dropout_keys};
+  return {forward(x), [x = x.detach(), weight = weight.detach(), eps = eps] { return ops::rms_norm(x, weight, eps); },
+          pass.dropout_keys};
 }
 
 Attention::Attention(const ParameterScope& params, const DecoderConfig& config, const DecoderNames& names, size_t layer)
@@ -47,7 +48,7 @@ at::Tensor Attention::forward(const RemakableInput& h, const Pass& pass) const {
     const auto seen = extend(*pass.cache, index, keys, values);
     mixed = ops::cached_attention(queries, seen.keys, seen.values, options);
   }
-  return project({mixed.flatten(2), {}}, out);
+  return project({mixed.flatten(2), {}, pass.dropout_keys}, out);
 }
 
 DecoderLayer::DecoderLayer(const ParameterScope& params, const DecoderConfig& config, const Family& family, size_t layer)

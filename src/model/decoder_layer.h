@@ -22,6 +22,7 @@ struct Pass {
   RopeTable rope;
   std::vector<int64_t> segment_starts;     // see ops/attention.h
   bool remake_inputs = false;              // make norm and SwiGLU outputs again in the backward pass
+  at::Tensor dropout_keys = {};            // see ModelInput
   KeyValueCache* cache = nullptr;          // set for generation: its positions come before these
 };
 

@@ -20,7 +20,7 @@ class Mlp : public FeedForward {
     const auto gate = projected[0].contiguous(), up = projected[1].contiguous();  // copies when they are one matrix
     ops::Remake remake;
     if (pass.remake_inputs) remake = [g = gate.detach(), u = up.detach()] { return ops::swiglu(g, u); };
-    return project({ops::swiglu(gate, up), remake}, down_);
+    return project({ops::swiglu(gate, up), remake, pass.dropout_keys}, down_);
   }
 
  private:

@@ -34,12 +34,37 @@ void fill_normal(at::Tensor& value, float std, uint64_t seed, uint64_t stream) {
   });
 }
 
+/// Uniform in (-half_width, half_width). `value` is contiguous float32 on the CPU.
+void fill_uniform(at::Tensor& value, float half_width, uint64_t seed, uint64_t stream) {
+  float* data = value.mutable_data_ptr<float>();
+  at::parallel_for(0, value.numel(), 4096, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const auto bits = static_cast<float>(random_bits(seed, stream, static_cast<uint64_t>(i)) >> 40);
+      data[i] = ((bits + 0.5f) * 0x1p-23f - 1.0f) * half_width;
+    }
+  });
+}
+
 }  // namespace
 
 int64_t ParameterList::num_elements() const {
   int64_t total = 0;
   for (const auto& parameter : parameters) total += parameter->value.numel();
   return total;
+}
+
+int64_t ParameterList::num_trainable() const {
+  int64_t total = 0;
+  for (const auto& parameter : parameters)
+    if (parameter->trainable) total += parameter->value.numel();
+  return total;
+}
+
+std::vector<at::Tensor> ParameterList::values_of(const std::string& module) const {
+  std::vector<at::Tensor> values;
+  for (const auto& parameter : parameters)
+    if (parameter->name.starts_with(module + ".")) values.push_back(parameter->value);
+  return values;
 }
 
 std::shared_ptr<Parameter> ParameterList::find(const std::string& name) const {
@@ -70,6 +95,15 @@ at::Tensor ParameterScope::normal(const std::string& name, const Shape& shape, d
   return add({.name = name, .shape = shape, .init = Init::kNormal, .init_std = std});
 }
 
+at::Tensor ParameterScope::uniform(const std::string& name, const Shape& shape, double half_width) const {
+  return add({.name = name, .shape = shape, .init = Init::kUniform, .init_std = half_width});
+}
+
+std::shared_ptr<LinearLayer> ParameterScope::linear_layer(int64_t in, int64_t out) const {
+  list_->linear_layers.push_back(std::make_shared<LinearLayer>(prefix_.substr(0, prefix_.size() - 1), in, out));
+  return list_->linear_layers.back();
+}
+
 at::Tensor ParameterScope::add(Parameter parameter) const {
   parameter.name = prefix_ + parameter.name;
   TORCH_CHECK(list_->find(parameter.name) == nullptr, "parameter ", parameter.name, " exists twice");
@@ -81,10 +115,12 @@ at::Tensor ParameterScope::add(Parameter parameter) const {
 
 at::Tensor initial_value(const Parameter& parameter, uint64_t seed) {
   if (parameter.init == Init::kOnes) return at::ones(parameter.shape, at::kFloat);
-  if (parameter.init == Init::kZeros) return at::zeros(parameter.shape, at::kFloat);
+  const bool zeros = parameter.init == Init::kZeros || (parameter.init == Init::kUniform && parameter.init_std == 0);
+  if (zeros) return at::zeros(parameter.shape, at::kFloat);
   auto value = at::empty(parameter.shape, at::kFloat);
   const uint64_t stream = named_stream(random_stream::kInit, parameter.name);
-  fill_normal(value, static_cast<float>(parameter.init_std), seed, stream);
+  const auto spread = static_cast<float>(parameter.init_std);
+  parameter.init == Init::kUniform ? fill_uniform(value, spread, seed, stream) : fill_normal(value, spread, seed, stream);
   return value;
 }
 

@@ -8,27 +8,38 @@
 #include <vector>
 
 #include "core/shape.h"
+#include "ops/linear.h"
 
 namespace ingot::model {
 
-enum class Init { kOnes, kZeros, kNormal };
+enum class Init { kOnes, kZeros, kNormal, kUniform };
 
 /// One named parameter of the model; `name` is the Hugging Face name. `value` is on the meta device until filled.
 struct Parameter {
   std::string name;
   Shape shape;
   Init init = Init::kNormal;
-  double init_std = 0.02;
+  double init_std = 0.02;  // of kNormal; of kUniform it is half the width
   bool trainable = true;
   bool decay = true;  // weight decay applies: matrices yes, norms and biases no
   at::Tensor value = {};
 };
 
+/// A linear layer of the model and what is added to its output; see model/lora.h.
+struct LinearLayer {
+  std::string module;  // Hugging Face's path: "model.layers.0.self_attn.q_proj"
+  int64_t in, out;
+  ops::LowRank adapter;
+};
+
 /// All parameters of a model in one ordered list; checkpoints, optimizer groups, planning and HF names read it.
 struct ParameterList {
   std::vector<std::shared_ptr<Parameter>> parameters;
+  std::vector<std::shared_ptr<LinearLayer>> linear_layers;  // those that may get an adapter
   int64_t num_elements() const;  // tied parameters count once
+  int64_t num_trainable() const;
   std::shared_ptr<Parameter> find(const std::string& name) const;  // null when absent
+  std::vector<at::Tensor> values_of(const std::string& module) const;  // of all parameters inside a module
 };
 
 /// Hands out parameters under a name prefix and records them. The same construction works on the meta device, which
@@ -41,6 +52,9 @@ class ParameterScope {
   at::Tensor ones(const std::string& name, const Shape& shape) const;    // norm weights: no decay
   at::Tensor zeros(const std::string& name, const Shape& shape) const;   // biases: no decay
   at::Tensor normal(const std::string& name, const Shape& shape, double std) const;  // matrices: decay
+  at::Tensor uniform(const std::string& name, const Shape& shape, double half_width) const;  // the same; 0 gives zeros
+  /// Records a linear layer by the scope's name.
+  std::shared_ptr<LinearLayer> linear_layer(int64_t in, int64_t out) const;
 
  private:
   at::Tensor add(Parameter parameter) const;

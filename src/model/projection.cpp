@@ -6,19 +6,22 @@ namespace ingot::model {
 
 Projection::Projection(const ParameterScope& params, Sizes sizes, bool has_bias, double init_std)
     : weight(params.normal("weight", {sizes.out, sizes.in}, init_std)),
-      bias(has_bias ? params.zeros("bias", {sizes.out}) : at::Tensor()) {}
+      bias(has_bias ? params.zeros("bias", {sizes.out}) : at::Tensor()),
+      layer(params.linear_layer(sizes.in, sizes.out)) {}
 
 at::Tensor project(const RemakableInput& h, const Projection& projection) {
-  return ops::linear(h.value, projection.weight, projection.bias, h.remake);
+  return project(h, std::vector{&projection})[0];
 }
 
 std::vector<at::Tensor> project(const RemakableInput& h, const std::vector<const Projection*>& projections) {
   std::vector<at::Tensor> weights, biases;
+  std::vector<ops::LowRank> adapters;
   for (const auto* projection : projections) {
     weights.push_back(projection->weight);
     if (projection->bias.defined()) biases.push_back(projection->bias);
+    adapters.push_back(projection->layer->adapter);
   }
-  return ops::linears(h.value, weights, biases, h.remake);
+  return ops::adapted_linears(h.value, weights, biases, adapters, h.dropout_keys, h.remake);
 }
 
 }  // namespace ingot::model

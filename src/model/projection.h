@@ -2,6 +2,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <memory>
 #include <vector>
 
 #include "model/parameters.h"
@@ -13,13 +14,16 @@ namespace ingot::model {
 struct RemakableInput {
   at::Tensor value;
   ops::Remake remake;
+  ops::RowKeys dropout_keys = {};  // for adapters with dropout; see ModelInput
 };
 
-/// A linear layer's parameters: `weight` [out, in] and `bias` [out], undefined when there is none.
+/// A linear layer's parameters: `weight` [out, in] and `bias` [out], undefined when there is none; and its place in the
+/// list of layers that an adapter may be added to.
 struct Projection {
   struct Sizes { int64_t in, out; };
   Projection(const ParameterScope& params, Sizes sizes, bool has_bias, double init_std);
   at::Tensor weight, bias;
+  std::shared_ptr<const LinearLayer> layer;
 };
 
 /// The output of a projection of h [..., in]: [..., out].

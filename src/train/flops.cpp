@@ -31,15 +31,22 @@ double causal_pairs(const data::Batch& batch) {
   return pairs;
 }
 
+/// Elements of the matrices that every token is multiplied with, of all or only of the frozen parameters.
+int64_t matmul_elements(const model::CausalLm& model, bool frozen_only) {
+  const auto& config = model.config;
+  const auto counts = [&](const model::Parameter& parameter) {
+    return parameter.value.dim() >= 2 && !(frozen_only && parameter.trainable);
+  };
+  int64_t elements = 0;
+  for (const auto& parameter : model.parameters.parameters)
+    if (counts(*parameter)) elements += parameter->value.numel();
+  const bool has_table = !config.tie_word_embeddings && counts(*model.parameters.parameters.front());
+  return elements - (has_table ? config.vocab_size * config.hidden_size : 0);
+}
+
 }  // namespace
 
-int64_t num_matmul_parameters(const model::CausalLm& model) {
-  const auto& config = model.config;
-  int64_t elements = config.tie_word_embeddings ? 0 : -config.vocab_size * config.hidden_size;
-  for (const auto& parameter : model.parameters.parameters)
-    if (parameter->value.dim() >= 2) elements += parameter->value.numel();
-  return elements;
-}
+int64_t num_matmul_parameters(const model::CausalLm& model) { return matmul_elements(model, false); }
 
 uint64_t num_tokens(const data::Batch& batch) {
   int64_t tokens = 0;
@@ -49,7 +56,8 @@ uint64_t num_tokens(const data::Batch& batch) {
 
 double model_flops(const model::CausalLm& model, const data::Batch& batch) {
   const auto& config = model.config;
-  const auto weights = static_cast<double>(num_matmul_parameters(model));
+  const auto weights = static_cast<double>(num_matmul_parameters(model)) -
+                       static_cast<double>(matmul_elements(model, true)) / 3;  // no gradient of a frozen weight
   const auto width = static_cast<double>(config.num_layers * config.num_heads * config.head_dim);
   return 6.0 * weights * static_cast<double>(num_tokens(batch)) + 12.0 * width * causal_pairs(batch);
 }

@@ -16,8 +16,9 @@ uint64_t num_tokens(const data::Batch& batch);
 
 /// Model FLOPs of forward and backward over the batch, recomputation and padding not counted:
 ///   6 * N * T + 12 * layers * (heads * head_dim) * sum over segments of length^2 / 2
-/// with N = num_matmul_parameters and T = num_tokens: two for each multiply-add, once forward and twice backward;
-/// attention has two products per query and key and sees half of them. Rows of one segment of S give S * T / 2.
+/// with N = num_matmul_parameters and T = num_tokens: two for each multiply-add, once forward and twice backward, but
+/// once for a frozen matrix, which needs no gradient; attention has two products per query and key and sees half of
+/// them. Rows of one segment of S give S * T / 2.
 double model_flops(const model::CausalLm& model, const data::Batch& batch);
 
 }  // namespace ingot::train

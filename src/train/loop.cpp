@@ -45,6 +45,7 @@ RunIdentity identity_of(const LoopConfig& config, const model::CausalLm& model, 
                        {"adam_beta2", config.optimizer.adam_beta2},
                        {"adam_epsilon", config.optimizer.adam_epsilon},
                        {"max_grad_norm", config.optimizer.max_grad_norm}};
+  identity.settings.update(config.settings);
   return identity;
 }
 
@@ -139,6 +140,7 @@ class Loop {
     StepPlan plan{.step = position_.step + 1,
                   .samples = std::vector<uint64_t>(static_cast<size_t>(config_.batch.global_batch)),
                   .micro_batch = config_.batch.micro_batch,
+                  .seed = config_.seed,
                   .learning_rate = learning_rate_at(schedule_, position_.step)};
     std::iota(plan.samples.begin(), plan.samples.end(), position_.consumed_samples);
     const StepResult result = train_step(model_, optimizer_, train_, plan);

@@ -30,6 +30,7 @@ struct LoopConfig {
   bool resume = true;            // from the newest good checkpoint in output_dir, when there is one
   /// More fields that a resumed run must have unchanged, as the user knows them: dataset, cutoff_len, shuffle ...
   Json fixed = Json::object();
+  Json settings = Json::object();  // more that is recorded, and may change between stop and resume
   void check(Problems& problems) const;
 };
 

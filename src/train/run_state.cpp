@@ -9,10 +9,11 @@
 namespace ingot::train {
 namespace {
 
+/// Of the trainable parameters: frozen ones are where the run took them from.
 std::vector<checkpoint::NamedTensor> model_tensors(const model::CausalLm& model) {
   std::vector<checkpoint::NamedTensor> tensors;
   for (const auto& parameter : model.parameters.parameters)
-    tensors.push_back({"model." + parameter->name, parameter->value.detach()});
+    if (parameter->trainable) tensors.push_back({"model." + parameter->name, parameter->value.detach()});
   return tensors;
 }
 

@@ -19,7 +19,7 @@ struct RunPosition {
   std::optional<Evaluation> first_evaluation{}, last_evaluation{};
 };
 
-/// Everything a checkpoint holds: "model.NAME" of every parameter, the optimizer's tensors, and the position and
+/// Everything a checkpoint holds: "model.NAME" of every trainable parameter, the optimizer's tensors, and the position and
 /// identity as JSON. The tensors share memory with model and optimizer.
 checkpoint::RunState pack_run_state(const model::CausalLm& model, const Optimizer& optimizer,
                                     const RunPosition& position, const RunIdentity& identity);

@@ -8,6 +8,8 @@
 #include <span>
 
 #include "core/error.h"
+#include "model/lora.h"
+#include "train/dropout_keys.h"
 #include "train/flops.h"
 #include "train/model_input.h"
 #include "train/not_finite.h"
@@ -25,11 +27,13 @@ std::vector<data::Batch> read_micro_batches(const DataSource& source, const Step
 }
 
 /// Adds the gradients of one micro-batch's loss sum to the optimizer's and returns the sum.
-double accumulate_gradients(model::CausalLm& model, Optimizer& optimizer, const data::Batch& batch, int64_t step) {
-  const auto [input, labels] = to_model_input(batch, model);
+double accumulate_gradients(model::CausalLm& model, Optimizer& optimizer, const data::Batch& batch,
+                            const StepPlan& plan) {
+  auto [input, labels] = to_model_input(batch, model);
+  if (model::has_dropout(model.parameters)) input.dropout_keys = dropout_keys(batch, plan.seed, plan.step);
   const at::Tensor loss = model.loss_sum(input, labels);
   const double sum = loss.item<double>();
-  if (!std::isfinite(sum)) stop_at_bad_loss(model, batch, step, sum);
+  if (!std::isfinite(sum)) stop_at_bad_loss(model, batch, plan.step, sum);
   loss.backward();
   optimizer.accumulate();
   return sum;
@@ -48,7 +52,7 @@ StepResult train_step(model::CausalLm& model, Optimizer& optimizer, const DataSo
   const double scale = 1.0 / static_cast<double>(result.labels);
   for (const auto& batch : batches) {
     if (batch.num_labels() == 0) continue;  // its loss is 0 and so are its gradients
-    result.loss += accumulate_gradients(model, optimizer, batch, plan.step) * scale;
+    result.loss += accumulate_gradients(model, optimizer, batch, plan) * scale;
     result.tokens += num_tokens(batch);
     result.flops += model_flops(model, batch);
   }

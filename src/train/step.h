@@ -14,6 +14,7 @@ struct StepPlan {
   int64_t step = 1;               // 1-based, for messages
   std::vector<uint64_t> samples;  // global sample indices of the global batch
   int64_t micro_batch = 1;        // samples in one forward pass
+  uint64_t seed = 42;             // of dropout
   double learning_rate = 0;
 };
 

@@ -5,11 +5,19 @@
 #include "checkpoint/gguf/gguf_convert.h"
 #include "core/error.h"
 #include "core/log.h"
+#include "workflows/merge.h"
 
 namespace ingot::workflows {
 
 int convert(const ConvertRequest& request) {
-  const auto dtype = dtype_from_config(request.dtype);
+  if (!request.adapter.empty()) {
+    if (std::filesystem::exists(request.to) && !std::filesystem::is_empty(request.to))
+      throw ConfigError(fmt::format("{}: exists already, wanted a new or empty folder", request.to.string()));
+    merge_adapter({request.from, request.from, request.to, request.dtype.empty() ? "auto" : request.dtype, request.check_tokens},
+                  checkpoint::read_adapter(request.adapter));
+    return kExitOk;
+  }
+  const auto dtype = dtype_from_config(request.dtype.empty() ? "float32" : request.dtype);
   if (!dtype) throw ConfigError(fmt::format("--dtype: found {}, wanted bfloat16, float16 or float32", request.dtype));
   checkpoint::convert_gguf(request.from, request.to, *dtype);
   log_info(fmt::format("wrote {}", request.to.string()));

@@ -13,6 +13,7 @@
 #include "core/progress.h"
 #include "data/files/record_reader.h"
 #include "workflows/load_model.h"
+#include "workflows/lora.h"
 #include "workflows/scoring.h"
 
 namespace ingot::workflows {
@@ -72,7 +73,7 @@ void for_each_text(const EvaluateRequest& request, const std::function<void(cons
 
 int evaluate(const EvaluateRequest& request, std::ostream& out) {
   if (!fs::exists(request.data)) throw ConfigError(fmt::format("--data: found {}, which does not exist", request.data.string()));
-  const auto model = load_model(request.model, compute_type(request.precision, "--precision"));
+  const auto model = load_adapted_model(request.model, request.adapter, compute_type(request.precision, "--precision"));
   Score total;
   int64_t longest = 0;
   const auto score = [&](const Ids& ids, int64_t window) {

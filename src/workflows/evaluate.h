@@ -8,6 +8,7 @@
 namespace ingot::workflows {
 
 struct EvaluateRequest {
+  std::filesystem::path adapter;     // a LoRA adapter folder to add; empty: none
   std::filesystem::path model;       // a Hugging Face folder
   std::filesystem::path data;        // raw text, or a JSONL of {"input_ids": [...]}
   std::string column = "text";

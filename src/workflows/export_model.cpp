@@ -5,11 +5,11 @@
 
 #include "checkpoint/hf_folder.h"
 #include "checkpoint/run_checkpoint.h"
+#include "checkpoint/staging.h"
 #include "core/error.h"
-#include "core/file.h"
-#include "core/json.h"
 #include "core/log.h"
 #include "model/causal_lm.h"
+#include "workflows/export_lora.h"
 #include "workflows/model_files.h"
 #include "workflows/run_folder.h"
 
@@ -35,15 +35,6 @@ std::vector<NamedTensor> exported_parameters(const checkpoint::LoadedCheckpoint&
   return exported;
 }
 
-/// config.json as it came in, with the dtype of the weights beside it.
-void write_config(const fs::path& folder, DType dtype) {
-  Json config = read_json(folder / "config.json");
-  const char* key = config.contains("dtype") ? "dtype" : "torch_dtype";
-  if (config.contains(key) && config[key] == config_name(dtype)) return;
-  config[key] = config_name(dtype);
-  write_file(folder / "config.json", config.dump(2) + "\n");
-}
-
 /// Reopens what was written and compares it, element by element, with what was to be written.
 void check_export(const fs::path& folder, const std::vector<NamedTensor>& wanted, DType dtype) {
   const checkpoint::HfWeights written(folder);
@@ -54,52 +45,29 @@ void check_export(const fs::path& folder, const std::vector<NamedTensor>& wanted
       throw DataError(fmt::format("{}: {} differs from the checkpoint", folder.string(), tensor.name));
 }
 
-DType export_dtype(const std::string& name, const model::DecoderConfig& config) {
-  if (name == "auto") return config.dtype;
-  if (const auto dtype = dtype_from_config(name)) return *dtype;
-  throw ConfigError(fmt::format("dtype: found {}, wanted auto, bfloat16, float16 or float32", name));
-}
-
-/// Puts `staging` in the place of `folder`; the old folder goes only once the new one is complete.
-void replace_folder(const fs::path& staging, const fs::path& folder) {
-  const fs::path old = folder.parent_path() / fmt::format(".{}.old", folder.filename().string());
-  fs::remove_all(old);
-  if (fs::exists(folder)) fs::rename(folder, old);
-  fs::rename(staging, folder);
-  sync_folder(folder.parent_path());
-  fs::remove_all(old);
-}
-
-void refuse_a_folder_of_others(const fs::path& folder) {
-  if (fs::exists(folder) && !(fs::is_directory(folder) && (fs::is_empty(folder) || fs::exists(folder / "config.json"))))
-    throw ConfigError(fmt::format("{}: is there and is no model folder; name another or remove it", folder.string()));
+void export_parameters(const RunFolder& run, const checkpoint::LoadedCheckpoint& loaded, const ExportRequest& request) {
+  const fs::path folder = model_target(request.to.empty() ? run.model() : request.to);
+  const auto config = model::DecoderConfig::from_folder(run.source());
+  const DType dtype = dtype_named(request.dtype).value_or(config.dtype);
+  const auto parameters = exported_parameters(loaded, config);
+  checkpoint::StagingFolder staging(folder.parent_path(), folder.filename().string());
+  copy_companion_files(run.source(), staging.path());
+  checkpoint::write_hf_weights(staging.path(), parameters, dtype);
+  write_dtype(staging.path(), dtype);
+  check_export(staging.path(), parameters, dtype);
+  staging.publish(folder);
+  log_info(fmt::format("exported step {} to {} in {}, reopened and compared", loaded.info.step, folder.string(), config_name(dtype)));
 }
 
 }  // namespace
 
 int export_model(const ExportRequest& request) {
   const RunFolder run(request.run);
-  const fs::path folder = fs::absolute(request.to.empty() ? run.model() : request.to).lexically_normal();
-  refuse_a_folder_of_others(folder);
   const auto loaded = checkpoint::load_newest_checkpoint(run.checkpoints());
   if (!loaded) throw ConfigError(fmt::format("{}: no checkpoint to export", run.checkpoints().string()));
-  const auto config = model::DecoderConfig::from_folder(run.source());
-  const DType dtype = export_dtype(request.dtype, config);
-  const auto parameters = exported_parameters(*loaded, config);
-  const fs::path staging = folder.parent_path() / fmt::format(".{}.partial", folder.filename().string());
-  fs::remove_all(staging);
-  try {
-    copy_companion_files(run.source(), staging);
-    checkpoint::write_hf_weights(staging, parameters, dtype);
-    write_config(staging, dtype);
-    check_export(staging, parameters, dtype);
-    replace_folder(staging, folder);
-  } catch (...) {
-    std::error_code ignored;
-    fs::remove_all(staging, ignored);
-    throw;
-  }
-  log_info(fmt::format("exported step {} to {} in {}, reopened and compared", loaded->info.step, folder.string(), config_name(dtype)));
+  if (is_lora_run(*loaded)) export_lora(run, *loaded, request);
+  else if (request.adapter) throw ConfigError(fmt::format("--adapter: {} has no adapter: it trained the whole model", request.run.string()));
+  else export_parameters(run, *loaded, request);
   return kExitOk;
 }
 

@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "core/json.h"
 #include "workflows/load_model.h"
+#include "workflows/lora.h"
 #include "workflows/sampling.h"
 
 namespace ingot::workflows {
@@ -32,7 +33,7 @@ std::vector<data::TokenId> prompt_ids(const GenerateRequest& request, const data
 
 int generate(const GenerateRequest& request, std::ostream& out) {
   const auto tokenizer = data::load_tokenizer(request.model);
-  const auto model = load_model(request.model, compute_type(request.precision, "--precision"));
+  const auto model = load_adapted_model(request.model, request.adapter, compute_type(request.precision, "--precision"));
   const auto prompt = prompt_ids(request, *tokenizer, model->config.vocab_size);
   warn_beyond_plain_length(model->config, static_cast<int64_t>(prompt.size()) + request.max_new_tokens);
   TextStream stream(*tokenizer, prompt);

@@ -8,6 +8,7 @@
 namespace ingot::workflows {
 
 struct GenerateRequest {
+  std::filesystem::path adapter;     // a LoRA adapter folder to add; empty: none
   std::filesystem::path model;     // a Hugging Face folder
   std::string prompt;
   std::string precision = "fp32";  // auto, bf16, fp32

@@ -12,6 +12,7 @@ struct RunFolder {
   std::filesystem::path checkpoints() const { return path / "checkpoints"; }
   std::filesystem::path source() const { return path / "source"; }            // config and tokenizer of the model that came in
   std::filesystem::path model() const { return path / "model"; }              // the exported Hugging Face folder
+  std::filesystem::path adapter() const { return path / "adapter"; }          // the exported adapter of a LoRA run
 };
 
 /// Held while a run works in its folder, so that two never do. Freed by the system however the process ends.

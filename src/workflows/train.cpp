@@ -15,6 +15,7 @@
 #include "train/loop.h"
 #include "workflows/export_model.h"
 #include "workflows/load_model.h"
+#include "workflows/lora.h"
 #include "workflows/model_files.h"
 #include "workflows/preprocess.h"
 #include "workflows/run_folder.h"
@@ -60,11 +61,18 @@ model::Recompute recompute_kind(const std::string& name) {
   return name == "selective" ? model::Recompute::kSelective : model::Recompute::kFull;
 }
 
-/// A filled model, and the values that it had before they were rounded to the type that it computes in.
+/// A filled model, the values that it had before they were rounded to the type that it computes in, and its adapter.
 struct Start {
   std::unique_ptr<model::CausalLm> model;
   train::ExactWeights exact_weights;
+  std::optional<checkpoint::AdapterConfig> adapter;
 };
+
+void add_adapter(const TrainConfig& config, Start& start) {
+  const auto lora = start_lora(config, *start.model, start.exact_weights);
+  start.exact_weights = lora.exact_weights;
+  start.adapter = lora.config;
+}
 
 Start from_scratch(const TrainConfig& config, at::ScalarType type) {
   Start start{model::build_model(model::DecoderConfig::from_folder(config.model_name_or_path), type, "cpu"), {}};
@@ -89,6 +97,7 @@ Start make_model(const TrainConfig& config) {
   start.model->recompute = recompute_kind(config.recompute);
   log_info(fmt::format("{}: {:.2f} M parameters", config.model_name_or_path.string(),
                        start.model->parameters.num_elements() / 1e6));
+  if (config.finetuning_type == "lora") add_adapter(config, start);
   return start;
 }
 
@@ -115,6 +124,13 @@ train::LoopConfig loop_config(const TrainConfig& config, const Sources& sources)
                     {"reset_position_ids", config.reset_position_ids},
                     {"reset_attention_mask", config.reset_attention_mask}};
   return loop;
+}
+
+/// A checkpoint of a LoRA run holds no frozen weight: it is of use with the same base model alone.
+void identify_adapter(const TrainConfig& config, const checkpoint::AdapterConfig& adapter, train::LoopConfig& loop) {
+  loop.fixed.update(adapter_identity(adapter));
+  loop.fixed[kBaseIdentity] = weights_identity(config.model_name_or_path);
+  loop.settings["model_name_or_path"] = fs::absolute(config.model_name_or_path).lexically_normal().string();
 }
 
 void print_samples(const TrainConfig& config, const model::CausalLm& model, const std::string& when) {
@@ -171,15 +187,18 @@ int train(const TrainRequest& request) {
   check_vocabulary(config);
   open_run(config, run);
   const Sources sources = open_sources(config);
-  const auto [model, exact_weights] = make_model(config);
-  print_samples(config, *model, "before");
+  auto start = make_model(config);
+  print_samples(config, *start.model, "before");
   auto loop = loop_config(config, sources);
-  loop.exact_weights = exact_weights;
-  const auto result = train::run_loop(*model, sources.train, sources.eval ? &*sources.eval : nullptr, loop);
+  loop.exact_weights = start.exact_weights;
+  if (start.adapter) identify_adapter(config, *start.adapter, loop);
+  const auto result = train::run_loop(*start.model, sources.train, sources.eval ? &*sources.eval : nullptr, loop);
   if (result.stopped) return kExitTerminated;
-  export_model({run.path, {}, config.export_dtype});
   report(result);
-  print_samples(config, *model, "after");
+  print_samples(config, *start.model, "after");
+  start = {};  // the export of an adapter holds a model to compare with
+  loop.exact_weights = {};
+  export_model({run.path, {}, config.export_dtype});
   log_info(fmt::format("the trained model is in {}", run.model().string()));
   return kExitOk;
 }

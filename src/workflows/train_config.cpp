@@ -17,6 +17,21 @@ void read_model(YamlConfig& yaml, TrainConfig& config) {
   yaml.read("recompute", config.recompute);
 }
 
+/// An adapter to go on from brings its own shape.
+void read_lora(YamlConfig& yaml, TrainConfig& config) {
+  yaml.read("lora_rank", config.lora_rank);
+  yaml.read("lora_alpha", config.lora_alpha);
+  yaml.read("lora_dropout", config.lora_dropout);
+  yaml.read("use_rslora", config.use_rslora);
+  yaml.read("lora_target", config.lora_target);
+  yaml.read("additional_target", config.additional_target);
+  yaml.read("adapter_name_or_path", config.adapter_name_or_path);
+  if (config.adapter_name_or_path.empty()) return;
+  for (const char* key : {"lora_rank", "lora_alpha", "lora_dropout", "use_rslora", "lora_target", "additional_target"})
+    if (yaml.contains(key))
+      yaml.problems().add(fmt::format("{}: found with adapter_name_or_path, wanted one of the two: the adapter has its own", key));
+}
+
 void read_data(YamlConfig& yaml, TrainConfig& config) {
   yaml.read("dataset", config.dataset);
   yaml.read("eval_dataset", config.eval_dataset);
@@ -72,11 +87,27 @@ void expect_one_of(Problems& problems, const std::string& key, const std::string
 
 void check_choices(Problems& problems, const TrainConfig& config) {
   expect_one_of(problems, "stage", config.stage, {"pt"});
-  expect_one_of(problems, "finetuning_type", config.finetuning_type, {"full"});
+  expect_one_of(problems, "finetuning_type", config.finetuning_type, {"full", "lora"});
   expect_one_of(problems, "precision", config.precision, {"auto", "bf16", "fp32"});
   expect_one_of(problems, "recompute", config.recompute, {"none", "selective", "full"});
   expect_one_of(problems, "lr_scheduler_type", config.lr_scheduler_type, {"cosine", "linear", "constant", "wsd"});
   expect_one_of(problems, "export_dtype", config.export_dtype, {"auto", "bfloat16", "float16", "float32"});
+}
+
+void check_lora(Problems& problems, const TrainConfig& config) {
+  if (config.finetuning_type != "lora") return;
+  problems.expect(config.lora_rank >= 1 && config.lora_rank <= 65536, "lora_rank", config.lora_rank, "1 to 65536");
+  problems.expect(config.lora_alpha >= 0, "lora_alpha", config.lora_alpha, "more than 0, or 0 for twice the rank");
+  problems.expect(config.lora_dropout >= 0 && config.lora_dropout < 1, "lora_dropout", config.lora_dropout, "0 or more and below 1");
+  const auto& targets = config.lora_target;
+  const bool alone = targets.size() == 1;
+  problems.expect(!targets.empty(), "lora_target", "nothing", "all, names of linear layers, or an expression");
+  for (const auto& target : targets)
+    problems.expect(alone || (!is_expression(target) && target != "all"), "lora_target", target,
+                    "names of linear layers, or all or one expression alone (in [\"\"] when it has a comma)");
+  problems.expect(!config.train_from_scratch, "train_from_scratch", config.train_from_scratch, "false with finetuning_type lora");
+  problems.expect(config.adapter_name_or_path.empty() || fs::is_regular_file(config.adapter_name_or_path / "adapter_config.json"),
+                  "adapter_name_or_path", config.adapter_name_or_path.string(), "a folder with an adapter_config.json");
 }
 
 void check_paths(Problems& problems, const TrainConfig& config) {
@@ -127,16 +158,22 @@ void check_numbers(Problems& problems, const TrainConfig& config) {
 
 }  // namespace
 
+bool is_expression(const std::string& target) {
+  return !std::all_of(target.begin(), target.end(), [](unsigned char c) { return std::isalnum(c) || c == '_' || c == '.' || c == '-'; });
+}
+
 TrainConfig load_train_config(const fs::path& file, const std::vector<std::string>& overrides) {
   YamlConfig yaml(file, overrides);
   TrainConfig config;
   config.source = file;
   read_model(yaml, config);
+  read_lora(yaml, config);
   read_data(yaml, config);
   read_steps(yaml, config);
   read_optimizer(yaml, config);
   read_output(yaml, config);
   check_choices(yaml.problems(), config);
+  check_lora(yaml.problems(), config);
   check_paths(yaml.problems(), config);
   check_numbers(yaml.problems(), config);
   yaml.finish();

@@ -17,9 +17,18 @@ struct TrainConfig {
   std::filesystem::path model_name_or_path;  // a Hugging Face folder
   bool train_from_scratch = false;           // random weights; only config and tokenizer are read from the folder
   std::string stage = "pt";                  // pt: pre-training on plain text
-  std::string finetuning_type = "full";
+  std::string finetuning_type = "full";      // full: every parameter; lora: an adapter
   std::string precision = "auto";            // bf16, fp32; auto: bf16 where the CPU has bf16 dot products
   std::string recompute = "none";            // none, selective, full
+
+  // LoRA
+  int64_t lora_rank = 8;
+  double lora_alpha = 0;                      // 0: twice the rank
+  double lora_dropout = 0;
+  bool use_rslora = false;                    // scale alpha / sqrt(rank)
+  std::vector<std::string> lora_target = {"all"};  // ends of module paths, or one expression for whole paths
+  std::vector<std::string> additional_target;      // modules trained and saved whole
+  std::filesystem::path adapter_name_or_path;      // an adapter to go on from
 
   // Data
   std::vector<std::string> dataset, eval_dataset;     // files or folders
@@ -48,6 +57,9 @@ struct TrainConfig {
   std::vector<std::string> sample_prompts;            // continued before and after training
   int64_t sample_max_new_tokens = 48;
 };
+
+/// True when a lora_target is an expression, and not the end of a module's path.
+bool is_expression(const std::string& target);
 
 /// Reads and checks a file, with "key=value" overrides. Throws one ConfigError with every problem found.
 TrainConfig load_train_config(const std::filesystem::path& file, const std::vector<std::string>& overrides);

@@ -1,0 +1,155 @@
+#include "checkpoint/adapter_config.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/error.h"
+#include "core/printable.h"
+
+namespace ingot::checkpoint {
+namespace {
+
+constexpr const char* kPeftVersion = "0.21.2";  // whose files these are; tests read and write with it
+constexpr int64_t kMaxRank = 1 << 16;
+
+[[noreturn]] void refuse(const std::string& source, const std::string& key, const Json& found, const std::string& wanted) {
+  throw DataError(fmt::format("{}: {}: found {}, wanted {}", source, key,
+                              printable(found.dump(-1, ' ', false, Json::error_handler_t::replace)), wanted));
+}
+
+/// Typed values of the file; an absent or null key gives the default.
+struct Reader {
+  const Json& json;
+  const std::string& source;
+
+  const Json* find(const std::string& key) const {
+    const auto found = json.find(key);
+    return found == json.end() || found->is_null() ? nullptr : &*found;
+  }
+  double number(const std::string& key, double otherwise) const {
+    const Json* value = find(key);
+    if (value && !(value->is_number() && std::isfinite(value->get<double>()))) refuse(source, key, *value, "a number");
+    return value ? value->get<double>() : otherwise;
+  }
+  int64_t rank(const std::string& key, const Json& value) const {
+    if (!value.is_number_integer() || value.get<double>() < 1 || value.get<double>() > kMaxRank)
+      refuse(source, key, value, fmt::format("a whole number from 1 to {}", kMaxRank));
+    return value.get<int64_t>();
+  }
+  bool flag(const std::string& key) const {
+    const Json* value = find(key);
+    if (value && !value->is_boolean()) refuse(source, key, *value, "true or false");
+    return value && value->get<bool>();
+  }
+  std::string text(const std::string& key) const {
+    const Json* value = find(key);
+    if (value && !value->is_string()) refuse(source, key, *value, "a text");
+    return value ? value->get<std::string>() : "";
+  }
+  std::vector<std::string> texts(const std::string& key) const {
+    const Json* value = find(key);
+    if (!value) return {};
+    const bool sound = value->is_array() && std::all_of(value->begin(), value->end(), [](const Json& item) { return item.is_string(); });
+    if (!sound) refuse(source, key, *value, "a list of texts");
+    return value->get<std::vector<std::string>>();
+  }
+  const Json& object(const std::string& key) const {
+    static const Json empty = Json::object();
+    const Json* value = find(key);
+    if (value && !value->is_object()) refuse(source, key, *value, "an object");
+    return value ? *value : empty;
+  }
+};
+
+/// Keys that change the result when set, and are not built here.
+void refuse_unsupported(const Reader& read) {
+  const std::string kind = read.text("peft_type");
+  if (kind != "LORA") refuse(read.source, "peft_type", kind, "LORA");
+  for (const char* key : {"use_dora", "fan_in_fan_out", "lora_bias", "use_qalora"})
+    if (read.flag(key)) refuse(read.source, key, true, "false");
+  if (const Json* bias = read.find("bias"); bias && *bias != "none") refuse(read.source, "bias", *bias, "none");
+  for (const char* key : {"target_parameters", "trainable_token_indices", "layer_replication", "alora_invocation_tokens",
+                          "arrow_config", "velora_config", "monteclora_config", "use_bdlora", "kasa_config"})
+    if (const Json* value = read.find(key); value && !value->empty()) refuse(read.source, key, *value, "null");
+  static const std::vector<Json> harmless{true, false, "gaussian", "orthogonal", "eva"};
+  const Json* start = read.find("init_lora_weights");
+  if (start && std::find(harmless.begin(), harmless.end(), *start) == harmless.end())
+    refuse(read.source, "init_lora_weights", *start, "true, false, gaussian, orthogonal or eva: others change the base weights");
+}
+
+void read_targets(const Reader& read, AdapterConfig& config) {
+  const Json* targets = read.find("target_modules");
+  config.target_is_expression = targets && targets->is_string();
+  if (config.target_is_expression) config.target_modules = {targets->get<std::string>()};
+  else config.target_modules = read.texts("target_modules");
+  config.modules_to_save = read.texts("modules_to_save");
+}
+
+/// Whole numbers without a decimal point, as PEFT's integer fields have them.
+Json plain_number(double value) {
+  if (value == std::floor(value) && std::abs(value) < 1e15) return static_cast<int64_t>(value);
+  return value;
+}
+
+}  // namespace
+
+AdapterConfig AdapterConfig::from_json(const Json& json, const std::string& source) {
+  if (!json.is_object()) refuse(source, "the file", json, "an object");
+  const Reader read{json, source};
+  refuse_unsupported(read);
+  AdapterConfig config;
+  config.base_model_name_or_path = read.text("base_model_name_or_path");
+  if (const Json* r = read.find("r")) config.r = read.rank("r", *r);
+  config.lora_alpha = read.number("lora_alpha", config.lora_alpha);
+  config.lora_dropout = read.number("lora_dropout", 0);
+  if (config.lora_dropout < 0 || config.lora_dropout >= 1)
+    refuse(source, "lora_dropout", config.lora_dropout, "at least 0 and below 1");
+  config.use_rslora = read.flag("use_rslora");
+  read_targets(read, config);
+  for (const auto& [expression, rank] : read.object("rank_pattern").items())
+    config.rank_pattern.emplace_back(expression, read.rank("rank_pattern", rank));
+  for (const auto& [expression, alpha] : read.object("alpha_pattern").items())
+    if (alpha.is_number()) config.alpha_pattern.emplace_back(expression, alpha.get<double>());
+    else refuse(source, "alpha_pattern", alpha, "a number");
+  return config;
+}
+
+Json AdapterConfig::to_json() const {
+  Json ranks = Json::object(), alphas = Json::object();
+  for (const auto& [expression, rank] : rank_pattern) ranks[expression] = rank;
+  for (const auto& [expression, alpha] : alpha_pattern) alphas[expression] = plain_number(alpha);
+  const Json base = base_model_name_or_path.empty() ? Json() : Json(base_model_name_or_path);
+  return {{"alpha_pattern", alphas},
+          {"auto_mapping", nullptr},
+          {"base_model_name_or_path", base},
+          {"bias", "none"},
+          {"exclude_modules", nullptr},
+          {"fan_in_fan_out", false},
+          {"inference_mode", true},
+          {"init_lora_weights", true},
+          {"layer_replication", nullptr},
+          {"layers_pattern", nullptr},
+          {"layers_to_transform", nullptr},
+          {"loftq_config", Json::object()},
+          {"lora_alpha", plain_number(lora_alpha)},
+          {"lora_bias", false},
+          {"lora_dropout", lora_dropout},
+          {"megatron_config", nullptr},
+          {"megatron_core", "megatron.core"},
+          {"modules_to_save", modules_to_save.empty() ? Json() : Json(modules_to_save)},
+          {"peft_type", "LORA"},
+          {"peft_version", kPeftVersion},
+          {"r", r},
+          {"rank_pattern", ranks},
+          {"revision", nullptr},
+          {"target_modules", target_is_expression ? Json(target_modules.at(0)) : Json(target_modules)},
+          {"target_parameters", nullptr},
+          {"task_type", "CAUSAL_LM"},
+          {"trainable_token_indices", nullptr},
+          {"use_dora", false},
+          {"use_rslora", use_rslora}};
+}
+
+}  // namespace ingot::checkpoint

@@ -1,0 +1,82 @@
+#include "checkpoint/adapter_folder.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include "checkpoint/staging.h"
+#include "core/error.h"
+#include "core/file.h"
+#include "core/printable.h"
+
+namespace ingot::checkpoint {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr const char* kConfigFile = "adapter_config.json";
+constexpr const char* kWeightsFile = "adapter_model.safetensors";
+constexpr std::string_view kPrefix = "base_model.model.";  // PEFT's wrapper around the model
+constexpr std::string_view kA = ".lora_A.weight", kB = ".lora_B.weight";
+
+std::string twin_of(const std::string& name) {
+  if (name.ends_with(kA)) return name.substr(0, name.size() - kA.size()) + std::string(kB);
+  if (name.ends_with(kB)) return name.substr(0, name.size() - kB.size()) + std::string(kA);
+  return {};
+}
+
+void check_entry(const TensorEntry& entry, const fs::path& file, bool has_whole_modules) {
+  const auto refuse = [&](const std::string& reason) {
+    throw DataError(fmt::format("{}: tensor {}: {}", file.string(), in_quotes(entry.name), reason));
+  };
+  if (!entry.name.starts_with(kPrefix)) refuse(fmt::format("wanted a name that begins with {}", kPrefix));
+  const bool is_factor = !twin_of(entry.name).empty();
+  if (!is_factor && entry.name.find(".lora_") != entry.name.npos) refuse("is of no linear layer's plain LoRA");
+  if (!is_factor && !has_whole_modules) refuse("is neither lora_A nor lora_B, and modules_to_save is empty");
+  if (is_factor && entry.shape.size() != 2) refuse(fmt::format("found shape {}, wanted two dims", to_string(entry.shape)));
+  if (entry.dtype != DType::kF32 && entry.dtype != DType::kBF16 && entry.dtype != DType::kF16)
+    refuse("wanted float32, bfloat16 or float16");
+}
+
+std::vector<NamedTensor> read_tensors(const fs::path& path, bool has_whole_modules) {
+  const SafetensorsFile file(path);
+  std::vector<NamedTensor> tensors;
+  for (const auto& entry : file.tensors()) {
+    check_entry(entry, path, has_whole_modules);
+    const std::string twin = twin_of(entry.name);
+    if (!twin.empty() && !file.find(twin))
+      throw DataError(fmt::format("{}: tensor {} is there without {}", path.string(), in_quotes(entry.name), in_quotes(twin)));
+    tensors.push_back({entry.name.substr(kPrefix.size()), load_tensor(file, entry.name).to(at::kFloat)});
+  }
+  if (tensors.empty()) throw DataError(fmt::format("{}: holds no tensor", path.string()));
+  return tensors;
+}
+
+}  // namespace
+
+Adapter read_adapter(const fs::path& folder) {
+  if (!fs::is_regular_file(folder / kConfigFile))
+    throw ConfigError(fmt::format("adapter: found {}, wanted a folder with {}", folder.string(), kConfigFile));
+  const auto config_file = path_inside(folder, kConfigFile, folder);
+  Adapter adapter{AdapterConfig::from_json(read_json(config_file, size_t{16} << 20), config_file.string()), {}};
+  if (!fs::exists(folder / kWeightsFile))
+    throw DataError(fmt::format("{}: no {}; only safetensors adapters are read", folder.string(), kWeightsFile));
+  adapter.tensors = read_tensors(path_inside(folder, kWeightsFile, folder), !adapter.config.modules_to_save.empty());
+  return adapter;
+}
+
+void write_adapter(const fs::path& folder, const Adapter& adapter) {
+  const fs::path target = fs::absolute(folder).lexically_normal();
+  make_folder(target.parent_path());
+  remove_dead_staging(target.parent_path(), target.filename().string());
+  StagingFolder staging(target.parent_path(), target.filename().string());
+  std::vector<TensorSource> sources;
+  for (const auto& [name, value] : adapter.tensors)
+    sources.push_back({std::string(kPrefix) + name, DType::kF32, value.sizes().vec(), [&value = value](const ByteSink& sink) {
+                         const auto plain = value.detach().to(at::kCPU, at::kFloat).contiguous();
+                         sink({static_cast<const char*>(plain.const_data_ptr()), plain.nbytes()});
+                       }});
+  write_safetensors(staging.path() / kWeightsFile, std::move(sources), {{"format", "pt"}});
+  write_file(staging.path() / kConfigFile, adapter.config.to_json().dump(2) + "\n");
+  staging.publish(target);
+}
+
+}  // namespace ingot::checkpoint
