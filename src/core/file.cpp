@@ -80,15 +80,19 @@ void make_folder(const fs::path& folder) {
                                   error ? error.message() : "a file is in the way"));
 }
 
+bool stays_inside(const fs::path& folder, const fs::path& relative) {
+  std::error_code error;
+  const fs::path target = fs::weakly_canonical(folder / relative, error);
+  const fs::path blobs = folder / ".." / ".." / "blobs";  // a Hugging Face cache links snapshots/REV/FILE there
+  return is_below(folder, target) || is_below(blobs, target);
+}
+
 fs::path path_inside(const fs::path& folder, const std::string& name, const fs::path& source) {
   const fs::path relative(name);
   const bool climbs = std::any_of(relative.begin(), relative.end(), [](const fs::path& part) { return part == ".."; });
   if (name.empty() || name.find('\0') != std::string::npos || relative.is_absolute() || climbs)
     throw DataError(fmt::format("{}: file name \"{}\" points outside its folder", source.string(), name));
-  std::error_code error;
-  const fs::path target = fs::weakly_canonical(folder / relative, error);
-  const fs::path blobs = folder / ".." / ".." / "blobs";  // a Hugging Face cache links snapshots/REV/FILE there
-  if (!is_below(folder, target) && !is_below(blobs, target))
+  if (!stays_inside(folder, relative))
     throw DataError(fmt::format("{}: file name \"{}\" points outside its folder", source.string(), name));
   return folder / relative;
 }

@@ -16,8 +16,12 @@ std::string read_file(const std::filesystem::path& file, size_t max_bytes = size
 /// Makes a folder and its parents. Throws ConfigError naming the folder and the system's reason.
 void make_folder(const std::filesystem::path& folder);
 
-/// `folder / name` when `name` is a plain relative path that stays inside `folder`, also behind symbolic links.
-/// Throws DataError naming `source`, the file that holds the name, otherwise.
+/// True when the path stays in `folder`, also behind symbolic links, or leads to the blobs of the Hugging Face cache that
+/// the folder is a snapshot of.
+bool stays_inside(const std::filesystem::path& folder, const std::filesystem::path& relative);
+
+/// `folder / name` when `name` is a plain relative path that stays inside `folder`. Throws DataError naming `source`, the
+/// file that holds the name, otherwise.
 std::filesystem::path path_inside(const std::filesystem::path& folder, const std::string& name,
                                   const std::filesystem::path& source);
 

@@ -55,6 +55,7 @@ void export_parameters(const RunFolder& run, const checkpoint::LoadedCheckpoint&
   checkpoint::write_hf_weights(staging.path(), parameters, dtype);
   write_dtype(staging.path(), dtype);
   check_export(staging.path(), parameters, dtype);
+  check_companion_files(run.source(), staging.path());
   staging.publish(folder);
   log_info(fmt::format("exported step {} to {} in {}, reopened and compared", loaded.info.step, folder.string(), config_name(dtype)));
 }

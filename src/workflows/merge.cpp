@@ -69,6 +69,7 @@ void merge_adapter(const MergeRequest& request, const Adapter& adapter) {
   }
   checkpoint::StagingFolder staging(folder.parent_path(), folder.filename().string());
   write_merged(request, adapter, staging.path());
+  check_companion_files(request.companions, staging.path());
   if (request.check_tokens > 0) check_merge(request.base, adapter, staging.path(), request.check_tokens);
   staging.publish(folder);
   log_info(fmt::format("the merged model is in {}", folder.string()));

@@ -153,7 +153,8 @@ TEST(TokenizerFamilies, FilesGiveTheFamiliesSpecialTokens) {
   const std::vector<std::pair<std::string, TokenId>> qwen = {
       {"<|endoftext|>", 151643}, {"<|im_start|>", 151644}, {"<|im_end|>", 151645}};
   expect_facts({"llama2", {"tokenizer.json"}, 32000, 1, 2, {1}, llama});
-  for (const char* family : {"llama2", "mistral", "mixtral"}) expect_facts({family, {"tokenizer.model"}, 32000, 1, 2, {1}, llama});
+  for (const char* family : {"llama2", "mistral", "mixtral"})
+    expect_facts({family, {"tokenizer.model"}, 32000, 1, 2, {1}, llama});
   for (const char* file : {"tokenizer.json", "tokenizer.model"})
     expect_facts({"yi", {file}, 64000, 1, 2, {}, {{"<|startoftext|>", 1}, {"<|im_start|>", 6}, {"<|im_end|>", 7}}});
   for (const char* file : {"tokenizer.json", "tokenizer.model"})

@@ -85,9 +85,11 @@ def test_hostile_tokenizer_files_are_refused(files, tmp_path):
 
 
 def test_the_files_that_the_faults_were_put_into_are_good(tmp_path):
-    for name, content in [("tokenizer.model", MODEL), ("qwen.tiktoken", BYTES.encode()), ("tokenizer.json", GOOD_JSON.encode())]:
+    good = {"tokenizer.model": MODEL, "qwen.tiktoken": BYTES.encode(), "tokenizer.json": GOOD_JSON.encode()}
+    for name, content in good.items():
         folder = tmp_path / name
         folder.mkdir()
         (folder / name).write_bytes(content)
-        done = subprocess.run([BINARY, "tokenize", "--model", folder], input="ab\n", capture_output=True, text=True, check=False)
+        done = subprocess.run([BINARY, "tokenize", "--model", folder], input="ab\n", capture_output=True, text=True,
+                              check=False)
         assert done.returncode == 0 and json.loads(done.stdout), (name, done.stderr)

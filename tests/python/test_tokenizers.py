@@ -94,7 +94,8 @@ def test_random_ids_decode_as_the_oracle_does(name, folders, oracles):
     assert differences(run(folders / name, rows, "--decode"), oracle.decode(rows), rows) == []
 
 
-@pytest.mark.parametrize("name", ["llama2-json", "qwen2_5-json", "llama2-model", "chatglm3-model", "glm4-model", "qwen-tiktoken"])
+@pytest.mark.parametrize("name", ["llama2-json", "qwen2_5-json", "llama2-model", "chatglm3-model", "glm4-model",
+                                  "qwen-tiktoken"])
 def test_broken_utf8_is_read_as_replacement_characters(name, folders, oracles):
     lines = broken_texts(name, 3_000)
     oracle = oracles(name)
