@@ -32,7 +32,7 @@ double random_uniform(uint64_t seed, uint64_t stream, uint64_t counter);
 
 /// Independent streams of one seed.
 namespace random_stream {
-inline constexpr uint64_t kSampleOrder = 1, kSplit = 2, kInit = 3, kDropout = 4, kGenerate = 5;
+inline constexpr uint64_t kSampleOrder = 1, kSplit = 2, kInit = 3, kDropout = 4, kGenerate = 5, kMixture = 6;
 }
 
 /// A pseudo-random one-to-one map of [0, n) to itself, computed per element in O(1) memory: a Feistel network over

@@ -29,6 +29,29 @@ std::vector<std::string> split_commas(const std::string& text) {
   return parts;
 }
 
+/// Puts the texts of a mapping into `fields`, those of a mapping in it under "outer.inner"; false for anything else in it.
+bool fill_fields(const YAML::Node& mapping, const std::string& outer, std::map<std::string, std::string>& fields) {
+  for (const auto& pair : mapping) {
+    if (!pair.first.IsScalar()) return false;
+    const std::string name = outer + pair.first.Scalar();
+    if (pair.second.IsScalar()) fields[name] = pair.second.Scalar();
+    else if (!outer.empty() || !pair.second.IsMap() || !fill_fields(pair.second, name + ".", fields)) return false;
+  }
+  return true;
+}
+
+/// The texts of a scalar, a list of scalars or a mapping; false for anything else.
+bool fill(const YAML::Node& node, std::vector<std::string>& items, std::map<std::string, std::string>& fields) {
+  if (node.IsMap()) return fill_fields(node, "", fields);
+  if (node.IsScalar()) items = {node.Scalar()};
+  if (!node.IsSequence()) return true;
+  for (const auto& item : node) {
+    if (!item.IsScalar()) return false;
+    items.push_back(item.Scalar());
+  }
+  return true;
+}
+
 }  // namespace
 
 YamlConfig::YamlConfig(const std::filesystem::path& file, const std::vector<std::string>& overrides)
@@ -67,24 +90,29 @@ void YamlConfig::parse(const std::string& text, const std::string& where) {
   if (!root.IsMap()) throw ConfigError(fmt::format("{}: wanted a mapping of key: value lines", source_));
   for (const auto& pair : root) {
     const std::string key = pair.first.IsScalar() ? pair.first.Scalar() : "";
-    Entry entry{{}, pair.second.IsSequence(), where.empty() ? fmt::format("line {}", pair.first.Mark().line + 1) : where};
-    if (pair.second.IsScalar()) entry.items = {pair.second.Scalar()};
-    bool flat = !key.empty() && !pair.second.IsMap();
-    if (entry.is_list)
-      for (const auto& item : pair.second) flat && item.IsScalar() ? entry.items.push_back(item.Scalar()) : void(flat = false);
-    if (!flat) problems_.add(fmt::format("{}: found a nested value ({}), wanted a scalar or a list", key, entry.where));
+    Entry entry;
+    entry.where = where.empty() ? fmt::format("line {}", pair.first.Mark().line + 1) : where;
+    if (key.empty() || !fill(pair.second, entry.items, entry.fields))
+      problems_.add(fmt::format("{}: found a nested value ({}), wanted a scalar or a list", key, entry.where));
     else if (entries_.contains(key)) problems_.add(fmt::format("{}: given twice ({})", key, entry.where));
-    else if (!pair.second.IsNull()) entries_[key] = std::move(entry);
-    else known_.push_back(key);  // `key:` with nothing behind it keeps the default
+    else if (pair.second.IsNull()) known_.push_back(key);  // `key:` with nothing behind it keeps the default
+    else {
+      entry.is_list = pair.second.IsSequence(), entry.is_map = pair.second.IsMap();
+      entries_[key] = std::move(entry);
+    }
   }
 }
 
-const YamlConfig::Entry* YamlConfig::scalar(const std::string& key) {
+const YamlConfig::Entry* YamlConfig::find(const std::string& key) {
   known_.push_back(key);
   const auto found = entries_.find(key);
-  if (found == entries_.end()) return nullptr;
-  if (!found->second.is_list) return &found->second;
-  problems_.add(fmt::format("{}: found a list ({}), wanted one value", key, found->second.where));
+  return found == entries_.end() ? nullptr : &found->second;
+}
+
+const YamlConfig::Entry* YamlConfig::scalar(const std::string& key) {
+  const Entry* entry = find(key);
+  if (!entry || (!entry->is_list && !entry->is_map)) return entry;
+  problems_.add(fmt::format("{}: found a {} ({}), wanted one value", key, entry->is_map ? "mapping" : "list", entry->where));
   return nullptr;
 }
 
@@ -138,10 +166,39 @@ void YamlConfig::read(const std::string& key, bool& value) {
 }
 
 void YamlConfig::read(const std::string& key, std::vector<std::string>& value) {
-  known_.push_back(key);
-  const auto found = entries_.find(key);
-  if (found != entries_.end())
-    value = found->second.is_list ? found->second.items : split_commas(found->second.items.at(0));
+  const Entry* entry = find(key);
+  if (entry && entry->is_map) problems_.add(fmt::format("{}: found a mapping ({}), wanted a list", key, entry->where));
+  else if (entry) value = entry->is_list ? entry->items : split_commas(entry->items.at(0));
+  note(key, value);
+}
+
+void YamlConfig::read(const std::string& key, std::vector<double>& value) {
+  std::vector<std::string> items;
+  read(key, items);
+  std::vector<double> numbers;
+  for (const auto& item : items) {
+    double number = 0;
+    if (parse_number(item, number) && number - number == 0) numbers.push_back(number);
+    else problems_.add(fmt::format("{}: found \"{}\", wanted finite numbers", key, item));
+  }
+  if (!items.empty()) value = numbers;
+  note(key, value);
+}
+
+void YamlConfig::read(const std::string& key, std::map<std::string, std::string>& value) {
+  const Entry* entry = find(key);
+  if (!entry) return note(key, value);
+  std::map<std::string, std::string> fields = entry->fields;
+  std::vector<std::string> none;
+  bool is_map = entry->is_map;
+  if (!is_map && !entry->is_list) try {
+    const YAML::Node node = YAML::Load(entry->items.at(0));
+    is_map = node.IsMap() && fill(node, none, fields);
+  } catch (const YAML::Exception&) {
+    is_map = false;
+  }
+  if (is_map) value = std::move(fields);
+  else problems_.add(fmt::format("{}: found \"{}\" ({}), wanted a mapping", key, fmt::join(entry->items, ", "), entry->where));
   note(key, value);
 }
 

@@ -12,9 +12,9 @@
 
 namespace ingot {
 
-/// A flat, strict YAML configuration: `key: scalar` or `key: [list]`. Each `read` names a known key and leaves the
-/// default where the file is silent; `finish` reports every unknown key with the nearest known one, every value of the
-/// wrong type and every further problem, at once.
+/// A flat, strict YAML configuration: `key: scalar`, `key: [list]`, and `key: {mapping}` for the few keys that are one.
+/// Each `read` names a known key and leaves the default where the file is silent; `finish` reports every unknown key with
+/// the nearest known one, every value of the wrong type and every further problem, at once.
 class YamlConfig {
  public:
   /// Reads a file, then applies overrides of the form "key=value" (`--set`), in order. Throws ConfigError when the file
@@ -31,6 +31,9 @@ class YamlConfig {
   void read(const std::string& key, bool& value);
   /// A list, or a scalar with commas: "a,b".
   void read(const std::string& key, std::vector<std::string>& value);
+  void read(const std::string& key, std::vector<double>& value);
+  /// A mapping, also as JSON in a text: {"a": "x", "b": {"c": "y"}} is read as a: x, b.c: y.
+  void read(const std::string& key, std::map<std::string, std::string>& value);
 
   bool contains(const std::string& key) const { return entries_.contains(key); }
   const std::string& source() const { return source_; }
@@ -43,11 +46,13 @@ class YamlConfig {
  private:
   struct Entry {
     std::vector<std::string> items;  // one for a scalar
-    bool is_list = false;
+    bool is_list = false, is_map = false;
+    std::map<std::string, std::string> fields;  // of a mapping
     std::string where;               // "line 3" or "--set"
   };
   explicit YamlConfig(std::string source) : source_(std::move(source)) {}
   void parse(const std::string& text, const std::string& where);
+  const Entry* find(const std::string& key);
   const Entry* scalar(const std::string& key);
   void wrong_type(const std::string& key, const Entry& entry, const std::string& wanted);
   void note(const std::string& key, const Json& value);

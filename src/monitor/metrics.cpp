@@ -97,12 +97,11 @@ void MetricsWriter::step(const StepMetrics& metrics) {
                   {"time", unix_time()}});
 }
 
-void MetricsWriter::evaluation(int64_t step, double loss, uint64_t tokens) {
-  state_->append({{"step", step},
-                  {"eval_loss", loss},
-                  {"eval_perplexity", std::exp(loss)},
-                  {"eval_tokens", tokens},
-                  {"time", unix_time()}});
+void MetricsWriter::evaluation(int64_t step, double loss, uint64_t tokens, const std::string& set) {
+  Json line{{"step", step}, {"eval_loss", loss}, {"eval_perplexity", std::exp(loss)}, {"eval_tokens", tokens}};
+  if (!set.empty()) line["eval_set"] = set;
+  line["time"] = unix_time();
+  state_->append(line);
 }
 
 void MetricsWriter::event(int64_t step, const std::string& kind, const std::string& text) {

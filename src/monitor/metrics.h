@@ -34,8 +34,9 @@ class MetricsWriter {
   MetricsWriter(const std::filesystem::path& file, int64_t resume_step);
   ~MetricsWriter();
   void step(const StepMetrics& metrics);
-  /// `loss` is the mean over `tokens` labels of the evaluation rows; perplexity is exp(loss).
-  void evaluation(int64_t step, double loss, uint64_t tokens);
+  /// `loss` is the mean over `tokens` labels of the evaluation rows; perplexity is exp(loss). `set` names the data set
+  /// when it is one of several.
+  void evaluation(int64_t step, double loss, uint64_t tokens, const std::string& set = "");
   /// Another event, such as "checkpoint" or "stop", with a text.
   void event(int64_t step, const std::string& kind, const std::string& text);
   /// Makes all lines durable; called before a checkpoint, so that no line of a saved step can be missing after it.

@@ -62,7 +62,7 @@ std::optional<checkpoint::LoadedCheckpoint> find_checkpoint(const LoopConfig& co
 /// One session of a run. Saving, stopping and evaluating happen between two steps and nowhere else.
 class Loop {
  public:
-  Loop(model::CausalLm& model, const DataSource& train, const DataSource* eval, const LoopConfig& config)
+  Loop(model::CausalLm& model, const DataSource& train, const std::vector<EvaluationSet>& eval, const LoopConfig& config)
       : model_(model), train_(train), eval_(eval), config_(config), identity_(identity_of(config, model, train)),
         optimizer_(model.parameters, config.optimizer), position_(start()), saved_step_(position_.step),
         writer_(config.output_dir / "checkpoints", config.save_total_limit),
@@ -108,14 +108,34 @@ class Loop {
   }
 
   bool evaluation_due() const {
-    if (!eval_ || position_.evaluated_step == position_.step) return false;
+    if (eval_.empty() || position_.evaluated_step == position_.step) return false;
     const bool by_interval = config_.eval_steps > 0 && position_.step % config_.eval_steps == 0;
     return position_.step == 0 || position_.step >= config_.max_steps || by_interval;
   }
 
+  /// The mean over all sets; nothing when asked to stop on the way.
+  std::optional<Evaluation> evaluate_all() {
+    std::vector<Evaluation> found;
+    for (const auto& set : eval_) {
+      const auto one = evaluate(model_, set.source, {config_.batch.micro_batch, config_.eval_batches});
+      if (!one) return {};
+      found.push_back(*one);
+    }
+    Evaluation all;
+    for (size_t i = 0; i < found.size(); ++i) {
+      all.loss += found[i].loss * static_cast<double>(found[i].tokens);
+      all.tokens += found[i].tokens;
+      if (found.size() == 1) continue;
+      metrics_.evaluation(position_.step, found[i].loss, found[i].tokens, eval_[i].name);
+      log_info(fmt::format("validation loss of {}: {:.4f} over {} tokens", eval_[i].name, found[i].loss, found[i].tokens));
+    }
+    all.loss = found.size() == 1 ? found[0].loss : all.loss / static_cast<double>(all.tokens);
+    return all;
+  }
+
   void evaluate_now() {
-    const auto evaluation = evaluate(model_, *eval_, {config_.batch.micro_batch, config_.eval_batches});
-    if (!evaluation) return;  // asked to stop; it is made up for after the resume
+    const auto evaluation = evaluate_all();
+    if (!evaluation) return;  // it is made up for after the resume
     if (!position_.first_evaluation) position_.first_evaluation = evaluation;
     position_.last_evaluation = evaluation;
     position_.evaluated_step = position_.step;
@@ -166,7 +186,7 @@ class Loop {
 
   model::CausalLm& model_;
   const DataSource& train_;
-  const DataSource* eval_;
+  const std::vector<EvaluationSet>& eval_;
   const LoopConfig& config_;
   RunIdentity identity_;
   Optimizer optimizer_;
@@ -196,7 +216,8 @@ void LoopConfig::check(Problems& problems) const {
   problems.expect(logging_steps >= 1, "logging_steps", logging_steps, "1 or more");
 }
 
-LoopResult run_loop(model::CausalLm& model, const DataSource& train, const DataSource* eval, const LoopConfig& config) {
+LoopResult run_loop(model::CausalLm& model, const DataSource& train, const std::vector<EvaluationSet>& eval,
+                    const LoopConfig& config) {
   Problems problems;
   config.check(problems);
   problems.expect(train.num_samples >= 1, "training rows", train.num_samples, "1 or more");

@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "core/json.h"
 #include "model/causal_lm.h"
@@ -13,6 +15,12 @@
 #include "train/schedule.h"
 
 namespace ingot::train {
+
+/// Rows to evaluate with, of one data set.
+struct EvaluationSet {
+  std::string name;
+  DataSource source;
+};
 
 struct LoopConfig {
   std::filesystem::path output_dir;  // gets metrics.jsonl and checkpoints/
@@ -43,8 +51,10 @@ struct LoopResult {
 
 /// Trains `model`, whose values are filled, until `max_steps`, or until core/stop.h asks to stop: then the step under
 /// way is finished and saved. It goes on from the newest good checkpoint in output_dir: the result has the bits of a
-/// run that was never interrupted. `eval` is evaluated before, every eval_steps and at the end; null: never.
+/// run that was never interrupted. `eval` is evaluated before, every eval_steps and at the end; of several sets each is
+/// told, and the result is the mean over the labels of all.
 /// Throws ConfigError when a checkpoint belongs to another run, or is there and `resume` is false.
-LoopResult run_loop(model::CausalLm& model, const DataSource& train, const DataSource* eval, const LoopConfig& config);
+LoopResult run_loop(model::CausalLm& model, const DataSource& train, const std::vector<EvaluationSet>& eval,
+                    const LoopConfig& config);
 
 }  // namespace ingot::train

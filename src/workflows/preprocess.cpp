@@ -47,8 +47,13 @@ data::PreprocessReport prepare_dataset(const TrainConfig& config, const std::vec
 
 int preprocess(const TrainRequest& request) {
   const auto config = load_train_config(request.config, request.overrides);
-  prepare_dataset(config, config.dataset, "train");
-  if (!config.eval_dataset.empty()) prepare_dataset(config, config.eval_dataset, "eval");
+  const auto prepare = [&](const std::vector<std::string>& dataset, const char* name) {
+    if (dataset.empty()) return;
+    if (config.stage == "sft") prepare_sft(config, dataset, name);
+    else prepare_dataset(config, dataset, name);
+  };
+  prepare(config.dataset, "train");
+  prepare(config.eval_dataset, "eval");
   return kExitOk;
 }
 

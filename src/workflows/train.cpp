@@ -8,53 +8,18 @@
 
 #include "core/error.h"
 #include "core/log.h"
-#include "core/sha256.h"
-#include "core/stop.h"
-#include "data/shards/row_dataset.h"
-#include "data/shards/sampler.h"
-#include "train/loop.h"
+#include "data/tokenizer/tokenizer.h"
 #include "workflows/export_model.h"
 #include "workflows/load_model.h"
 #include "workflows/lora.h"
 #include "workflows/model_files.h"
-#include "workflows/preprocess.h"
 #include "workflows/run_folder.h"
-#include "workflows/sampling.h"
+#include "workflows/sample_prompts.h"
+#include "workflows/sources.h"
 
 namespace ingot::workflows {
 namespace fs = std::filesystem;
 namespace {
-
-/// Rows to train on and rows to evaluate with.
-struct Sources {
-  train::DataSource train;
-  std::optional<train::DataSource> eval;
-  uint64_t num_train_rows = 0;
-  std::string sha256;  // of the training set's tokens
-};
-
-std::shared_ptr<const data::RowDataset> open_rows(const TrainConfig& config, const fs::path& prefix) {
-  const data::RowOptions options{config.cutoff_len, config.reset_position_ids, config.reset_attention_mask};
-  return std::make_shared<data::RowDataset>(std::make_shared<data::IndexedDataset>(prefix), options);
-}
-
-std::vector<uint64_t> all_rows(const data::RowDataset& rows) { return data::split_rows(rows.num_rows(), 0, 0).train; }
-
-Sources open_sources(const TrainConfig& config) {
-  const auto prepared = prepare_dataset(config, config.dataset, "train");
-  const auto rows = open_rows(config, prepared.prefix);
-  const double wanted = config.val_size < 1 ? config.val_size * static_cast<double>(rows->num_rows()) : config.val_size;
-  const auto split = data::split_rows(rows->num_rows(), static_cast<uint64_t>(std::llround(wanted)), config.seed);
-  Sources sources{train::training_source(rows, split.train, {config.seed, config.shuffle}), {}, split.train.size(),
-                  prepared.bin_sha256};
-  if (!config.eval_dataset.empty()) {
-    const auto eval_rows = open_rows(config, prepare_dataset(config, config.eval_dataset, "eval").prefix);
-    sources.eval = train::evaluation_source(eval_rows, all_rows(*eval_rows));
-  } else if (!split.eval.empty()) {
-    sources.eval = train::evaluation_source(rows, split.eval);
-  }
-  return sources;
-}
 
 model::Recompute recompute_kind(const std::string& name) {
   if (name == "none") return model::Recompute::kNone;
@@ -117,12 +82,7 @@ train::LoopConfig loop_config(const TrainConfig& config, const Sources& sources)
   loop.save_total_limit = config.save_total_limit;
   loop.eval_steps = config.eval_steps;
   loop.logging_steps = config.logging_steps;
-  loop.fixed = Json{{"sha256 of the dataset's tokens", sources.sha256},
-                    {"cutoff_len", config.cutoff_len},
-                    {"shuffle", config.shuffle},
-                    {"val_size", config.val_size},
-                    {"reset_position_ids", config.reset_position_ids},
-                    {"reset_attention_mask", config.reset_attention_mask}};
+  loop.fixed = sources.identity;
   return loop;
 }
 
@@ -131,22 +91,6 @@ void identify_adapter(const TrainConfig& config, const checkpoint::AdapterConfig
   loop.fixed.update(adapter_identity(adapter));
   loop.fixed[kBaseIdentity] = weights_identity(config.model_name_or_path);
   loop.settings["model_name_or_path"] = fs::absolute(config.model_name_or_path).lexically_normal().string();
-}
-
-void print_samples(const TrainConfig& config, const model::CausalLm& model, const std::string& when) {
-  if (config.sample_prompts.empty() || stop_requested()) return;
-  const auto tokenizer = data::load_tokenizer(config.model_name_or_path);
-  SamplingOptions options;
-  options.max_new_tokens = config.sample_max_new_tokens;
-  options.stop_ids.assign(model.config.eos_token_ids.begin(), model.config.eos_token_ids.end());
-  for (const auto& prompt : config.sample_prompts) {
-    const auto ids = tokenizer->encode_with_special_tokens(prompt);
-    if (ids.empty()) continue;
-    std::string text;
-    TextStream stream(*tokenizer, ids);
-    sample_tokens(model, ids, options, [&](data::TokenId token) { text += stream.add(token); });
-    std::cout << fmt::format("--- sample {} training ---\n{}{}\n---\n", when, prompt, text + stream.finish()) << std::flush;
-  }
 }
 
 /// Starts a run's folder, or finds it as an earlier session left it.
@@ -192,7 +136,7 @@ int train(const TrainRequest& request) {
   auto loop = loop_config(config, sources);
   loop.exact_weights = start.exact_weights;
   if (start.adapter) identify_adapter(config, *start.adapter, loop);
-  const auto result = train::run_loop(*start.model, sources.train, sources.eval ? &*sources.eval : nullptr, loop);
+  const auto result = train::run_loop(*start.model, sources.train, sources.eval, loop);
   if (result.stopped) return kExitTerminated;
   report(result);
   print_samples(config, *start.model, "after");

@@ -86,7 +86,7 @@ void expect_one_of(Problems& problems, const std::string& key, const std::string
 }
 
 void check_choices(Problems& problems, const TrainConfig& config) {
-  expect_one_of(problems, "stage", config.stage, {"pt"});
+  expect_one_of(problems, "stage", config.stage, {"pt", "sft"});
   expect_one_of(problems, "finetuning_type", config.finetuning_type, {"full", "lora"});
   expect_one_of(problems, "precision", config.precision, {"auto", "bf16", "fp32"});
   expect_one_of(problems, "recompute", config.recompute, {"none", "selective", "full"});
@@ -126,7 +126,7 @@ void check_numbers(Problems& problems, const TrainConfig& config) {
   const auto at_least = [&](const char* key, auto value, auto least) {
     problems.expect(value >= least, key, value, fmt::format("{} or more", least));
   };
-  at_least("cutoff_len", config.cutoff_len, 1);
+  at_least("cutoff_len", config.cutoff_len, config.stage == "sft" ? 2 : 1);
   at_least("micro_batch_size", config.micro_batch_size, 1);
   problems.expect(config.micro_batch_size < 1 ||
                       (config.global_batch_size >= 1 && config.global_batch_size % config.micro_batch_size == 0),
@@ -169,6 +169,7 @@ TrainConfig load_train_config(const fs::path& file, const std::vector<std::strin
   read_model(yaml, config);
   read_lora(yaml, config);
   read_data(yaml, config);
+  read_sft(yaml, config.stage, config.sft);
   read_steps(yaml, config);
   read_optimizer(yaml, config);
   read_output(yaml, config);
@@ -176,6 +177,8 @@ TrainConfig load_train_config(const fs::path& file, const std::vector<std::strin
   check_lora(yaml.problems(), config);
   check_paths(yaml.problems(), config);
   check_numbers(yaml.problems(), config);
+  if (config.stage == "sft") check_sft(yaml.problems(), config.sft, config.model_name_or_path, config.dataset.size());
+  else check_pretrain_handler(yaml.problems(), config.sft);
   yaml.finish();
   config.in_effect = yaml.in_effect();
   return config;

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "workflows/sft_config.h"
+
 namespace ingot::workflows {
 
 /// One YAML file: everything a run needs. Names are those of the Hugging Face Trainer and LLaMA-Factory, or Megatron's
@@ -16,7 +18,7 @@ struct TrainConfig {
   // Model
   std::filesystem::path model_name_or_path;  // a Hugging Face folder
   bool train_from_scratch = false;           // random weights; only config and tokenizer are read from the folder
-  std::string stage = "pt";                  // pt: pre-training on plain text
+  std::string stage = "pt";                  // pt: pre-training on plain text; sft: on conversations
   std::string finetuning_type = "full";      // full: every parameter; lora: an adapter
   std::string precision = "auto";            // bf16, fp32; auto: bf16 where the CPU has bf16 dot products
   std::string recompute = "none";            // none, selective, full
@@ -35,8 +37,10 @@ struct TrainConfig {
   std::vector<std::string> json_keys = {"text"};      // text column
   int64_t cutoff_len = 1024;                          // tokens a row
   bool append_eod = true, reset_position_ids = false, reset_attention_mask = false, shuffle = true;
-  double val_size = 0;                                // rows kept apart: a share below 1, else a number
+  double val_size = 0;                                // rows (sft: samples) kept apart: a share below 1, else a number
   int64_t preprocessing_num_workers = 0;              // 0: all cores
+
+  SftConfig sft;                                      // what only stage sft has
 
   // Batches and steps
   int64_t micro_batch_size = 1, global_batch_size = 8, max_steps = 0;  // max_steps 0: by num_train_epochs

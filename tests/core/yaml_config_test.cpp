@@ -62,14 +62,14 @@ TEST(YamlConfig, NamesTheNearestKnownKey) {
 }
 
 TEST(YamlConfig, ReportsAllProblemsAtOnce) {
-  auto yaml = YamlConfig::from_text("steps: many\nrate: .nan\nflag: 2\nnested: {a: 1}\n", "run.yaml");
+  auto yaml = YamlConfig::from_text("steps: many\nrate: .nan\nflag: 2\nnested: {a: 1}\ndeep: [[1]]\n", "run.yaml");
   int64_t steps = 0;
   double rate = 0;
   bool flag = false;
-  yaml.read("steps", steps), yaml.read("rate", rate), yaml.read("flag", flag);
+  yaml.read("steps", steps), yaml.read("rate", rate), yaml.read("flag", flag), yaml.read("nested", steps);
   const std::string message = message_of([&] { yaml.finish(); });
-  for (const char* part : {"4 problems", "steps: found \"many\" (line 1), wanted a whole number", "rate: found \".nan\"",
-                           "flag: found \"2\"", "nested: found a nested value"})
+  for (const char* part : {"5 problems", "steps: found \"many\" (line 1), wanted a whole number", "rate: found \".nan\"",
+                           "flag: found \"2\"", "nested: found a mapping (line 4), wanted one value", "deep: found a nested value"})
     EXPECT_NE(message.find(part), std::string::npos) << part << " in " << message;
 }
 
@@ -77,6 +77,32 @@ TEST(YamlConfig, RefusesWhatIsNotAFlatMapping) {
   EXPECT_THROW(YamlConfig::from_text("- a\n- b\n", "run.yaml"), ConfigError);
   EXPECT_THROW(YamlConfig::from_text("a: [", "run.yaml"), ConfigError);
   EXPECT_THROW(YamlConfig("/no/such/file.yaml", {}), ConfigError);
+}
+
+TEST(YamlConfig, ReadsAMappingAlsoFromJsonInAText) {
+  auto yaml = YamlConfig::from_text("a: {x: p, tags: {y: q}}\nb: '{\"x\": \"p\", \"tags\": {\"y\": \"q\"}}'\n", "run.yaml");
+  std::map<std::string, std::string> a, b;
+  yaml.read("a", a), yaml.read("b", b);
+  yaml.finish();
+  EXPECT_EQ(a, (std::map<std::string, std::string>{{"x", "p"}, {"tags.y", "q"}}));
+  EXPECT_EQ(b, a);
+}
+
+TEST(YamlConfig, RefusesAMappingOfOtherThanTexts) {
+  for (const char* wrong : {"a: text\n", "a: [x]\n", "a: {x: [1]}\n", "a: '{x: {y: {z: 1}}}'\n", "a: '{'\n"}) {
+    auto yaml = YamlConfig::from_text(wrong, "run.yaml");
+    std::map<std::string, std::string> a;
+    yaml.read("a", a);
+    EXPECT_THROW(yaml.finish(), ConfigError) << wrong;
+  }
+}
+
+TEST(YamlConfig, ReadsAListOfNumbers) {
+  auto yaml = YamlConfig::from_text("a: [1, 0.5]\nb: [1, x]\n", "run.yaml");
+  std::vector<double> a, b;
+  yaml.read("a", a), yaml.read("b", b);
+  EXPECT_EQ(a, (std::vector<double>{1, 0.5}));
+  EXPECT_NE(message_of([&] { yaml.finish(); }).find("b: found \"x\", wanted finite numbers"), std::string::npos);
 }
 
 TEST(YamlConfig, RefusesAKeyGivenTwice) {

@@ -62,14 +62,14 @@ struct Loop : testing::Test {
   /// Trains without interruption and gives the weights.
   std::vector<at::Tensor> straight(at::ScalarType dtype) const {
     const auto model = stories_or_tiny(dtype);
-    EXPECT_FALSE(run_loop(*model, random_rows(40, uneven), nullptr, config("straight")).stopped);
+    EXPECT_FALSE(run_loop(*model, random_rows(40, uneven), {}, config("straight")).stopped);
     return copy_weights(*model);
   }
 
   /// Goes on with a model fresh from its start values.
   std::vector<at::Tensor> finish(at::ScalarType dtype, const std::string& run) const {
     const auto model = stories_or_tiny(dtype);
-    EXPECT_EQ(run_loop(*model, random_rows(40, uneven), nullptr, config(run)).step, kSteps);
+    EXPECT_EQ(run_loop(*model, random_rows(40, uneven), {}, config(run)).step, kSteps);
     return copy_weights(*model);
   }
 
@@ -81,7 +81,7 @@ struct LoopOf : Loop, testing::WithParamInterface<at::ScalarType> {};
 TEST_P(LoopOf, EndsWithTheSameBitsAfterAStop) {
   const auto wanted = straight(GetParam());
   const auto model = stories_or_tiny(GetParam());
-  const auto result = run_loop(*model, acting_at(5, [] { request_stop(SIGTERM); }), nullptr, config("stopped"));
+  const auto result = run_loop(*model, acting_at(5, [] { request_stop(SIGTERM); }), {}, config("stopped"));
   EXPECT_TRUE(result.stopped);
   EXPECT_EQ(result.step, 5);
   clear_stop();
@@ -93,7 +93,7 @@ TEST_P(LoopOf, EndsWithTheSameBitsAfterAStop) {
 TEST_P(LoopOf, EndsWithTheSameBitsAfterACrashBehindASave) {
   const auto wanted = straight(GetParam());
   const auto model = stories_or_tiny(GetParam());
-  EXPECT_THROW(run_loop(*model, acting_at(9, [] { throw Crash("power cut"); }), nullptr, config("crashed")), Crash);
+  EXPECT_THROW(run_loop(*model, acting_at(9, [] { throw Crash("power cut"); }), {}, config("crashed")), Crash);
   EXPECT_EQ(losses("crashed").size(), 8u);
   EXPECT_TRUE(same_bits(finish(GetParam(), "crashed"), wanted));
   EXPECT_EQ(losses("crashed"), losses("straight"));
@@ -104,9 +104,9 @@ INSTANTIATE_TEST_SUITE_P(Precision, LoopOf, testing::Values(at::kFloat, at::kBFl
 
 TEST_F(Loop, StartsAnewAfterACrashBeforeTheFirstSave) {
   const auto model = tiny_llama();
-  EXPECT_THROW(run_loop(*model, acting_at(3, [] { throw Crash("power cut"); }), nullptr, config("run")), Crash);
+  EXPECT_THROW(run_loop(*model, acting_at(3, [] { throw Crash("power cut"); }), {}, config("run")), Crash);
   const auto fresh = tiny_llama();
-  run_loop(*fresh, random_rows(40, uneven), nullptr, config("run"));
+  run_loop(*fresh, random_rows(40, uneven), {}, config("run"));
   EXPECT_EQ(losses("run").size(), static_cast<size_t>(kSteps));
 }
 
@@ -115,7 +115,7 @@ TEST_F(Loop, EvaluatesBeforeBetweenAndAfter) {
   auto with_eval = config("run");
   with_eval.eval_steps = 5;
   const auto eval = random_rows(3);
-  const auto result = run_loop(*model, random_rows(40), &eval, with_eval);
+  const auto result = run_loop(*model, random_rows(40), {{"eval", eval}}, with_eval);
   std::vector<int64_t> steps;
   for (const auto& line : lines("run", "eval_loss")) steps.push_back(line["step"]);
   EXPECT_EQ(steps, (std::vector<int64_t>{0, 5, 10, 12}));
@@ -127,10 +127,10 @@ TEST_F(Loop, MakesUpForAnEvaluationThatAStopCutShort) {
   auto with_eval = config("run");
   with_eval.eval_steps = 5;
   const auto eval = random_rows(3);
-  run_loop(*tiny_llama(), acting_at(5, [] { request_stop(SIGINT); }), &eval, with_eval);
+  run_loop(*tiny_llama(), acting_at(5, [] { request_stop(SIGINT); }), {{"eval", eval}}, with_eval);
   EXPECT_EQ(lines("run", "eval_loss").size(), 1u);
   clear_stop();
-  run_loop(*tiny_llama(), random_rows(40), &eval, with_eval);
+  run_loop(*tiny_llama(), random_rows(40), {{"eval", eval}}, with_eval);
   std::vector<int64_t> steps;
   for (const auto& line : lines("run", "eval_loss")) steps.push_back(line["step"]);
   EXPECT_EQ(steps, (std::vector<int64_t>{0, 5, 10, 12}));
@@ -139,7 +139,7 @@ TEST_F(Loop, MakesUpForAnEvaluationThatAStopCutShort) {
 TEST_F(Loop, SavesByIntervalAtTheEndAndKeepsTheLimit) {
   auto every_five = config("run");
   every_five.save_steps = 5, every_five.save_total_limit = 2;
-  run_loop(*tiny_llama(), random_rows(40), nullptr, every_five);
+  run_loop(*tiny_llama(), random_rows(40), {}, every_five);
   const auto kept = checkpoint::list_checkpoints(every_five.output_dir / "checkpoints");
   ASSERT_EQ(kept.size(), 2u);
   EXPECT_EQ(kept[0].step, 10);
@@ -150,8 +150,8 @@ TEST_F(Loop, SavesByIntervalAtTheEndAndKeepsTheLimit) {
 TEST_F(Loop, DoesNothingMoreForAFinishedRun) {
   const auto model = tiny_llama(), again = tiny_llama();
   const auto eval = random_rows(3);
-  const auto first = run_loop(*model, random_rows(40), &eval, config("run"));
-  const auto second = run_loop(*again, random_rows(40), &eval, config("run"));
+  const auto first = run_loop(*model, random_rows(40), {{"eval", eval}}, config("run"));
+  const auto second = run_loop(*again, random_rows(40), {{"eval", eval}}, config("run"));
   EXPECT_TRUE(same_bits(copy_weights(*model), copy_weights(*again)));
   EXPECT_EQ(losses("run").size(), static_cast<size_t>(kSteps));
   EXPECT_EQ(second.last_evaluation.value().loss, first.last_evaluation.value().loss);
@@ -159,33 +159,33 @@ TEST_F(Loop, DoesNothingMoreForAFinishedRun) {
 }
 
 TEST_F(Loop, RefusesToResumeAnotherRun) {
-  run_loop(*tiny_llama(), random_rows(40), nullptr, config("run"));
+  run_loop(*tiny_llama(), random_rows(40), {}, config("run"));
   auto batch = config("run"), seed = config("run"), fixed = config("run");
   batch.batch.global_batch = 8, seed.seed = 43, fixed.fixed["cutoff_len"] = 128;
   for (const auto& changed : {batch, seed, fixed})
-    EXPECT_THROW(run_loop(*tiny_llama(), random_rows(40), nullptr, changed), ConfigError);
-  EXPECT_THROW(run_loop(*tiny_llama(), random_rows(41), nullptr, config("run")), ConfigError);
-  EXPECT_THROW(run_loop(*tiny_llama(at::kBFloat16), random_rows(40), nullptr, config("run")), ConfigError);
+    EXPECT_THROW(run_loop(*tiny_llama(), random_rows(40), {}, changed), ConfigError);
+  EXPECT_THROW(run_loop(*tiny_llama(), random_rows(41), {}, config("run")), ConfigError);
+  EXPECT_THROW(run_loop(*tiny_llama(at::kBFloat16), random_rows(40), {}, config("run")), ConfigError);
 }
 
 TEST_F(Loop, GoesOnWithMoreStepsAndAnotherRate) {
-  run_loop(*tiny_llama(), random_rows(40), nullptr, config("run"));
+  run_loop(*tiny_llama(), random_rows(40), {}, config("run"));
   auto longer = config("run");
   longer.max_steps = 15, longer.schedule.learning_rate = 5e-4, longer.batch.micro_batch = 4;
-  EXPECT_EQ(run_loop(*tiny_llama(), random_rows(40), nullptr, longer).step, 15);
+  EXPECT_EQ(run_loop(*tiny_llama(), random_rows(40), {}, longer).step, 15);
   EXPECT_EQ(losses("run").size(), 15u);
 }
 
 TEST_F(Loop, RefusesToOverwriteWhenItMayNotResume) {
-  run_loop(*tiny_llama(), random_rows(40), nullptr, config("run"));
+  run_loop(*tiny_llama(), random_rows(40), {}, config("run"));
   auto fresh = config("run");
   fresh.resume = false;
-  EXPECT_THROW(run_loop(*tiny_llama(), random_rows(40), nullptr, fresh), ConfigError);
+  EXPECT_THROW(run_loop(*tiny_llama(), random_rows(40), {}, fresh), ConfigError);
 }
 
 TEST_F(Loop, StopsBeforeTheFirstStepWithoutASave) {
   request_stop(SIGTERM);
-  const auto result = run_loop(*tiny_llama(), random_rows(40), nullptr, config("run"));
+  const auto result = run_loop(*tiny_llama(), random_rows(40), {}, config("run"));
   EXPECT_TRUE(result.stopped);
   EXPECT_EQ(result.step, 0);
   EXPECT_TRUE(checkpoint::list_checkpoints(folder / "run" / "checkpoints").empty());
@@ -195,7 +195,7 @@ TEST_F(Loop, PrintsALineEveryLoggingStepsAndAtTheEnd) {
   auto quieter = config("run");
   quieter.logging_steps = 5;
   testing::internal::CaptureStdout();
-  run_loop(*tiny_llama(), random_rows(40), nullptr, quieter);
+  run_loop(*tiny_llama(), random_rows(40), {}, quieter);
   const std::string out = testing::internal::GetCapturedStdout();
   EXPECT_EQ(std::count(out.begin(), out.end(), '\n'), 3);
   for (const char* step : {"iteration        5/", "iteration       10/", "iteration       12/"})
@@ -204,7 +204,7 @@ TEST_F(Loop, PrintsALineEveryLoggingStepsAndAtTheEnd) {
 }
 
 TEST_F(Loop, FollowsTheSchedule) {
-  run_loop(*tiny_llama(), random_rows(40), nullptr, config("run"));
+  run_loop(*tiny_llama(), random_rows(40), {}, config("run"));
   ScheduleConfig schedule = config("run").schedule;
   schedule.total_steps = kSteps;
   for (const auto& line : lines("run", "loss"))
@@ -215,7 +215,7 @@ TEST_F(Loop, ReportsEveryProblemOfItsConfig) {
   auto broken = config("run");
   broken.batch.micro_batch = 3, broken.logging_steps = 0, broken.save_steps = -1, broken.optimizer.adam_beta1 = 2;
   try {
-    run_loop(*tiny_llama(), random_rows(40), nullptr, broken);
+    run_loop(*tiny_llama(), random_rows(40), {}, broken);
     FAIL() << "nothing was thrown";
   } catch (const ConfigError& error) {
     for (const char* field : {"global_batch_size", "logging_steps", "save_steps", "adam_beta1"})

@@ -118,7 +118,7 @@ void append_json_string(std::string_view text, std::string& out) {
   try {
     out += Json(text).dump();
   } catch (const Json::type_error&) {
-    throw DataError(fmt::format("a string of {} bytes is not UTF-8", text.size()));
+    throw DataError("a string that is not UTF-8");
   }
 }
 

@@ -1,6 +1,7 @@
 #include "data/files/raw_rows.h"
 
 #include <fmt/format.h>
+#include <simdjson.h>
 
 #include <algorithm>
 #include <ostream>
@@ -17,26 +18,29 @@ namespace ingot::data {
 namespace fs = std::filesystem;
 namespace {
 
+bool is_utf8(const std::string& text) { return simdjson::validate_utf8(text.data(), text.size()); }
+
 class ArrowRows : public JsonRowReader {
  public:
   explicit ArrowRows(std::unique_ptr<ArrowBatches> batches) : batches_(std::move(batches)) {}
 
-  bool next(std::string& row) override {
+  bool next(JsonRow& row) override {
     while (!batch_ || position_ == batch_->num_rows()) {
       batch_.reset();
       batch_ = batches_->next();
       if (!batch_) return false;
       position_ = 0;
     }
-    ++row_;
+    row = {++row_, {}, {}};
     try {
-      render(row);
+      render(row.json);
     } catch (const DataError& error) {
-      throw DataError(fmt::format("{}: row {}: {}", batches_->name(), row_, error.what()));
+      row.problem = error.what();
     }
     ++position_;
     return true;
   }
+  uint64_t bytes_read() const override { return batches_->bytes_read(); }
 
  private:
   void render(std::string& row) const {
@@ -60,15 +64,17 @@ class JsonRows : public JsonRowReader {
  public:
   explicit JsonRows(std::unique_ptr<JsonItems> items) : items_(std::move(items)) {}
 
-  bool next(std::string& row) override {
+  bool next(JsonRow& row) override {
     const auto item = items_->next();
     if (!item) return false;
-    const std::string problem = json_problem(*item);
-    if (!problem.empty()) throw DataError(fmt::format("{}: row {}: {}", items_->file(), items_->row(), problem));
-    row = *item;
-    std::replace_if(row.begin(), row.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');  // none in a string
+    row = {items_->row(), {}, json_problem(*item)};
+    if (!row.problem.empty()) return true;
+    row.json = *item;
+    const auto is_line_end = [](char c) { return c == '\n' || c == '\r'; };  // none in a string
+    std::replace_if(row.json.begin(), row.json.end(), is_line_end, ' ');
     return true;
   }
+  uint64_t bytes_read() const override { return items_->bytes_read(); }
 
  private:
   std::unique_ptr<JsonItems> items_;
@@ -78,45 +84,51 @@ class CsvJsonRows : public JsonRowReader {
  public:
   explicit CsvJsonRows(CsvRows rows) : rows_(std::move(rows)) { rows_.next(names_); }
 
-  bool next(std::string& row) override {
+  bool next(JsonRow& row) override {
     if (!rows_.next(fields_)) return false;
-    if (rows_.has_bad_quote())
-      throw DataError(fmt::format("{}: row at line {} has text behind a quote", rows_.file(), rows_.line()));
-    if (fields_.size() != names_.size())
-      throw DataError(fmt::format("{}: row at line {} has {} fields, wanted {}", rows_.file(), rows_.line(),
-                                  fields_.size(), names_.size()));
-    row = "{";
-    for (size_t i = 0; i < names_.size(); ++i) {
-      if (i > 0) row += ',';
-      append_json_string(names_[i], row);
-      row += ':';
-      append_json_string(fields_[i], row);
-    }
-    row += '}';
+    row = {rows_.line(), {}, {}};
+    if (rows_.has_bad_quote()) row.problem = "text behind a closing quote";
+    else if (fields_.size() != names_.size())
+      row.problem = fields_.size() < names_.size() ? "fewer fields than the first row has" : "more fields than the first row has";
+    else render(row);
     return true;
   }
+  uint64_t bytes_read() const override { return rows_.bytes_read(); }
 
  private:
+  void render(JsonRow& row) const {
+    for (size_t i = 0; i < names_.size(); ++i) {
+      if (!is_utf8(names_[i]) || !is_utf8(fields_[i])) {
+        row.problem = "invalid UTF-8";
+        return;
+      }
+      row.json += i == 0 ? '{' : ',';
+      append_json_string(names_[i], row.json);
+      row.json += ':';
+      append_json_string(fields_[i], row.json);
+    }
+    row.json += '}';
+  }
+
   CsvRows rows_;
   std::vector<std::string> names_, fields_;
 };
 
 class TextRows : public JsonRowReader {
  public:
-  explicit TextRows(const fs::path& file) : file_(file.string()), reader_(open_text_reader(file, "text")) {}
+  explicit TextRows(const fs::path& file) : reader_(open_text_reader(file, "text")) {}
 
-  bool next(std::string& row) override {
+  bool next(JsonRow& row) override {
     std::vector<TextRecord> records;
     if (!reader_->next(records)) return false;
-    if (!records.at(0).problem.empty()) throw DataError(fmt::format("{}: {}", file_, records[0].problem));
-    row = "{\"text\":";
-    append_json_string(records[0].text, row);
-    row += '}';
+    row = {records.at(0).row, "{\"text\":", records[0].problem};
+    append_json_string(records[0].text, row.json);
+    row.json += '}';
     return true;
   }
+  uint64_t bytes_read() const override { return reader_->bytes_read(); }
 
  private:
-  std::string file_;
   std::unique_ptr<TextReader> reader_;
 };
 
@@ -139,8 +151,11 @@ std::unique_ptr<JsonRowReader> open_json_row_reader(const fs::path& file) {
 
 void print_raw_rows(const fs::path& file, uint64_t limit, std::ostream& out) {
   const auto rows = open_json_row_reader(file);
-  std::string row;
-  for (uint64_t i = 0; i < limit && rows->next(row); ++i) out << row << '\n';
+  JsonRow row;
+  for (uint64_t i = 0; i < limit && rows->next(row); ++i) {
+    if (!row.problem.empty()) throw DataError(fmt::format("{}: row {}: {}", file.string(), row.row, row.problem));
+    out << row.json << '\n';
+  }
 }
 
 }  // namespace ingot::data

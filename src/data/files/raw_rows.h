@@ -8,19 +8,28 @@
 
 namespace ingot::data {
 
+/// One row of a data file, or the reason why it cannot be had.
+struct JsonRow {
+  uint64_t row = 0;     // 1-based line of a JSONL or CSV file; 1-based row of the others
+  std::string json;     // one sound value on one line
+  std::string problem;  // empty when sound
+};
+
 /// Rows of a data file as JSON objects, all columns, whatever they hold.
 class JsonRowReader {
  public:
   virtual ~JsonRowReader() = default;
-  /// Replaces `row` by the next row's JSON on one line; false at the end. Throws DataError naming the file.
-  virtual bool next(std::string& row) = 0;
+  /// Replaces `row` by the next row; false at the end. Throws DataError naming the file when the file itself is damaged.
+  virtual bool next(JsonRow& row) = 0;
+  /// Bytes of the (compressed) file consumed, for progress.
+  virtual uint64_t bytes_read() const = 0;
 };
 
-/// Opens any file that open_text_reader opens. Parquet and Arrow values are rendered as arrow_json.h says; a JSON value
-/// that is not sound is a DataError naming its row; CSV gives strings; a text file is one {"text": ...}.
+/// Opens any file that open_text_reader opens. Parquet and Arrow values are rendered as arrow_json.h says; CSV gives
+/// strings; a text file is one {"text": ...}.
 std::unique_ptr<JsonRowReader> open_json_row_reader(const std::filesystem::path& file);
 
-/// Writes the first `limit` rows, one a line.
+/// Writes the first `limit` rows, one a line. Throws DataError naming file and row of one that is not sound.
 void print_raw_rows(const std::filesystem::path& file, uint64_t limit, std::ostream& out);
 
 }  // namespace ingot::data

@@ -19,7 +19,7 @@ struct Batch {
   /// Attention never crosses from one segment to another: start of every segment as an index into the
   /// flattened [rows * seq_length], ascending, first 0; the end rows * seq_length is appended.
   std::vector<int64_t> segment_starts;
-  std::vector<uint64_t> sample_ids;  // global sample index of each row
+  std::vector<uint64_t> sample_ids;  // numbers of the rows, or of the samples that they are made of
   int64_t num_labels() const;        // labels that count
 };
 

@@ -153,6 +153,12 @@ std::vector<TokenId> IndexedDataset::sequence(uint64_t index) const {
   return state_->read(begin, state_->sequence_start(index + 1) - begin);
 }
 
+uint64_t IndexedDataset::sequence_length(uint64_t index) const {
+  if (index >= state_->num_sequences)
+    state_->fail(fmt::format("sequence {} asked for, it has {}", index, state_->num_sequences));
+  return load<uint32_t>(state_->lengths + 4 * index);
+}
+
 std::vector<TokenId> IndexedDataset::tokens(uint64_t begin, uint64_t length) const {
   begin = std::min(begin, state_->num_tokens);
   return state_->read(begin, std::min(length, state_->num_tokens - begin));

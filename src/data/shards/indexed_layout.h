@@ -19,5 +19,6 @@ inline constexpr int64_t kNarrowVocabulary = 65500;
 
 inline std::filesystem::path bin_path(std::filesystem::path prefix) { return prefix += ".bin"; }
 inline std::filesystem::path idx_path(std::filesystem::path prefix) { return prefix += ".idx"; }
+inline std::filesystem::path ledger_path(std::filesystem::path prefix) { return prefix += ".ledger.json"; }
 
 }  // namespace ingot::data

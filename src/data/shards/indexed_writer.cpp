@@ -5,68 +5,56 @@
 #include <limits>
 
 #include "core/error.h"
-#include "core/sha256.h"
+#include "data/shards/file_digest.h"
 #include "data/shards/indexed_layout.h"
 
 namespace ingot::data {
 namespace fs = std::filesystem;
-namespace {
-
-/// An atomic file with the sha256 of what is written.
-class HashedFile {
- public:
-  explicit HashedFile(const fs::path& file) : file_(file) {}
-  void write(const void* data, size_t size) {
-    file_.write(data, size);
-    hash_.add(data, size);
-  }
-  template <class Value>
-  void write_value(Value value) {
-    write(&value, sizeof(value));
-  }
-  FileDigest commit() {
-    file_.commit();
-    return {file_.size(), hash_.hex()};
-  }
-
- private:
-  AtomicFile file_;
-  Sha256 hash_;
-};
-
-}  // namespace
-
 struct IndexedDatasetWriter::State {
-  State(const fs::path& prefix_path, int64_t vocab)
-      : prefix(prefix_path), vocab_size(vocab), narrow(vocab < kNarrowVocabulary), bin(bin_path(prefix_path)),
-        idx(idx_path(prefix_path)) {}
+  State(const fs::path& prefix_path, StoredNumbers stored)
+      : prefix(prefix_path), numbers(stored), bin(bin_path(prefix_path)), idx(idx_path(prefix_path)) {}
 
   void write_index() {
-    const int64_t token_bytes = narrow ? sizeof(uint16_t) : sizeof(int32_t);
     idx.write(kIndexMagic.data(), kIndexMagic.size());
     idx.write_value(kIndexVersion);
-    idx.write_value(narrow ? kCodeU16 : kCodeI32);
+    idx.write_value(code());
     idx.write_value<uint64_t>(lengths.size());
     idx.write_value<uint64_t>(lengths.size() + 1);
     idx.write(lengths.data(), lengths.size() * sizeof(int32_t));
     int64_t offset = 0;
     for (const int32_t length : lengths) {
       idx.write_value(offset);
-      offset += length * token_bytes;
+      offset += length * width();
     }
     for (int64_t document = 0; document <= static_cast<int64_t>(lengths.size()); ++document) idx.write_value(document);
   }
 
+  uint8_t code() const {
+    if (numbers.type == StoredNumbers::Type::kU8) return kCodeU8;
+    return numbers.type == StoredNumbers::Type::kU16 ? kCodeU16 : kCodeI32;
+  }
+  int64_t width() const {
+    if (numbers.type == StoredNumbers::Type::kU8) return sizeof(uint8_t);
+    return numbers.type == StoredNumbers::Type::kU16 ? sizeof(uint16_t) : sizeof(int32_t);
+  }
+  template <class Stored>
+  void write_narrowed(std::span<const TokenId> tokens) {
+    const std::vector<Stored> narrowed(tokens.begin(), tokens.end());
+    bin.write(narrowed.data(), narrowed.size() * sizeof(Stored));
+  }
+
   fs::path prefix;
-  int64_t vocab_size;
-  bool narrow;  // u16 tokens
+  StoredNumbers numbers;
   HashedFile bin, idx;
   std::vector<int32_t> lengths;
-  std::vector<uint16_t> narrowed;
 };
 
-IndexedDatasetWriter::IndexedDatasetWriter(const fs::path& prefix, int64_t vocab_size)
-    : state_(std::make_unique<State>(prefix, vocab_size)) {}
+StoredNumbers StoredNumbers::ids(int64_t vocab_size) {
+  return {vocab_size < kNarrowVocabulary ? Type::kU16 : Type::kI32, 0, vocab_size - 1};
+}
+
+IndexedDatasetWriter::IndexedDatasetWriter(const fs::path& prefix, StoredNumbers numbers)
+    : state_(std::make_unique<State>(prefix, numbers)) {}
 IndexedDatasetWriter::~IndexedDatasetWriter() = default;
 
 void IndexedDatasetWriter::add_document(std::span<const TokenId> tokens) {
@@ -75,14 +63,13 @@ void IndexedDatasetWriter::add_document(std::span<const TokenId> tokens) {
     throw DataError(fmt::format("{}: a document of {} tokens, the format holds less than 2^31", state.prefix.string(),
                                 tokens.size()));
   for (const TokenId token : tokens)
-    if (token < 0 || token >= state.vocab_size)
-      throw DataError(
-          fmt::format("{}: token id {}, wanted 0 to {}", state.prefix.string(), token, state.vocab_size - 1));
-  if (state.narrow) {
-    state.narrowed.assign(tokens.begin(), tokens.end());
-    state.bin.write(state.narrowed.data(), state.narrowed.size() * sizeof(uint16_t));
-  } else {
-    state.bin.write(tokens.data(), tokens.size_bytes());
+    if (token < state.numbers.lowest || token > state.numbers.highest)
+      throw DataError(fmt::format("{}: token id {}, wanted {} to {}", state.prefix.string(), token, state.numbers.lowest,
+                                  state.numbers.highest));
+  switch (state.numbers.type) {
+    case StoredNumbers::Type::kU8: state.write_narrowed<uint8_t>(tokens); break;
+    case StoredNumbers::Type::kU16: state.write_narrowed<uint16_t>(tokens); break;
+    case StoredNumbers::Type::kI32: state.bin.write(tokens.data(), tokens.size_bytes()); break;
   }
   state.lengths.push_back(static_cast<int32_t>(tokens.size()));
 }

@@ -5,14 +5,9 @@
 
 #include <cerrno>
 #include <cstring>
-#include <span>
 
 #include "core/error.h"
 #include "core/log.h"
-#include "core/progress.h"
-#include "core/sha256.h"
-#include "core/stop.h"
-#include "data/shards/indexed_layout.h"
 
 namespace ingot::data {
 namespace fs = std::filesystem;
@@ -20,31 +15,6 @@ namespace {
 
 constexpr int kLedgerVersion = 1;
 constexpr size_t kFirstRows = 20;
-constexpr size_t kHashPiece = size_t{8} << 20;
-
-std::string sha256_of(const fs::path& file) {
-  const MappedFile mapped(file);
-  const std::span<const std::byte> bytes = mapped.bytes();
-  Progress progress("checking " + file.filename().string(), bytes.size(), "B");
-  Sha256 hash;
-  for (size_t at = 0; at < bytes.size(); at += kHashPiece) {
-    if (stop_requested()) throw Error(kExitTerminated, fmt::format("{}: stopped while checking it", file.string()));
-    const auto piece = bytes.subspan(at, std::min(kHashPiece, bytes.size() - at));
-    hash.add(piece.data(), piece.size());
-    mapped.release(at, piece.size());
-    progress.add(piece.size());
-  }
-  return hash.hex();
-}
-
-Json digest_json(const FileDigest& digest) { return {{"bytes", digest.bytes}, {"sha256", digest.sha256}}; }
-
-/// Sizes are compared first, because hashing a large file takes long.
-bool is_whole(const fs::path& file, const Json& digest) {
-  std::error_code error;
-  return fs::file_size(file, error) == digest.at("bytes").get<uint64_t>() && !error &&
-         sha256_of(file) == digest.at("sha256").get<std::string>();
-}
 
 PreprocessReport report_of(const fs::path& prefix, const Json& ledger) {
   PreprocessReport report;
@@ -97,8 +67,6 @@ std::map<std::string, uint64_t> Ledger::skipped_counts() const {
   for (const auto& [reason, entry] : skipped) counts[reason] = entry.records;
   return counts;
 }
-
-fs::path ledger_path(fs::path prefix) { return prefix += ".ledger.json"; }
 
 void write_ledger(const fs::path& prefix, const Ledger& ledger, const IndexedDatasetWriter::Digests& files) {
   Json skipped = Json::object();

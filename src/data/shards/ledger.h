@@ -10,6 +10,7 @@
 #include "core/json.h"
 #include "data/files/record_reader.h"
 #include "data/shards/indexed_dataset.h"
+#include "data/shards/indexed_layout.h"
 #include "data/shards/preprocess.h"
 
 namespace ingot::data {
@@ -46,9 +47,6 @@ struct Ledger {
   void skip(const std::string& reason, const std::filesystem::path& file, uint64_t row);
   std::map<std::string, uint64_t> skipped_counts() const;
 };
-
-/// PREFIX.ledger.json.
-std::filesystem::path ledger_path(std::filesystem::path prefix);
 
 /// Checks the sums and puts the ledger beside its files, which makes them finished work.
 void write_ledger(const std::filesystem::path& prefix, const Ledger& ledger,

@@ -12,7 +12,7 @@ class RowSource {
  public:
   virtual ~RowSource() = default;
   virtual uint64_t num_rows() const = 0;
-  /// The rows named, in that order; their numbers become sample_ids. Safe from many threads.
+  /// The rows named, in that order. Safe from many threads.
   virtual Batch batch(std::span<const uint64_t> rows) const = 0;
 };
 

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "core/json.h"
+#include "data/chat/chat_template.h"
+#include "data/sft/map_keys.h"
+#include "data/sft/render_sample.h"
+
+namespace ingot::data {
+
+struct SftPreprocessOptions {
+  std::vector<std::filesystem::path> inputs;  // files or folders, one data set
+  std::filesystem::path output_prefix;
+  std::string handler_name = "auto";
+  MapKeys map_keys;
+  SampleOptions sample;
+  uint64_t max_samples = 0;  // records read at most; 0: all
+  bool megatron_instruction_layout = false;
+  std::string tokenizer_identity, template_identity;  // part of what makes work "the same"
+  std::string model, chat_template;  // told in the ledger, so that inspect finds them: a folder, and a name or file
+  int num_workers = 0;       // 0 = all cores
+};
+
+/// What became of one data set; everything else stands in its ledger.
+struct SftReport {
+  std::filesystem::path prefix;
+  uint64_t records = 0, samples = 0, tokens = 0, labels = 0, cut_samples = 0, cut_tokens = 0;
+  std::map<std::string, uint64_t> skipped;  // reason to number of samples
+  std::string sha256;                       // over tokens and loss mask, in hexadecimal
+  bool reused = false;                      // an earlier identical run's output was found whole
+};
+
+/// Records to shards with a ledger (PREFIX.ledger.json) and the samples' origins (PREFIX.origins) beside them. A record
+/// that cannot be trained on is counted under its reason. Finished work with an equal key is recognised and not redone.
+/// Stops cleanly, leaving nothing, when core/stop.h asks. Throws DataError on a damaged file, when no sample is left,
+/// and with truncation error on a sample that is too long.
+SftReport preprocess_sft(const SftPreprocessOptions& options, const ChatTemplate& chat, const Tokenizer& tokenizer);
+
+}  // namespace ingot::data

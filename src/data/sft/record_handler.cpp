@@ -1,0 +1,131 @@
+#include "data/sft/record_handler.h"
+
+#include <fmt/format.h>
+#include <simdjson.h>
+
+#include <algorithm>
+#include <functional>
+#include <utility>
+
+#include "core/problems.h"
+#include "data/sft/formats.h"
+#include "data/sft/record_error.h"
+#include "data/sft/record_json.h"
+
+namespace ingot::data {
+namespace dom = simdjson::dom;
+namespace {
+
+constexpr const char* kUnknownFormat = "the format of the record is none that is known";
+constexpr size_t kKeysShown = 8;
+
+/// ModelArts' names and ours.
+const std::map<std::string, std::string> kNames{{"auto", "auto"},
+                                                {"alpaca", "alpaca"},
+                                                {"sharegpt", "sharegpt"},
+                                                {"openai", "openai"},
+                                                {"moss", "moss"},
+                                                {"moss_per_turn", "moss_per_turn"},
+                                                {"GeneralInstructionHandler", "alpaca"},
+                                                {"AlpacaStyleInstructionHandler", "alpaca"},
+                                                {"SharegptStyleInstructionHandler", "sharegpt"},
+                                                {"LlamaFactoryInstructionHandler", "auto"},
+                                                {"MOSSMultiTurnHandler", "moss"},
+                                                {"MOSSInstructionHandler", "moss_per_turn"}};
+const std::vector<std::string> kPretrainNames{"GeneralPretrainHandler"};
+
+std::string keys_of(dom::object record) {
+  std::vector<std::string> keys;
+  for (const auto [key, value] : record)
+    if (keys.size() < kKeysShown) keys.emplace_back(key.substr(0, 40));
+  return fmt::format("keys {}", fmt::join(keys, ", "));
+}
+
+/// The name of the format that the record's keys and first message tell.
+std::string recognise(dom::object record, const MapKeys& keys) {
+  if (keys.names_alpaca()) return "alpaca";
+  const auto conversations = find_member(record, keys.name("messages", "conversations"));
+  const auto list = conversations ? conversations : find_member(record, "messages");
+  if (list && list->is_array()) {
+    dom::array messages = array_of(*list, "");
+    const auto first = messages.begin();
+    const bool has_role = first != messages.end() && (*first).is_object() && find_member(object_of(*first, ""), "role");
+    return has_role && !keys.has("tags.role_tag") ? "openai" : "sharegpt";
+  }
+  if (const auto chat = find_member(record, "chat"); chat && chat->is_object()) return "moss";
+  if (find_member(record, "instruction") || find_member(record, "output")) return "alpaca";
+  throw RecordError(kUnknownFormat, keys_of(record));
+}
+
+/// One conversation for every answer of the user's questions: what came before it is not a label.
+std::vector<Conversation> one_per_turn(const Conversation& whole) {
+  std::vector<Conversation> items;
+  Conversation growing;
+  growing.tools = whole.tools;
+  for (const auto& message : whole.messages) {
+    growing.messages.push_back(message);
+    if (message.role != Role::kAssistant) continue;
+    items.push_back(growing);
+    growing.messages.back().is_label = false;
+  }
+  return items;
+}
+
+class FormatHandler : public RecordHandler {
+ public:
+  FormatHandler(std::string name, MapKeys keys) : name_(std::move(name)), keys_(std::move(keys)) {}
+  std::string_view name() const override { return name_; }
+
+  HandledRecord handle(std::string_view json) const override {
+    HandledRecord handled;
+    try {
+      dom::parser parser;
+      dom::element root;
+      if (parser.parse(json.data(), json.size()).get(root) != simdjson::SUCCESS) throw RecordError("not valid JSON");
+      const dom::object record = object_of(root, "record");
+      handled.handler = name_ == "auto" ? recognise(record, keys_) : name_;
+      const Conversation whole = read(record, handled.handler);
+      check_order(whole);
+      if (handled.handler == "moss_per_turn") handled.conversations = one_per_turn(whole);
+      else handled.conversations.push_back(whole);
+    } catch (const RecordError& error) {
+      handled.reason = error.what();
+      handled.detail = error.detail;
+    }
+    return handled;
+  }
+
+ private:
+  Conversation read(dom::object record, const std::string& format) const {
+    if (format == "alpaca") return read_alpaca(record, keys_);
+    if (format == "moss" || format == "moss_per_turn") return read_moss(record, keys_);
+    MessageNames names = format == "openai" ? MessageNames::openai(keys_) : MessageNames::sharegpt(keys_);
+    if (name_ == "auto" && !find_member(record, names.messages)) names.messages = format == "openai" ? "conversations" : "messages";
+    return read_messages(record, names);
+  }
+
+  std::string name_;
+  MapKeys keys_;
+};
+
+}  // namespace
+
+std::string plain_handler_name(const std::string& name) {
+  if (const auto found = kNames.find(name); found != kNames.end()) return found->second;
+  if (is_pretrain_handler(name)) throw ConfigError(fmt::format("handler_name: found {}, which is for stage pt", name));
+  std::vector<std::string> known = kPretrainNames;
+  for (const auto& [known_name, plain] : kNames) known.push_back(known_name);
+  const std::string near = nearest_word(name, known);
+  throw ConfigError(fmt::format("handler_name: found {}, wanted {}", name,
+                                near.empty() ? fmt::format("one of {}", fmt::join(known, ", ")) : "perhaps " + near));
+}
+
+bool is_pretrain_handler(const std::string& name) {
+  return std::find(kPretrainNames.begin(), kPretrainNames.end(), name) != kPretrainNames.end();
+}
+
+std::unique_ptr<RecordHandler> make_record_handler(const std::string& name, const MapKeys& keys) {
+  return std::make_unique<FormatHandler>(plain_handler_name(name), keys);
+}
+
+}  // namespace ingot::data

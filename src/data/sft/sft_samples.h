@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "data/shards/indexed_dataset.h"
+
+namespace ingot::data {
+
+/// Ids of one sample and which of them are labels.
+struct SftSample {
+  std::vector<TokenId> ids;
+  std::vector<uint8_t> loss_mask;  // [ids]  as RenderedChat has it
+};
+
+/// What the model has to say at each token, not shifted: the token itself, eos, or kIgnoredLabel. Throws DataError when
+/// eos is wanted and there is none.
+std::vector<TokenId> labels_of(std::span<const TokenId> ids, std::span<const uint8_t> loss_mask, std::optional<TokenId> eos_id);
+
+/// The samples of several preprocessed data sets, numbered through in their order. The shards are mapped, not held.
+class SftSamples {
+ public:
+  /// Throws DataError when tokens and loss masks do not fit each other.
+  explicit SftSamples(const std::vector<std::filesystem::path>& prefixes);
+  uint64_t num_samples() const { return starts_.back(); }
+  uint64_t num_sets() const { return sets_.size(); }
+  /// Number of the first sample of data set `set`; num_sets() gives the end.
+  uint64_t start_of(uint64_t set) const { return starts_.at(set); }
+  uint64_t set_of(uint64_t sample) const;
+  uint32_t length(uint64_t sample) const;  // tokens
+  SftSample read(uint64_t sample) const;
+
+ private:
+  struct Set {
+    explicit Set(const std::filesystem::path& prefix);
+    IndexedDataset tokens, loss_mask;
+  };
+  std::deque<Set> sets_;
+  std::vector<uint64_t> starts_{0};
+};
+
+}  // namespace ingot::data

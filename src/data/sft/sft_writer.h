@@ -1,0 +1,52 @@
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "data/sft/render_sample.h"
+#include "data/sft/sft_ledger.h"
+
+namespace ingot::data {
+
+/// One sample of a record, kept or left out.
+struct OriginatedSample {
+  SampleOrigin origin;
+  Sample sample;
+};
+
+/// What a worker made of some records, in their order.
+struct RenderedBatch {
+  uint64_t bytes_read = 0, records = 0, further_samples = 0;
+  std::map<std::string, uint64_t> handlers;
+  std::vector<OriginatedSample> samples;
+};
+
+/// Takes rendered batches in order into shards, origins and ledger. Nothing appears before finish().
+class SftWriter {
+ public:
+  SftWriter(const std::filesystem::path& prefix, SftLedger ledger, const Tokenizer& tokenizer, bool megatron_instruction_layout);
+  void add(const RenderedBatch& batch);
+  /// Throws DataError when no sample was kept.
+  void finish();
+
+ private:
+  void keep(const OriginatedSample& sample);
+  void keep_instruction(const Sample& sample);
+  std::string nothing_kept() const;
+
+  std::filesystem::path prefix_;
+  SftLedger ledger_;
+  IndexedDatasetWriter tokens_, loss_mask_;
+  HashedFile origins_;
+  std::optional<TokenId> eos_id_;
+  struct Instruction {
+    IndexedDatasetWriter input_ids, attention_mask, labels;
+  };
+  std::unique_ptr<Instruction> instruction_;
+};
+
+}  // namespace ingot::data

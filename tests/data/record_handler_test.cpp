@@ -1,0 +1,126 @@
+#include "data/sft/record_handler.h"
+
+#include <gtest/gtest.h>
+
+#include "core/error.h"
+#include "test_files.h"
+
+namespace ingot::data {
+namespace {
+
+using Messages = std::vector<Message>;
+constexpr Role kUser = Role::kUser, kAssistant = Role::kAssistant, kSystem = Role::kSystem;
+
+HandledRecord handled(const std::string& json, const std::string& handler = "auto", const MapKeys& keys = {}) {
+  return make_record_handler(handler, keys)->handle(json);
+}
+
+/// The messages of the one conversation that the record must give.
+Messages messages_of(const std::string& json, const std::string& handler = "auto", const MapKeys& keys = {}) {
+  const auto record = handled(json, handler, keys);
+  EXPECT_EQ(record.reason, "") << json;
+  return record.conversations.size() == 1 ? record.conversations[0].messages : Messages{};
+}
+
+TEST(RecordHandler, ReadsAlpacaWithSystemAndHistory) {
+  EXPECT_EQ(messages_of(R"({"instruction": "Add", "input": "1 1", "output": "2"})"),
+            (Messages{{kUser, "Add\n1 1"}, {kAssistant, "2"}}));
+  EXPECT_EQ(messages_of(R"({"instruction": "q", "input": "", "output": "a", "system": "s", "history": [["x", "y"]]})"),
+            (Messages{{kSystem, "s"}, {kUser, "x"}, {kAssistant, "y"}, {kUser, "q"}, {kAssistant, "a"}}));
+  EXPECT_EQ(messages_of(R"({"instruction": "q", "input": null, "output": "a"})", "GeneralInstructionHandler"),
+            (Messages{{kUser, "q"}, {kAssistant, "a"}}));
+}
+
+TEST(RecordHandler, ReadsShareGptWithToolsAndCalls) {
+  const std::string json = R"({"conversations": [{"from": "system", "value": "s"}, {"from": "human", "value": "q"},
+    {"from": "function_call", "value": "{}"}, {"from": "observation", "value": "o"}, {"from": "gpt", "value": "a"}],
+    "tools": [{"name": "f"}]})";
+  const auto record = handled(json);
+  ASSERT_EQ(record.conversations.size(), 1u) << record.reason;
+  EXPECT_EQ(record.handler, "sharegpt");
+  EXPECT_EQ(record.conversations[0].tools, R"([{"name":"f"}])");
+  EXPECT_EQ(record.conversations[0].messages, (Messages{{kSystem, "s"}, {kUser, "q"}, {Role::kFunctionCall, "{}"},
+                                                        {Role::kObservation, "o"}, {kAssistant, "a"}}));
+}
+
+TEST(RecordHandler, ReadsOpenAiMessagesPartsCallsAndWeights) {
+  const std::string json = R"({"messages": [{"role": "user", "content": [{"type": "text", "text": "q"}]},
+    {"role": "assistant", "content": null, "tool_calls": [{"function": {"name": "f", "arguments": "{\"x\": 1}"}}]},
+    {"role": "tool", "content": "o"}, {"role": "assistant", "content": "a", "weight": 0}]})";
+  EXPECT_EQ(handled(json).handler, "openai");
+  EXPECT_EQ(messages_of(json), (Messages{{kUser, "q"}, {Role::kFunctionCall, R"({"name": "f", "arguments": {"x":1}})"},
+                                         {Role::kObservation, "o"}, {kAssistant, "a", false}}));
+}
+
+TEST(RecordHandler, RecognisesTheOtherNameOfTheList) {
+  const Messages wanted{{kUser, "q"}, {kAssistant, "a"}};
+  EXPECT_EQ(messages_of(R"({"conversations": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]})"), wanted);
+  EXPECT_EQ(messages_of(R"({"messages": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]})"), wanted);
+}
+
+const std::string kMoss = R"({"meta_instruction": "You are MOSS", "chat": {
+  "turn_1": {"Human": "<|Human|>: q1<eoh>\n", "Commands": "<|Commands|>: None<eoc>\n", "MOSS": "<|MOSS|>: a1<eom>\n"},
+  "turn_2": {"Human": "<|Human|>: q2<eoh>\n", "MOSS": "<|MOSS|>: a2<eom>\n"}, "turn_3": {}}})";
+
+TEST(RecordHandler, ReadsMossAsOneConversation) {
+  for (const char* name : {"auto", "moss", "MOSSMultiTurnHandler"})
+    EXPECT_EQ(messages_of(kMoss, name), (Messages{{kUser, "q1"}, {kAssistant, "a1"}, {kUser, "q2"}, {kAssistant, "a2"}}));
+  EXPECT_EQ(messages_of(kMoss, "moss", MapKeys(MapKeys::Names{{"system", "meta_instruction"}})).at(0), (Message{kSystem, "You are MOSS"}));
+}
+
+TEST(RecordHandler, ReadsMossAsOneItemATurnWithTheLastAnswerLabelled) {
+  const auto record = handled(kMoss, "MOSSInstructionHandler");
+  ASSERT_EQ(record.conversations.size(), 2u) << record.reason;
+  EXPECT_EQ(record.conversations[0].messages, (Messages{{kUser, "q1"}, {kAssistant, "a1"}}));
+  EXPECT_EQ(record.conversations[1].messages,
+            (Messages{{kUser, "q1"}, {kAssistant, "a1", false}, {kUser, "q2"}, {kAssistant, "a2"}}));
+}
+
+TEST(RecordHandler, TakesOtherColumnsAndTags) {
+  EXPECT_EQ(messages_of(R"({"q": "x", "r": "y"})", "auto", MapKeys(MapKeys::Names{{"prompt", "q"}, {"response", "r"}})),
+            (Messages{{kUser, "x"}, {kAssistant, "y"}}));
+  const MapKeys tags(MapKeys::Names{{"messages", "dialog"}, {"tags.role_tag", "who"}, {"tags.content_tag", "says"},
+                      {"tags.user_tag", "me"}, {"tags.assistant_tag", "you"}});
+  EXPECT_EQ(messages_of(R"({"dialog": [{"who": "me", "says": "x"}, {"who": "you", "says": "y"}]})", "auto", tags),
+            (Messages{{kUser, "x"}, {kAssistant, "y"}}));
+}
+
+TEST(RecordHandler, GivesTheReasonOfWhatCannotBeTrainedOn) {
+  const std::vector<std::pair<std::string, std::string>> cases{
+      {R"([1])", "record is a list, not an object"},
+      {R"({"a": 1})", "the format of the record is none that is known"},
+      {R"({"instruction": "q", "output": 3})", "output is a number, not text"},
+      {R"({"instruction": "q"})", "no output"},
+      {R"({"instruction": " ", "output": "a"})", "a question is empty"},
+      {R"({"instruction": "q", "output": ""})", "an answer is empty"},
+      {R"({"instruction": "q", "output": "a", "history": [["x"]]})", "an entry of history is not a pair of question and answer"},
+      {R"({"conversations": []})", "no message"},
+      {R"({"conversations": [{"from": "robot", "value": "q"}]})", "a message's from is none that is known"},
+      {R"({"conversations": [{"from": "human", "value": "q"}, {"from": "human", "value": "q"}]})",
+       "two messages of user or tool in a row"},
+      {R"({"conversations": [{"from": "human", "value": "q"}]})", "the last message has no answer"},
+      {R"({"conversations": [{"from": "gpt", "value": "a"}]})", "an answer without a question before it"},
+      {R"({"conversations": [{"from": "human", "value": "q"}, {"from": "system", "value": "s"}]})",
+       "a system message that is not the first"},
+      {R"({"chat": {"turn_1": {"Human": "q"}}})", "no MOSS"},
+      {R"({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]})", "a part of content is not text"},
+      {"{\"instruction\": \"\\udc00\", \"output\": \"a\"}", "not valid JSON"},
+      {"{", "not valid JSON"}};
+  for (const auto& [json, reason] : cases) EXPECT_EQ(handled(json).reason, reason) << json;
+  EXPECT_EQ(handled(R"({"conversations": [{"from": "robot", "value": "q"}]})").detail, "\"robot\"");
+}
+
+TEST(RecordHandler, RefusesAnUnknownNameWithTheNearest) {
+  const auto message = error_of<ConfigError>([] { make_record_handler("MOSSMultiTurnHandlr", {}); });
+  EXPECT_EQ(message, "handler_name: found MOSSMultiTurnHandlr, wanted perhaps MOSSMultiTurnHandler");
+  EXPECT_NE(error_of<ConfigError>([] { make_record_handler("GeneralPretrainHandler", {}); }).find("stage pt"), std::string::npos);
+}
+
+TEST(MapKeys, RefusesWhatIsNoKey) {
+  EXPECT_EQ(error_of<ConfigError>([] { MapKeys(MapKeys::Names{{"promt", "x"}}); }), "map_keys: unknown key promt, did you mean prompt?");
+  EXPECT_THROW(MapKeys(MapKeys::Names{{"prompt", ""}}), ConfigError);
+  EXPECT_THROW(MapKeys(MapKeys::Names{{"prompt", "a"}, {"messages", "b"}}), ConfigError);
+}
+
+}  // namespace
+}  // namespace ingot::data

@@ -1,0 +1,81 @@
+#include "data/sft/render_sample.h"
+
+#include <gtest/gtest.h>
+
+#include "line_chat.h"
+
+namespace ingot::data {
+namespace {
+
+const Conversation kTwoTurns{{{Role::kSystem, "s"}, {Role::kUser, "q1"}, {Role::kAssistant, "a1"}, {Role::kUser, "question"},
+                              {Role::kAssistant, "a2"}}, ""};  // "<S:s\nU:q1\nA:a1\nU:question\nA:a2\n>", 32 tokens
+
+Sample rendered(int64_t cutoff_len, Truncation truncation, const Conversation& conversation = kTwoTurns) {
+  return render_sample(conversation, LineChat(), ByteTokenizer(), {.cutoff_len = cutoff_len, .truncation = truncation});
+}
+
+std::string text_of(const Sample& sample) { return {sample.ids.begin(), sample.ids.end()}; }
+
+std::string labels_of(const Sample& sample) {
+  std::string labels;
+  for (size_t i = 0; i < sample.ids.size(); ++i)
+    if (sample.loss_mask[i]) labels += static_cast<char>(sample.ids[i]);
+  return labels;
+}
+
+TEST(RenderSample, KeepsWhatFits) {
+  for (const auto& name : truncation_names()) {
+    const Sample sample = rendered(32, truncation_of(name));
+    EXPECT_EQ(text_of(sample), "<S:s\nU:q1\nA:a1\nU:question\nA:a2\n>");
+    EXPECT_EQ(labels_of(sample), "a1\na2\n");
+    EXPECT_EQ(sample.cut(), 0u);
+  }
+}
+
+TEST(RenderSample, CutsTheEnd) {
+  const Sample sample = rendered(28, Truncation::kCutResponse);
+  EXPECT_EQ(text_of(sample), "<S:s\nU:q1\nA:a1\nU:question\nA:");
+  EXPECT_EQ(sample.cut(), 4u);
+  EXPECT_EQ(rendered(12, Truncation::kCutResponse).reason, "no label is left within cutoff_len");
+}
+
+TEST(RenderSample, LeavesTheOldestTurnsOut) {
+  const Sample sample = rendered(25, Truncation::kCutPrompt);
+  EXPECT_EQ(text_of(sample), "<S:s\nU:question\nA:a2\n>");
+  EXPECT_EQ(labels_of(sample), "a2\n");
+  EXPECT_EQ(sample.cut(), 10u);
+}
+
+TEST(RenderSample, CutsTheLastQuestionBetweenCharacters) {
+  EXPECT_EQ(text_of(rendered(20, Truncation::kCutPrompt)), "<S:s\nU:questi\nA:a2\n>");
+  const Conversation chinese{{{Role::kUser, "\xE4\xBD\xA0\xE5\xA5\xBD\xE5\x90\x97"}, {Role::kAssistant, "a"}}, ""};
+  EXPECT_EQ(text_of(rendered(16, Truncation::kCutPrompt, chinese)), "<U:\xE4\xBD\xA0\xE5\xA5\xBD\nA:a\n>");
+  EXPECT_EQ(rendered(9, Truncation::kCutPrompt, chinese).reason, "longer than cutoff_len without its question");
+}
+
+TEST(RenderSample, SkipsOrEndsTheRunOnRequest) {
+  const Sample skipped = rendered(31, Truncation::kSkip);
+  EXPECT_EQ(skipped.reason, "longer than cutoff_len");
+  EXPECT_EQ(skipped.detail, "32 tokens");
+  EXPECT_EQ(skipped.rendered, 32u);
+  EXPECT_NE(error_of<DataError>([] { rendered(31, Truncation::kError); }).find("32 tokens, wanted at most cutoff_len = 31"),
+            std::string::npos);
+}
+
+TEST(RenderSample, ChoosesWhatIsALabel) {
+  const auto labels = [](SampleOptions options) {
+    return labels_of(render_sample(kTwoTurns, LineChat(), ByteTokenizer(), options));
+  };
+  EXPECT_EQ(labels({.mask_history = true}), "a2\n");
+  EXPECT_EQ(labels({.train_on_prompt = true}), "<S:s\nU:q1\nA:a1\nU:question\nA:a2\n>");
+}
+
+TEST(RenderSample, GivesTheReasonOfTheTemplateAndOfNoLabel) {
+  Conversation tools = kTwoTurns, silent{{{Role::kUser, "q"}, {Role::kAssistant, "a", false}}, ""};
+  tools.tools = "[1]";
+  EXPECT_EQ(rendered(50, Truncation::kSkip, tools).reason, "template lines: tools cannot be told");
+  EXPECT_EQ(rendered(50, Truncation::kSkip, silent).reason, "not one token is a label");
+}
+
+}  // namespace
+}  // namespace ingot::data
