@@ -12,6 +12,7 @@
 #include "workflows/export_lora.h"
 #include "workflows/model_files.h"
 #include "workflows/run_folder.h"
+#include "workflows/source_weights.h"
 
 namespace ingot::workflows {
 namespace fs = std::filesystem;
@@ -35,29 +36,18 @@ std::vector<NamedTensor> exported_parameters(const checkpoint::LoadedCheckpoint&
   return exported;
 }
 
-/// Reopens what was written and compares it, element by element, with what was to be written.
-void check_export(const fs::path& folder, const std::vector<NamedTensor>& wanted, DType dtype) {
-  const checkpoint::HfWeights written(folder);
-  if (written.tensors().size() != wanted.size())
-    throw DataError(fmt::format("{}: holds {} tensors, wanted {}", folder.string(), written.tensors().size(), wanted.size()));
-  for (const auto& tensor : wanted)
-    if (!written.load(tensor.name).equal(tensor.value.to(checkpoint::to_scalar_type(dtype))))
-      throw DataError(fmt::format("{}: {} differs from the checkpoint", folder.string(), tensor.name));
-}
-
 void export_parameters(const RunFolder& run, const checkpoint::LoadedCheckpoint& loaded, const ExportRequest& request) {
   const fs::path folder = model_target(request.to.empty() ? run.model() : request.to);
-  const auto config = model::DecoderConfig::from_folder(run.source());
-  const DType dtype = dtype_named(request.dtype).value_or(config.dtype);
-  const auto parameters = exported_parameters(loaded, config);
+  const auto dtype = dtype_named(request.dtype);
   checkpoint::StagingFolder staging(folder.parent_path(), folder.filename().string());
   copy_companion_files(run.source(), staging.path());
-  checkpoint::write_hf_weights(staging.path(), parameters, dtype);
-  write_dtype(staging.path(), dtype);
-  check_export(staging.path(), parameters, dtype);
+  write_as_they_came(staging.path(), run.source(),
+                     exported_parameters(loaded, model::DecoderConfig::from_folder(run.source())), dtype);
+  if (dtype) write_dtype(staging.path(), *dtype);
   check_companion_files(run.source(), staging.path());
   staging.publish(folder);
-  log_info(fmt::format("exported step {} to {} in {}, reopened and compared", loaded.info.step, folder.string(), config_name(dtype)));
+  log_info(fmt::format("exported step {} to {}{}, reopened and compared", loaded.info.step, folder.string(),
+                       dtype ? fmt::format(" in {}", config_name(*dtype)) : ""));
 }
 
 }  // namespace

@@ -14,11 +14,6 @@
 namespace ingot::workflows {
 namespace {
 
-/// Tensors of old Hugging Face files that are computed here, not loaded.
-bool is_derived(const std::string& name, const model::DecoderConfig& config) {
-  return name.ends_with(".rotary_emb.inv_freq") || name.ends_with(".rotary_pos_emb.inv_freq") || (config.tie_word_embeddings && name == "lm_head.weight");
-}
-
 void fill(model::Parameter& parameter, const checkpoint::HfWeights& weights, const std::string& source) {
   const at::Tensor loaded = weights.load(parameter.name);
   if (loaded.sizes() != at::IntArrayRef(parameter.shape))
@@ -42,6 +37,11 @@ void check_names(const model::CausalLm& model, const checkpoint::HfWeights& weig
 }
 
 }  // namespace
+
+bool is_derived(const std::string& name, const model::DecoderConfig& config) {
+  return name.ends_with(".rotary_emb.inv_freq") || name.ends_with(".rotary_pos_emb.inv_freq") ||
+         (config.tie_word_embeddings && name == "lm_head.weight");
+}
 
 at::ScalarType compute_type(const std::string& precision, const std::string& field) {
   if (precision == "bf16") return at::kBFloat16;

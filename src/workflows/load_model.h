@@ -19,6 +19,9 @@ at::ScalarType compute_type(const std::string& precision, const std::string& fie
 /// place for are named in a warning.
 std::unique_ptr<model::CausalLm> load_model(const std::filesystem::path& folder, at::ScalarType type);
 
+/// True for tensors of Hugging Face files that are computed here, not loaded: rope's frequencies and a tied head.
+bool is_derived(const std::string& name, const model::DecoderConfig& config);
+
 /// Warns when positions up to `length` are evaluated by a model whose own code would change its attention there (Qwen's
 /// first version: dynamic NTK and logn beyond the trained length).
 void warn_beyond_plain_length(const model::DecoderConfig& config, int64_t length);

@@ -15,6 +15,7 @@
 #include "workflows/model_files.h"
 #include "workflows/run_folder.h"
 #include "workflows/sample_prompts.h"
+#include "workflows/source_weights.h"
 #include "workflows/sources.h"
 
 namespace ingot::workflows {
@@ -100,7 +101,10 @@ void open_run(const TrainConfig& config, const RunFolder& run) {
     fs::remove_all(run.source());
     fs::remove(run.path / "metrics.jsonl");
   }
-  if (!fs::exists(run.source() / "config.json")) copy_companion_files(config.model_name_or_path, run.source());
+  if (!fs::exists(run.source() / "config.json")) {
+    if (!config.train_from_scratch) keep_weight_layout(config.model_name_or_path, run.source());
+    copy_companion_files(config.model_name_or_path, run.source());
+  }
   if (tokenizer_identity(run.source()) != tokenizer_identity(config.model_name_or_path))
     throw ConfigError(fmt::format("output_dir: {} belongs to a run with another tokenizer; set overwrite_output_dir: true to "
                                   "throw that run away", run.path.string()));

@@ -3,7 +3,8 @@
 // The request holds "input_ids" [[...]], "labels" [[...]] (already shifted, -100 where none counts), and, when wanted,
 // "dtype" (float32), "recompute" (none, selective, full), "positions" [[...]] and "segment_starts" [...].
 // The answer, OUT_FOLDER/model.safetensors in float32, holds "logits", "loss" (the sum) and "grad.NAME" for every
-// parameter.
+// parameter. A request of {"count": true} alone: OUT_FOLDER/count.json holds the number of the parameters that
+// FOLDER/config.json describes; no weights are read.
 
 #include <ATen/ATen.h>
 
@@ -61,14 +62,20 @@ std::vector<checkpoint::NamedTensor> answer(const model::CausalLm& model, const 
   return tensors;
 }
 
+void count(const std::filesystem::path& folder, const std::filesystem::path& out) {
+  const auto model = model::build_model(model::DecoderConfig::from_folder(folder), at::kBFloat16, "meta");
+  write_file(out / "count.json", Json(model->parameters.num_elements()).dump());
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   if (argc != 4) return kExitConfig;
   try {
     const auto request = read_json(argv[2]);
-    const auto model = load(argv[1], request);
     make_folder(argv[3]);
+    if (request.contains("count")) return count(argv[1], argv[3]), kExitOk;
+    const auto model = load(argv[1], request);
     checkpoint::write_hf_weights(argv[3], answer(*model, request), DType::kF32);
   } catch (const Error& error) {
     std::cerr << error.what() << "\n";

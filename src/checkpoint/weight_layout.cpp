@@ -1,0 +1,130 @@
+#include "checkpoint/weight_layout.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <set>
+#include <stdexcept>
+
+#include "checkpoint/hf_index.h"
+#include "checkpoint/safetensors.h"
+#include "core/error.h"
+#include "core/file.h"
+#include "core/printable.h"
+#include "core/progress.h"
+
+namespace ingot::checkpoint {
+namespace fs = std::filesystem;
+namespace {
+
+/// Names of the folder's files, by HfWeights' rule; none when there are no safetensors.
+std::set<std::string> weight_files(const fs::path& folder) {
+  if (fs::exists(folder / kHfWeightsFile)) return {kHfWeightsFile};
+  std::set<std::string> names;
+  if (fs::exists(folder / kHfIndexFile))
+    for (const auto& [tensor, shard] : read_weight_map(folder / kHfIndexFile)) names.insert(shard);
+  return names;
+}
+
+WeightLayout::File file_from_json(const std::string& name, const Json& json, const std::string& source) {
+  const auto refuse = [&](const std::string& what) {
+    throw DataError(fmt::format("{}: {}: {}", source, in_quotes(name), what));
+  };
+  if (name.empty() || fs::path(name).filename() != name) refuse("found a path, wanted a file name");
+  if (!json.is_object() || !json.contains("metadata") || !json.contains("tensors")) refuse("wanted metadata and tensors");
+  WeightLayout::File file{name, {}, {}};
+  for (const auto& [key, value] : json["metadata"].items())
+    value.is_string() ? void(file.metadata[key] = value.get<std::string>()) : refuse("metadata is no text");
+  for (const auto& [tensor, value] : json["tensors"].items()) {
+    const auto dtype = value.is_string() ? dtype_from_safetensors(value.get<std::string>()) : std::nullopt;
+    if (!dtype) refuse(fmt::format("{} has no dtype", in_quotes(tensor)));
+    file.tensors.emplace(tensor, *dtype);
+  }
+  return file;
+}
+
+TensorSource source_of(const NamedTensor& tensor, DType dtype, Progress& progress) {
+  const auto produce = [&value = tensor.value, dtype, &progress](const ByteSink& sink) {
+    const auto plain = value.detach().to(at::kCPU, to_scalar_type(dtype)).contiguous();
+    sink({static_cast<const char*>(plain.const_data_ptr()), plain.nbytes()});
+    progress.add(plain.nbytes());
+  };
+  return {tensor.name, dtype, tensor.value.sizes().vec(), produce};
+}
+
+bool is_float(DType dtype) { return at::isFloatingType(to_scalar_type(dtype)); }
+
+}  // namespace
+
+std::optional<WeightLayout> WeightLayout::of_folder(const fs::path& folder) {
+  WeightLayout layout;
+  for (const auto& name : weight_files(folder)) {
+    const SafetensorsFile file(path_inside(folder, name, folder));
+    layout.files.push_back({name, file.metadata(), {}});
+    for (const auto& tensor : file.tensors()) layout.files.back().tensors.emplace(tensor.name, tensor.dtype);
+  }
+  return layout.files.empty() ? std::nullopt : std::optional(std::move(layout));
+}
+
+WeightLayout WeightLayout::from_json(const Json& json, const std::string& source) {
+  if (!json.is_object()) throw DataError(source + ": found no object of files");
+  WeightLayout layout;
+  for (const auto& [name, file] : json.items()) layout.files.push_back(file_from_json(name, file, source));
+  return layout;
+}
+
+Json WeightLayout::to_json() const {
+  Json json = Json::object();
+  for (const auto& file : files) {
+    Json tensors = Json::object();
+    for (const auto& [name, dtype] : file.tensors) tensors[name] = safetensors_name(dtype);
+    json[file.name] = {{"metadata", file.metadata}, {"tensors", std::move(tensors)}};
+  }
+  return json;
+}
+
+std::vector<std::string> WeightLayout::tensor_names() const {
+  std::vector<std::string> names;
+  for (const auto& file : files)
+    for (const auto& [name, dtype] : file.tensors) names.push_back(name);
+  return names;
+}
+
+void copy_tensors(const fs::path& folder, const std::vector<std::string>& names, const fs::path& file) {
+  const HfWeights weights(folder);
+  std::vector<TensorSource> sources;
+  for (const auto& name : names) {
+    const at::Tensor value = weights.load(name);
+    const auto produce = [value](const ByteSink& sink) {
+      sink({static_cast<const char*>(value.const_data_ptr()), value.nbytes()});
+    };
+    sources.push_back({name, to_dtype(value.scalar_type()), value.sizes().vec(), produce});
+  }
+  write_safetensors(file, std::move(sources), {});
+}
+
+void write_hf_weights(const fs::path& folder, const std::vector<NamedTensor>& tensors, const WeightLayout& layout,
+                      std::optional<DType> dtype) {
+  make_folder(folder);
+  std::map<std::string, const NamedTensor*> by_name;
+  for (const auto& tensor : tensors) by_name.emplace(tensor.name, &tensor);
+  WeightMap weight_map;
+  WeightTotals totals;
+  Progress progress("writing weights", 0, "B");
+  for (const auto& file : layout.files) {
+    std::vector<TensorSource> sources;
+    for (const auto& [name, stated] : file.tensors) {
+      const auto found = by_name.find(name);
+      if (found == by_name.end()) throw std::logic_error("no value for tensor " + name + " of the layout");
+      sources.push_back(source_of(*found->second, dtype && is_float(stated) ? *dtype : stated, progress));
+      weight_map.emplace(name, file.name);
+      totals.parameters += static_cast<uint64_t>(found->second->value.numel());
+      totals.bytes += static_cast<uint64_t>(found->second->value.numel() * size_of(sources.back().dtype));
+    }
+    write_safetensors(folder / file.name, std::move(sources), file.metadata);
+  }
+  const bool whole = layout.files.size() == 1 && layout.files[0].name == kHfWeightsFile;
+  if (!whole) write_file(folder / kHfIndexFile, format_index(weight_map, totals));
+}
+
+}  // namespace ingot::checkpoint

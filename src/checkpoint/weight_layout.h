@@ -1,0 +1,42 @@
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "checkpoint/hf_folder.h"
+#include "core/dtype.h"
+#include "core/json.h"
+
+namespace ingot::checkpoint {
+
+/// How weights lie in the safetensors files of a Hugging Face folder, so that they can be written back as they came.
+struct WeightLayout {
+  struct File {
+    std::string name;
+    std::map<std::string, std::string> metadata;
+    std::map<std::string, DType> tensors;  // by name
+  };
+  std::vector<File> files;
+
+  /// Of a folder; nothing when its weights are no safetensors. Throws DataError as HfWeights does.
+  static std::optional<WeightLayout> of_folder(const std::filesystem::path& folder);
+  /// Reads what to_json made. Throws DataError naming `source`.
+  static WeightLayout from_json(const Json& json, const std::string& source);
+  Json to_json() const;
+  /// Names of all tensors, file by file.
+  std::vector<std::string> tensor_names() const;
+};
+
+/// Copies tensors of a folder, bit for bit, into one safetensors file.
+void copy_tensors(const std::filesystem::path& folder, const std::vector<std::string>& names,
+                  const std::filesystem::path& file);
+
+/// Writes every tensor of the layout into its file in the dtype that it came in, or floats in `dtype` when given; an
+/// index where the layout has several files or one with a shard's name. `tensors` holds all that the layout names.
+void write_hf_weights(const std::filesystem::path& folder, const std::vector<NamedTensor>& tensors,
+                      const WeightLayout& layout, std::optional<DType> dtype);
+
+}  // namespace ingot::checkpoint
