@@ -1,9 +1,10 @@
 // Answers a JSON request about a Hugging Face folder with a safetensors file, for comparison with transformers:
 //   model_probe FOLDER REQUEST.json OUT_FOLDER
 // The request holds "input_ids" [[...]], "labels" [[...]] (already shifted, -100 where none counts), and, when wanted,
-// "dtype" (float32), "recompute" (none, selective, full), "positions" [[...]] and "segment_starts" [...].
+// "dtype" (float32), "recompute" (none, selective, full), "positions" [[...]], "segment_starts" [...] and
+// "adapter" (a LoRA folder to add).
 // The answer, OUT_FOLDER/model.safetensors in float32, holds "logits", "loss" (the sum) and "grad.NAME" for every
-// parameter. A request of {"count": true} alone: OUT_FOLDER/count.json holds the number of the parameters that
+// trainable parameter. A request of {"count": true} alone: OUT_FOLDER/count.json holds the number of the parameters that
 // FOLDER/config.json describes; no weights are read.
 
 #include <ATen/ATen.h>
@@ -15,6 +16,7 @@
 #include "core/file.h"
 #include "core/json.h"
 #include "model/causal_lm.h"
+#include "workflows/lora.h"
 
 namespace {
 
@@ -47,6 +49,10 @@ std::unique_ptr<model::CausalLm> load(const std::filesystem::path& folder, const
   const checkpoint::HfWeights weights(folder);
   const at::NoGradGuard no_grad;
   for (const auto& parameter : model->parameters.parameters) parameter->value.copy_(weights.load(parameter->name));
+  if (request.contains("adapter")) {
+    const std::string adapter = request["adapter"];
+    workflows::attach_adapter(*model, checkpoint::read_adapter(adapter), adapter);
+  }
   model->recompute = recompute_of(request.value("recompute", "none"));
   return model;
 }
@@ -58,7 +64,7 @@ std::vector<checkpoint::NamedTensor> answer(const model::CausalLm& model, const 
   const at::NoGradGuard no_grad;
   std::vector<checkpoint::NamedTensor> tensors{{"logits", model.logits(input)}, {"loss", loss.detach().view({1})}};
   for (const auto& parameter : model.parameters.parameters)
-    tensors.push_back({"grad." + parameter->name, parameter->value.grad()});
+    if (parameter->trainable) tensors.push_back({"grad." + parameter->name, parameter->value.grad()});
   return tensors;
 }
 
