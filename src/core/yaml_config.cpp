@@ -121,7 +121,21 @@ void YamlConfig::wrong_type(const std::string& key, const Entry& entry, const st
 }
 
 void YamlConfig::note(const std::string& key, const Json& value) {
-  in_effect_ += fmt::format("{}: {}\n", key, value.dump(-1, ' ', false, Json::error_handler_t::replace));
+  in_effect_.emplace_back(key, value);
+}
+
+std::string YamlConfig::in_effect() const {
+  std::string text;
+  for (const auto& [key, value] : in_effect_)
+    text += fmt::format("{}: {}\n", key, value.dump(-1, ' ', false, Json::error_handler_t::replace));
+  return text;
+}
+
+void YamlConfig::refuse(const std::vector<std::string>& keys, const std::string& why) {
+  for (const auto& key : keys) {
+    if (contains(key)) problems_.add(fmt::format("{}: {}", key, why));
+    std::erase_if(in_effect_, [&](const auto& line) { return line.first == key; });
+  }
 }
 
 void YamlConfig::read(const std::string& key, std::string& value) {

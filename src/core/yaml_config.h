@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/json.h"
@@ -39,7 +40,10 @@ class YamlConfig {
   const std::string& source() const { return source_; }
   Problems& problems() { return problems_; }
   /// Every key read so far with the value in effect, a line each: YAML that says the same as the file and its overrides.
-  const std::string& in_effect() const { return in_effect_; }
+  std::string in_effect() const;
+  /// For keys that have no place beside others, read before: reports each that is given, with `why`, and keeps all of them
+  /// out of in_effect().
+  void refuse(const std::vector<std::string>& keys, const std::string& why);
   /// Throws ConfigError listing all problems found so far, unknown keys among them.
   void finish();
 
@@ -57,9 +61,10 @@ class YamlConfig {
   void wrong_type(const std::string& key, const Entry& entry, const std::string& wanted);
   void note(const std::string& key, const Json& value);
 
-  std::string source_, in_effect_;
+  std::string source_;
   std::map<std::string, Entry> entries_;
   std::vector<std::string> known_;
+  std::vector<std::pair<std::string, Json>> in_effect_;  // key and value, in the order of reading
   Problems problems_;
 };
 

@@ -27,9 +27,8 @@ void read_lora(YamlConfig& yaml, TrainConfig& config) {
   yaml.read("additional_target", config.additional_target);
   yaml.read("adapter_name_or_path", config.adapter_name_or_path);
   if (config.adapter_name_or_path.empty()) return;
-  for (const char* key : {"lora_rank", "lora_alpha", "lora_dropout", "use_rslora", "lora_target", "additional_target"})
-    if (yaml.contains(key))
-      yaml.problems().add(fmt::format("{}: found with adapter_name_or_path, wanted one of the two: the adapter has its own", key));
+  yaml.refuse({"lora_rank", "lora_alpha", "lora_dropout", "use_rslora", "lora_target", "additional_target"},
+              "found with adapter_name_or_path, wanted one of the two: the adapter has its own");
 }
 
 void read_data(YamlConfig& yaml, TrainConfig& config) {

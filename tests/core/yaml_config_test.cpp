@@ -53,6 +53,19 @@ TEST(YamlConfig, WhatIsInEffectReadsAsTheSameConfiguration) {
   EXPECT_EQ(in_effect(first), first);
 }
 
+TEST(YamlConfig, RefusesKeysThatHaveNoPlaceAndLeavesThemOut) {
+  const auto read = [](const std::string& text) {
+    auto yaml = YamlConfig::from_text(text, "run.yaml");
+    int64_t rank = 8, steps = 1;
+    yaml.read("rank", rank), yaml.read("steps", steps);
+    yaml.refuse({"rank"}, "found beside an adapter");
+    yaml.finish();
+    return yaml.in_effect();
+  };
+  EXPECT_EQ(read("steps: 2\n"), "steps: 2\n");
+  EXPECT_EQ(message_of([&] { read("rank: 4\n"); }), "run.yaml: rank: found beside an adapter");
+}
+
 TEST(YamlConfig, NamesTheNearestKnownKey) {
   auto yaml = YamlConfig::from_text("learning_rat: 1\n", "run.yaml");
   double rate = 0;
