@@ -121,6 +121,7 @@ void YamlConfig::wrong_type(const std::string& key, const Entry& entry, const st
 }
 
 void YamlConfig::note(const std::string& key, const Json& value) {
+  std::erase_if(in_effect_, [&](const auto& line) { return line.first == key; });
   in_effect_.emplace_back(key, value);
 }
 

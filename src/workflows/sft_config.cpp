@@ -45,12 +45,11 @@ void read_sft(YamlConfig& yaml, const std::string& stage, SftConfig& config) {
   yaml.read("mask_history", config.mask_history);
   yaml.read("megatron_instruction_layout", config.megatron_instruction_layout);
   yaml.read("max_samples", config.max_samples);
-  const std::vector<const char*> sft_only{"template", "vendor_labels", "map_keys", "dataset_weights", "truncation", "packing",
+  const std::vector<std::string> sft_only{"template", "vendor_labels", "map_keys", "dataset_weights", "truncation", "packing",
                                           "train_on_prompt", "mask_history", "megatron_instruction_layout", "max_samples"};
-  const std::vector<const char*> pt_only{"json_keys", "append_eod", "reset_position_ids", "reset_attention_mask"};
+  const std::vector<std::string> pt_only{"json_keys", "append_eod", "reset_position_ids", "reset_attention_mask"};
   const bool is_sft = stage == "sft";
-  for (const char* key : is_sft ? pt_only : sft_only)
-    if (yaml.contains(key)) yaml.problems().add(fmt::format("{}: found with stage {}, it is a key of stage {}", key, stage, is_sft ? "pt" : "sft"));
+  yaml.refuse(is_sft ? pt_only : sft_only, fmt::format("found with stage {}, it is a key of stage {}", stage, is_sft ? "pt" : "sft"));
 }
 
 void check_sft(Problems& problems, SftConfig& config, const std::filesystem::path& model, size_t num_datasets) {

@@ -44,12 +44,16 @@ TEST(YamlConfig, WhatIsInEffectReadsAsTheSameConfiguration) {
     bool flag = true;
     std::string name = "a: \"b\"\n";
     std::vector<std::string> files;
+    std::vector<double> weights;
+    std::map<std::string, std::string> columns;
     yaml.read("steps", steps), yaml.read("rate", rate), yaml.read("flag", flag), yaml.read("name", name), yaml.read("files", files);
+    yaml.read("weights", weights), yaml.read("columns", columns);
     yaml.finish();
     return yaml.in_effect();
   };
-  const std::string first = in_effect("steps: 3\nflag: no\nfiles: x, y\n");
-  EXPECT_EQ(first, "steps: 3\nrate: 1e-08\nflag: false\nname: \"a: \\\"b\\\"\\n\"\nfiles: [\"x\",\"y\"]\n");
+  const std::string first = in_effect("steps: 3\nflag: no\nfiles: x, y\nweights: 2, 0.5\ncolumns: {a: {b: c}}\n");
+  EXPECT_EQ(first, "steps: 3\nrate: 1e-08\nflag: false\nname: \"a: \\\"b\\\"\\n\"\nfiles: [\"x\",\"y\"]\n"
+                   "weights: [2.0,0.5]\ncolumns: {\"a.b\":\"c\"}\n");
   EXPECT_EQ(in_effect(first), first);
 }
 
