@@ -4,8 +4,8 @@
 // "dtype" (float32), "recompute" (none, selective, full), "positions" [[...]], "segment_starts" [...] and
 // "adapter" (a LoRA folder to add).
 // The answer, OUT_FOLDER/model.safetensors in float32, holds "logits", "loss" (the sum) and "grad.NAME" for every
-// trainable parameter. A request of {"count": true} alone: OUT_FOLDER/count.json holds the number of the parameters that
-// FOLDER/config.json describes; no weights are read.
+// trainable parameter. A request of {"count": [NAME ...]} alone: OUT_FOLDER/count.json holds, by name, the number of the parameters
+// that FOLDER/NAME/config.json describes; no weights are read.
 
 #include <ATen/ATen.h>
 
@@ -68,9 +68,13 @@ std::vector<checkpoint::NamedTensor> answer(const model::CausalLm& model, const 
   return tensors;
 }
 
-void count(const std::filesystem::path& folder, const std::filesystem::path& out) {
-  const auto model = model::build_model(model::DecoderConfig::from_folder(folder), at::kBFloat16, "meta");
-  write_file(out / "count.json", Json(model->parameters.num_elements()).dump());
+void count(const std::filesystem::path& folder, const Json& names, const std::filesystem::path& out) {
+  Json counts = Json::object();
+  for (const std::string name : names) {
+    const auto config = model::DecoderConfig::from_folder(folder / name);
+    counts[name] = model::build_model(config, at::kBFloat16, "meta")->parameters.num_elements();
+  }
+  write_file(out / "count.json", counts.dump());
 }
 
 }  // namespace
@@ -80,7 +84,7 @@ int main(int argc, char** argv) {
   try {
     const auto request = read_json(argv[2]);
     make_folder(argv[3]);
-    if (request.contains("count")) return count(argv[1], argv[3]), kExitOk;
+    if (request.contains("count")) return count(argv[1], request["count"], argv[3]), kExitOk;
     const auto model = load(argv[1], request);
     checkpoint::write_hf_weights(argv[3], answer(*model, request), DType::kF32);
   } catch (const Error& error) {

@@ -10,11 +10,12 @@ import torch
 import transformers
 from safetensors.torch import load_file, save_file
 
-from conftest import STORIES, ingot, read_losses, write_config
+from conftest import ROOT, STORIES, ingot, read_losses, write_config
 from family_references import (FUSED, native, native_config, random_weights, reference, straight_slopes)
 from published_models import MODELS, VARIANTS, config_of, tiny
 from test_llama_parity import MAX_GRADIENT_ERROR, MAX_LOGIT_ERROR, agrees, errors, make_request, probe
 
+torch.set_num_threads(1)  # small tensors
 ALL = {**MODELS, **VARIANTS}
 TOKENIZER = ("tokenizer.model", "tokenizer_config.json", "special_tokens_map.json")
 # One model a family, for what need not be shown of all 32.
@@ -62,11 +63,19 @@ def is_reopened_with_equal_logits(m, folder, out):
 
 
 def weight_bytes(folder):
-    return {file.name: file.read_bytes() for file in folder.iterdir() if file.name.startswith("model") and "tokenizer" not in file.name}
+    return {file.name: file.read_bytes() for file in folder.glob("model*")}
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory):
+    """A few rows of text to train on."""
+    file = tmp_path_factory.mktemp("text") / "text.txt"
+    file.write_text((ROOT / "README.md").read_text()[:6000])
+    return file
 
 
 @pytest.mark.parametrize("key", ALL)
-def test_a_row(tmp_path, key):
+def test_a_row(tmp_path, text, key):
     """Logits and gradients equal the reference's; a step at rate zero gives back the bytes that came in; five steps lower
     the loss and the export means the same to the reference. Rows differ in precision and recomputation."""
     index = list(ALL).index(key)
@@ -77,7 +86,8 @@ def test_a_row(tmp_path, key):
     assert agrees(found, wanted), errors(found, wanted)
     assert found["loss"].item() == pytest.approx(wanted["loss"].item(), rel=1e-6)
 
-    config = write_config(tmp_path, model_name_or_path=str(folder), max_steps=1, learning_rate=0.0, cutoff_len=32,
+    config = write_config(tmp_path, model_name_or_path=str(folder), dataset=str(text), max_steps=1,
+                          learning_rate=0.0, cutoff_len=32, save_steps=0,
                           precision=("fp32", "bf16")[index % 2], recompute=("none", "selective", "full")[index % 3])
     ingot("train", config)
     assert weight_bytes(run / "model") == weight_bytes(folder)
@@ -94,12 +104,8 @@ def test_published_sizes_have_the_published_parameters(tmp_path):
     for key, model in ALL.items():
         (tmp_path / key).mkdir()
         (tmp_path / key / "config.json").write_text(json.dumps(config_of(model)))
-    counted = {key: probe_count(tmp_path / key) for key in ALL}
-    assert counted == {key: model.parameters for key, model in ALL.items()}
-
-
-def probe_count(folder):
-    return json.loads(probe(folder, {"count": True}, folder / "out", answer="count.json").read_text())
+    counted = probe(tmp_path, {"count": list(ALL)}, tmp_path / "out", answer="count.json")
+    assert json.loads(counted.read_text()) == {key: model.parameters for key, model in ALL.items()}
 
 
 def test_the_table_is_that_of_the_shared_folder(shared):
