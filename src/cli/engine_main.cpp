@@ -10,7 +10,7 @@ int main(int argc, char** argv) {
   jobs.train = workflows::train;
   jobs.preprocess = workflows::preprocess;
   jobs.evaluate = [](const auto& request) { return workflows::evaluate(request, std::cout); };
-  jobs.generate = [](const auto& request) { return workflows::generate(request, std::cout); };
+  jobs.generate = [](const auto& request) { return workflows::generate(request, std::cin, std::cout); };
   jobs.convert = workflows::convert;
   jobs.export_model = workflows::export_model;
   jobs.inspect_raw = [](const auto& request) { return workflows::inspect_raw(request, std::cout); };

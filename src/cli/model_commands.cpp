@@ -1,5 +1,7 @@
 #include "cli/commands.h"
 
+#include <unistd.h>
+
 namespace ingot::cli {
 namespace {
 const CLI::IsMember kPrecisions({"auto", "bf16", "fp32"});
@@ -26,12 +28,21 @@ void add_generate(CLI::App& app, const Jobs& jobs, int& exit_code) {
   auto request = std::make_shared<workflows::GenerateRequest>();
   CLI::App* verb = add_verb(app, "generate", "Continue a text with a model",
                             "  ingot generate --model smollm2 --prompt \"Once upon a time\"\n"
-                            "  ingot generate --model smollm2 --prompt \"To be\" --temperature 0.8 --top-p 0.9 --seed 1 --json");
+                            "  ingot generate --model smollm2 --prompt \"To be\" --temperature 0.8 --top-p 0.9 --seed 1 --json\n"
+                            "  ingot generate --model smollm2 --chat\n"
+                            "  ingot generate --model smollm2 --chat --system \"Answer with one word.\" --prompt \"Is water wet?\"\n"
+                            "  printf 'Hi\\nWho are you?\\n' | ingot generate --model smollm2 --chat --json\n\n"
+                            "With --chat and no --prompt every line of standard input is a message: /reset forgets the conversation,\n"
+                            "/exit or Ctrl-D ends, Ctrl-C stops an answer and a second one ends.");
   verb->add_option("--model", request->model, "Hugging Face folder")->required();
   verb->add_option("--adapter", request->adapter, "LoRA adapter folder to add");
-  verb->add_option("--prompt", request->prompt, "Text to continue")->required();
-  verb->add_option("--max-new-tokens", request->max_new_tokens, "Tokens to make at most")
-      ->check(CLI::NonNegativeNumber)->capture_default_str();
+  auto* prompt = verb->add_option("--prompt", request->prompt, "Text to continue; with --chat a message to answer");
+  auto* chat = verb->add_flag("--chat", request->chat, "Talk with the model in its chat template");
+  verb->add_option("--template", request->template_name, "Chat template: a name or a YAML file; else the model's own")
+      ->needs(chat);
+  verb->add_option("--system", request->system, "System message; else the template's own")->needs(chat);
+  auto* length = verb->add_option("--max-new-tokens", request->max_new_tokens, "Tokens to make at most; 1024 with --chat")
+                     ->check(CLI::NonNegativeNumber)->capture_default_str();
   verb->add_option("--temperature", request->temperature, "0 takes the likeliest token")
       ->check(CLI::NonNegativeNumber)->capture_default_str();
   verb->add_option("--top-p", request->top_p, "Likeliest tokens up to this probability")
@@ -41,8 +52,13 @@ void add_generate(CLI::App& app, const Jobs& jobs, int& exit_code) {
   verb->add_option("--seed", request->seed, "Of the random choice")->capture_default_str();
   verb->add_option("--precision", request->precision, "auto, bf16, fp32")->check(kPrecisions)->capture_default_str();
   verb->add_flag("--ignore-eos", request->ignore_eos, "Go on behind an end-of-text token");
-  verb->add_flag("--json", request->json, "Print one object with prompt_ids, ids and text");
-  verb->callback([request, job = jobs.generate, &exit_code] { exit_code = job(*request); });
+  verb->add_flag("--json", request->json, "Print one object with prompt_ids, ids and text; with --chat one an answer");
+  verb->callback([=, job = jobs.generate, &exit_code] {
+    if (prompt->empty() && chat->empty()) throw CLI::RequiredError("--prompt or --chat");
+    if (length->empty() && request->chat) request->max_new_tokens = 1024;
+    request->terminal = ::isatty(STDIN_FILENO) != 0;
+    exit_code = job(*request);
+  });
 }
 
 }  // namespace ingot::cli

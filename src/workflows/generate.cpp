@@ -1,11 +1,11 @@
 #include "workflows/generate.h"
 
-#include <fmt/format.h>
-
+#include <istream>
 #include <ostream>
 
 #include "core/error.h"
 #include "core/json.h"
+#include "workflows/chat.h"
 #include "workflows/load_model.h"
 #include "workflows/lora.h"
 #include "workflows/sampling.h"
@@ -22,16 +22,26 @@ SamplingOptions sampling_options(const GenerateRequest& request, const model::De
 std::vector<data::TokenId> prompt_ids(const GenerateRequest& request, const data::Tokenizer& tokenizer, int64_t vocab_size) {
   auto ids = tokenizer.encode_with_special_tokens(request.prompt);
   if (ids.empty()) throw ConfigError("--prompt: found an empty text, wanted some: this tokenizer adds no first token");
-  for (const auto id : ids)
-    if (id >= vocab_size)
-      throw DataError(fmt::format("{}: the tokenizer gives id {}, the model has a vocabulary of {}", request.model.string(),
-                                  id, vocab_size));
+  expect_known_ids(ids, vocab_size, request.model);
   return ids;
+}
+
+int chat_with_model(const GenerateRequest& request, std::istream& in, std::ostream& out) {
+  const auto chat = data::make_chat_template(
+      request.template_name.empty() ? data::detect_chat_template(request.model) : request.template_name);
+  const auto tokenizer = data::load_tokenizer(request.model);
+  const auto model = load_adapted_model(request.model, request.adapter, compute_type(request.precision, "--precision"));
+  SamplingOptions sampling = sampling_options(request, model->config);
+  const auto stops = chat->stop_ids(*tokenizer);
+  if (!request.ignore_eos) sampling.stop_ids.insert(sampling.stop_ids.end(), stops.begin(), stops.end());
+  ChatSession session({*model, *tokenizer, *chat, request.model}, sampling, request.system);
+  return run_chat(request, session, in, out);
 }
 
 }  // namespace
 
-int generate(const GenerateRequest& request, std::ostream& out) {
+int generate(const GenerateRequest& request, std::istream& in, std::ostream& out) {
+  if (request.chat) return chat_with_model(request, in, out);
   const auto tokenizer = data::load_tokenizer(request.model);
   const auto model = load_adapted_model(request.model, request.adapter, compute_type(request.precision, "--precision"));
   const auto prompt = prompt_ids(request, *tokenizer, model->config.vocab_size);

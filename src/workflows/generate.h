@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <iosfwd>
+#include <optional>
 #include <string>
 
 namespace ingot::workflows {
@@ -16,9 +17,14 @@ struct GenerateRequest {
   double temperature = 0, top_p = 1;
   uint64_t seed = 0;
   bool json = false, ignore_eos = false;
+  bool chat = false;               // a conversation: see workflows/chat.h
+  std::string template_name;       // with chat: a template's name or YAML file; empty: the one that fits the model
+  std::optional<std::string> system;  // with chat: the system message; none: the template's own
+  bool terminal = false;           // with chat: `in` is a terminal
 };
 
-/// Continues the prompt; text is written as it is made. Returns the exit code.
-int generate(const GenerateRequest& request, std::ostream& out);
+/// Continues the prompt; text is written as it is made. With `chat` the prompt is a user's message and its answer is
+/// written; without a prompt the messages are the lines of `in`. Returns the exit code.
+int generate(const GenerateRequest& request, std::istream& in, std::ostream& out);
 
 }  // namespace ingot::workflows

@@ -1,11 +1,13 @@
 #include "workflows/sampling.h"
 
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <numeric>
 #include <utility>
 
+#include "core/error.h"
 #include "core/random.h"
 #include "core/stop.h"
 #include "data/tokenizer/utf8.h"
@@ -57,20 +59,36 @@ data::TokenId pick_token(const at::Tensor& logits, const SamplingOptions& option
 }
 
 std::vector<data::TokenId> sample_tokens(const model::CausalLm& model, std::span<const data::TokenId> prompt,
-                                         const SamplingOptions& options,
+                                         const SamplingOptions& options, ReadTokens& read,
                                          const std::function<void(data::TokenId)>& on_token) {
   const at::NoGradGuard no_grad;
-  model::KeyValueCache cache;
-  std::vector<int64_t> input(prompt.begin(), prompt.end());
-  std::vector<data::TokenId> made;
+  const auto [end, unused] = std::mismatch(read.ids.begin(), read.ids.end(), prompt.begin(), prompt.end() - 1);
+  read.ids.erase(end, read.ids.end());
+  read.cache.length = static_cast<int64_t>(read.ids.size());
+  std::vector<data::TokenId> fresh(prompt.begin() + read.cache.length, prompt.end()), made;
   while (static_cast<int64_t>(made.size()) < options.max_new_tokens && !stop_requested()) {
-    const at::Tensor logits = model.logits_cached(at::tensor(input, at::kLong).unsqueeze(0), cache);
+    const at::Tensor logits = model.logits_cached(at::tensor(fresh, at::kInt).to(at::kLong).unsqueeze(0), read.cache);
+    read.ids.insert(read.ids.end(), fresh.begin(), fresh.end());
     made.push_back(pick_token(logits[0][-1], options, made.size()));
     on_token(made.back());
     if (std::find(options.stop_ids.begin(), options.stop_ids.end(), made.back()) != options.stop_ids.end()) break;
-    input = {made.back()};
+    fresh = {made.back()};
   }
   return made;
+}
+
+std::vector<data::TokenId> sample_tokens(const model::CausalLm& model, std::span<const data::TokenId> prompt,
+                                         const SamplingOptions& options,
+                                         const std::function<void(data::TokenId)>& on_token) {
+  ReadTokens nothing;
+  return sample_tokens(model, prompt, options, nothing, on_token);
+}
+
+void expect_known_ids(std::span<const data::TokenId> ids, int64_t vocab_size, const std::filesystem::path& folder) {
+  for (const auto id : ids)
+    if (id >= vocab_size)
+      throw DataError(fmt::format("{}: the tokenizer gives id {}, the model has a vocabulary of {}", folder.string(), id,
+                                  vocab_size));
 }
 
 TextStream::TextStream(const data::Tokenizer& tokenizer, std::span<const data::TokenId> prompt)

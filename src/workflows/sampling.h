@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <span>
 #include <string>
@@ -24,11 +25,25 @@ struct SamplingOptions {
 ///   logits  [vocab]  any float dtype
 data::TokenId pick_token(const at::Tensor& logits, const SamplingOptions& options, uint64_t position);
 
+/// Tokens that a model has read, with their keys and values: of a text that begins with them only the rest is read.
+struct ReadTokens {
+  std::vector<data::TokenId> ids;
+  model::KeyValueCache cache;
+};
+
 /// Continues `prompt` (at least one token) with a key/value cache; calls `on_token` for each new token and returns them.
-/// Ends early when core/stop.h asks.
+/// `read` is brought up to what was read. Ends early when core/stop.h asks.
+std::vector<data::TokenId> sample_tokens(const model::CausalLm& model, std::span<const data::TokenId> prompt,
+                                         const SamplingOptions& options, ReadTokens& read,
+                                         const std::function<void(data::TokenId)>& on_token);
+
+/// The same with nothing read before.
 std::vector<data::TokenId> sample_tokens(const model::CausalLm& model, std::span<const data::TokenId> prompt,
                                          const SamplingOptions& options,
                                          const std::function<void(data::TokenId)>& on_token);
+
+/// Throws DataError naming the folder when the tokenizer gave an id that the model has no embedding for.
+void expect_known_ids(std::span<const data::TokenId> ids, int64_t vocab_size, const std::filesystem::path& folder);
 
 /// Text of new tokens piece by piece: holds bytes back until they make whole characters, and knows that a tokenizer may
 /// write a token differently behind others. The work for a token does not grow with the text before it.

@@ -28,7 +28,7 @@ def make_folder(shared, root, family, config="tokenizer_config.json", kind="json
     for file in source.iterdir():
         if file.suffix == ".zst" and kind == "json":
             subprocess.run(["zstd", "-dq", file, "-o", folder / file.stem], check=True)
-        elif file.name == "tokenizer.model" and kind == "model":
+        elif file.name in ("tokenizer.model", "qwen.tiktoken") and kind == "model":
             shutil.copy(file, folder)
     shutil.copy(source / config, folder / "tokenizer_config.json")
     return folder
@@ -36,14 +36,6 @@ def make_folder(shared, root, family, config="tokenizer_config.json", kind="json
 
 CHATGLM3 = {"[gMASK]": 64790, "sop": 64792, "<|system|>": 64794, "<|user|>": 64795, "<|assistant|>": 64796,
             "<|observation|>": 64797}
-
-
-def list_added_tokens(folder, tokens):
-    """Puts tokens into tokenizer_config.json, as newer revisions of ChatGLM3's have them."""
-    file = folder / "tokenizer_config.json"
-    config = json.loads(file.read_text())
-    config["added_tokens_decoder"] = {str(i): {"content": text, "special": True} for text, i in tokens.items()}
-    file.write_text(json.dumps(config))
 
 
 def fast_tokenizer(folder):
