@@ -1,5 +1,7 @@
 #include "cli/commands.h"
 
+#include <unistd.h>
+
 namespace ingot::cli {
 
 void add_tokenize(CLI::App& app, const Jobs& jobs, int& exit_code) {
@@ -26,17 +28,22 @@ void add_tokenize(CLI::App& app, const Jobs& jobs, int& exit_code) {
 void add_inspect(CLI::App& app, const Jobs& jobs, int& exit_code) {
   auto request = std::make_shared<workflows::InspectRequest>();
   auto raw = std::make_shared<workflows::InspectRawRequest>();
-  CLI::App* verb = add_verb(app, "inspect", "Show a row of preprocessed tokens, or the rows of a raw file",
+  CLI::App* verb = add_verb(app, "inspect", "Show what the model sees: rows, samples with their labels, ledgers, raw files",
+                            "  ingot inspect run.yaml                  # what became of every record, and warnings\n"
+                            "  ingot inspect run.yaml --sample 17      # a conversation as tokens, its labels, its file and row\n"
                             "  ingot inspect output/run/data/train_text_document --model smollm2 --row 3 --seq-length 512\n"
                             "  ingot inspect --raw corpus.parquet --limit 5");
-  auto* path = verb->add_option("path", request->path, "PREFIX of a preprocessed data set (PREFIX.bin and PREFIX.idx)");
+  auto* path = verb->add_option("path", request->path, "A YAML configuration, or the PREFIX of a preprocessed data set (PREFIX.bin and PREFIX.idx)");
   verb->add_option("--model", request->model, "Folder with tokenizer files, to show texts");
   verb->add_option("--row", request->row, "Row number from 0")->capture_default_str();
   verb->add_option("--seq-length", request->seq_length, "Tokens a row")->check(CLI::PositiveNumber)->capture_default_str();
+  verb->add_option("--sample", request->sample, "Stage sft: sample number from 0");
+  verb->add_flag("--color", request->color, "Colour also where the output is no terminal");
   verb->add_flag("--json", request->json, "Print one object");
   auto* file = verb->add_option("--raw", raw->file, "A raw data file, shown as one JSON object a row")->excludes(path);
   verb->add_option("--limit", raw->limit, "With --raw: rows at most")->capture_default_str();
   verb->callback([=, inspect = jobs.inspect, inspect_raw = jobs.inspect_raw, &exit_code] {
+    request->color = request->color || ::isatty(STDOUT_FILENO) == 1;
     if (path->empty() && file->empty()) throw CLI::RequiredError("path or --raw");
     exit_code = file->empty() ? inspect(*request) : inspect_raw(*raw);
   });

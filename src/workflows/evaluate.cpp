@@ -3,98 +3,58 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <fstream>
-#include <functional>
-#include <limits>
 #include <ostream>
 
 #include "core/error.h"
 #include "core/json.h"
-#include "core/progress.h"
-#include "data/files/record_reader.h"
 #include "workflows/load_model.h"
 #include "workflows/lora.h"
-#include "workflows/scoring.h"
+#include "workflows/scored_set.h"
 
 namespace ingot::workflows {
-namespace fs = std::filesystem;
 namespace {
 
-using Ids = std::vector<data::TokenId>;
-
-/// True for a JSONL file whose first line has input_ids.
-bool holds_input_ids(const fs::path& file) {
-  if (!fs::is_regular_file(file) || file.extension() != ".jsonl") return false;
-  std::ifstream in(file);
-  std::string line;
-  if (!std::getline(in, line)) return false;
-  const Json first = Json::parse(line, nullptr, /*allow_exceptions=*/false);
-  return first.is_object() && first.contains("input_ids");
+Json json_of(const Score& score) {
+  return {{"loss", score.mean()}, {"perplexity", score.perplexity()}, {"tokens", score.tokens}, {"accuracy", score.accuracy()}};
 }
 
-Ids ids_of_line(const std::string& line, const std::string& where, int64_t vocab_size) {
-  const Json record = parse_json(line, where);
-  if (!record.is_object() || !record.contains("input_ids") || !record["input_ids"].is_array())
-    throw DataError(fmt::format("{}: wanted an object with a list input_ids", where));
-  Ids ids;
-  for (const auto& item : record["input_ids"]) {
-    const bool fits = item.is_number_integer() && item.get<int64_t>() >= 0 && item.get<int64_t>() < vocab_size;
-    if (!fits) throw DataError(fmt::format("{}: input_ids: found {}, wanted an id below {}", where, item.dump(), vocab_size));
-    ids.push_back(item.get<data::TokenId>());
-  }
-  return ids;
+std::string text_of(const Score& score) {
+  return fmt::format("loss {:.6f} nat/token, perplexity {:.4f}, token accuracy {:.2f}%, {} tokens", score.mean(), score.perplexity(),
+                     100 * score.accuracy(), score.tokens);
 }
 
-void for_each_id_line(const fs::path& file, int64_t vocab_size, const std::function<void(const Ids&)>& use) {
-  Progress progress("evaluating", fs::file_size(file), "B");
-  std::ifstream in(file);
-  std::string line;
-  for (uint64_t number = 1; std::getline(in, line); ++number) {
-    if (!line.empty()) use(ids_of_line(line, fmt::format("{}, line {}", file.string(), number), vocab_size));
-    progress.add(line.size() + 1);
-  }
+std::string skipped_text(const ScoredSet& set) {
+  return set.skipped > 0 ? fmt::format(", {} conversations not scored", set.skipped) : "";
 }
 
-void for_each_text(const EvaluateRequest& request, const std::function<void(const std::string&)>& use) {
-  for (const auto& file : data::list_data_files(request.data)) {
-    Progress progress("evaluating " + file.filename().string(), 0, "documents");
-    const auto reader = data::open_text_reader(file, request.column);
-    for (std::vector<data::TextRecord> batch; reader->next(batch);)
-      for (const auto& record : batch) {
-        if (!record.problem.empty())
-          throw DataError(fmt::format("{}, row {}: {}", file.string(), record.row, record.problem));
-        use(record.text);
-        progress.add(1);
-      }
+void print_json(const Score& total, const std::vector<ScoredSet>& sets, std::ostream& out) {
+  Json object = json_of(total);
+  object["data"] = Json::array();
+  for (const auto& set : sets) {
+    Json one{{"file", set.data.string()}};
+    one.update(json_of(set.score));
+    one["skipped"] = set.skipped;
+    object["data"].push_back(one);
   }
+  out << object.dump(-1, ' ', false, Json::error_handler_t::replace) << "\n";
 }
 
 }  // namespace
 
 int evaluate(const EvaluateRequest& request, std::ostream& out) {
-  if (!fs::exists(request.data)) throw ConfigError(fmt::format("--data: found {}, which does not exist", request.data.string()));
   const auto model = load_adapted_model(request.model, request.adapter, compute_type(request.precision, "--precision"));
+  std::vector<ScoredSet> sets;
   Score total;
   int64_t longest = 0;
-  const auto score = [&](const Ids& ids, int64_t window) {
-    longest = std::max(longest, std::min(window, static_cast<int64_t>(ids.size()) - 1));
-    const Score one = score_tokens(*model, ids, window);
-    total.loss_sum += one.loss_sum;
-    total.tokens += one.tokens;
-  };
-  if (holds_input_ids(request.data)) {
-    for_each_id_line(request.data, model->config.vocab_size,
-                     [&](const Ids& ids) { score(ids, std::numeric_limits<int64_t>::max() / 2); });
-  } else {
-    const auto tokenizer = data::load_tokenizer(request.model);
-    for_each_text(request, [&](const std::string& text) {
-      score(tokenizer->encode_with_special_tokens(text), request.seq_length);
-    });
+  for (const auto& data : request.data) {
+    sets.push_back(score_set(request, data, *model));
+    total += sets.back().score;
+    longest = std::max(longest, sets.back().longest);
+    if (!request.json && request.data.size() > 1) out << fmt::format("{}: {}{}\n", data.string(), text_of(sets.back().score), skipped_text(sets.back()));
   }
-  if (total.tokens == 0) throw DataError(fmt::format("{}: no token to score", request.data.string()));
   warn_beyond_plain_length(model->config, longest);
-  if (request.json) out << Json{{"loss", total.mean()}, {"perplexity", total.perplexity()}, {"tokens", total.tokens}}.dump() << "\n";
-  else out << fmt::format("loss {:.6f} nat/token, perplexity {:.4f}, {} tokens\n", total.mean(), total.perplexity(), total.tokens);
+  if (request.json) print_json(total, sets, out);
+  else out << text_of(total) << (sets.size() == 1 ? skipped_text(sets[0]) : "") << "\n";
   return kExitOk;
 }
 

@@ -10,6 +10,8 @@
 #include "core/json.h"
 #include "data/shards/indexed_dataset.h"
 #include "data/tokenizer/tokenizer.h"
+#include "workflows/inspect_sft.h"
+#include "workflows/train_config.h"
 
 namespace ingot::workflows {
 namespace fs = std::filesystem;
@@ -22,6 +24,8 @@ struct Row {
   struct Document { uint64_t number, start; };  // start: position in the row
   std::vector<Document> documents;
 };
+
+bool is_config(const fs::path& path) { return path.extension() == ".yaml" || path.extension() == ".yml"; }
 
 fs::path without_ending(fs::path path) {
   return path.extension() == ".bin" || path.extension() == ".idx" ? path.replace_extension() : path;
@@ -60,7 +64,16 @@ void print_table(const Row& row, const data::Tokenizer* tokenizer, std::ostream&
 
 }  // namespace
 
-int inspect(const InspectRequest& request, std::ostream& out) {
+int inspect(const InspectRequest& given, std::ostream& out) {
+  InspectRequest request = given;
+  if (is_config(request.path)) {
+    const auto config = load_train_config(request.path, {});
+    if (config.stage == "sft") return inspect_sft(request, sft_prefixes(config), out);
+    if (request.model.empty()) request.model = config.model_name_or_path;
+    request.path = config.output_dir / "data" / fmt::format("train_{}_document", config.json_keys.at(0));
+  }
+  if (const auto prefix = sft_prefix(request.path)) return inspect_sft(request, {*prefix}, out);
+  if (request.sample) throw ConfigError(fmt::format("--sample: {} is no data set of stage sft", given.path.string()));
   const data::IndexedDataset dataset(without_ending(request.path));
   const auto tokenizer = request.model.empty() ? nullptr : data::load_tokenizer(request.model);
   const Row row = read_row(dataset, request.row, request.seq_length);

@@ -3,18 +3,22 @@
 #include <cstdint>
 #include <filesystem>
 #include <iosfwd>
+#include <optional>
 
 namespace ingot::workflows {
 
 struct InspectRequest {
-  std::filesystem::path path;   // PREFIX, PREFIX.bin or PREFIX.idx of a preprocessed data set
-  std::filesystem::path model;  // a folder with tokenizer files; empty shows ids only
+  std::filesystem::path path;   // PREFIX, PREFIX.bin or PREFIX.idx of a preprocessed data set, or a YAML configuration
+  std::filesystem::path model;  // a folder with tokenizer files; empty shows ids only, or takes that of the configuration
   uint64_t row = 0;             // 0-based
   int64_t seq_length = 1024;    // tokens a row
+  std::optional<uint64_t> sample;  // of stage sft, 0-based over all data sets; absent: a summary of the ledgers
+  bool color = false;           // samples as running text, labels in colour; else a table
   bool json = false;
 };
 
-/// Shows one row of a preprocessed data set: tokens, their texts, and where documents begin. Returns the exit code.
+/// Shows one row of a preprocessed data set: tokens, their texts, and where documents begin; of stage sft a sample with its
+/// label mask and origin, or what became of all records. Returns the exit code.
 int inspect(const InspectRequest& request, std::ostream& out);
 
 struct InspectRawRequest {
