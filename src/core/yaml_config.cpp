@@ -170,6 +170,12 @@ void YamlConfig::read(const std::string& key, double& value) {
   note(key, value);
 }
 
+void YamlConfig::read(const std::string& key, std::optional<double>& value) {
+  if (contains(key)) return read(key, value.emplace());
+  known_.push_back(key);
+  note(key, value ? Json(*value) : Json());
+}
+
 void YamlConfig::read(const std::string& key, bool& value) {
   const Entry* entry = scalar(key);
   std::string text = entry ? entry->items[0] : value ? "true" : "false";

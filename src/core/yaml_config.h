@@ -29,6 +29,7 @@ class YamlConfig {
   void read(const std::string& key, int64_t& value);
   void read(const std::string& key, uint64_t& value);
   void read(const std::string& key, double& value);
+  void read(const std::string& key, std::optional<double>& value);
   void read(const std::string& key, bool& value);
   /// A list, or a scalar with commas: "a,b".
   void read(const std::string& key, std::vector<std::string>& value);

@@ -5,19 +5,51 @@
 #include "core/error.h"
 #include "model/decoder.h"
 #include "model/family.h"
+#include "ops/expert_routing.h"
 #include "ops/linear_cross_entropy.h"
 #include "ops/unit_rows.h"
 
 namespace ingot::model {
+namespace {
+
+/// True for the tokens of each row up to the one after its last label. [batch, seq] to the same
+at::Tensor counted_tokens(const at::Tensor& labels) {
+  const auto last_first = (labels != -100).flip({1});
+  const auto more_come = last_first.cumsum(1).flip({1}) > 0;  // a label here or later
+  const auto before = at::cat({more_come.narrow(1, 0, 1), more_come.narrow(1, 0, labels.size(1) - 1)}, 1);
+  return more_come.logical_or(before);
+}
+
+}  // namespace
 
 at::Tensor CausalLm::output_matrix() const {
   return config.norm_head ? ops::unit_rows(head_weight()) : head_weight();
 }
 
-at::Tensor CausalLm::logits(const ModelInput& input) const { return at::linear(hidden(input), output_matrix()); }
+at::Tensor CausalLm::logits(const ModelInput& input) const {
+  return at::linear(hidden(input).states, output_matrix());
+}
+
+LossTerms CausalLm::losses(const ModelInput& input, const at::Tensor& labels) const {
+  const auto hidden_states = hidden(input);
+  LossTerms terms;
+  terms.cross_entropy =
+      ops::linear_cross_entropy(hidden_states.states.flatten(0, 1), output_matrix(), labels.flatten());
+  if (hidden_states.router_logits.empty()) return terms;
+  const auto balance =
+      ops::expert_balance(hidden_states.router_logits, config.experts_per_token, counted_tokens(labels).flatten());
+  terms.expert_balance = balance.loss;
+  terms.expert_tokens = balance.tokens;
+  return terms;
+}
 
 at::Tensor CausalLm::loss_sum(const ModelInput& input, const at::Tensor& labels) const {
-  return ops::linear_cross_entropy(hidden(input).flatten(0, 1), output_matrix(), labels.flatten());
+  return losses(input, labels).cross_entropy;
+}
+
+at::Tensor CausalLm::objective(const LossTerms& terms, int64_t num_labels) const {
+  if (!terms.expert_balance.defined() || config.router_aux_loss_coef == 0) return terms.cross_entropy;
+  return terms.cross_entropy + terms.expert_balance * (config.router_aux_loss_coef * static_cast<double>(num_labels));
 }
 
 std::unique_ptr<CausalLm> build_model(const DecoderConfig& config, at::ScalarType dtype, const std::string& device) {

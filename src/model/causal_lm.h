@@ -32,6 +32,20 @@ struct KeyValueCache {
   int64_t length = 0;
 };
 
+/// What the layers give.
+struct HiddenStates {
+  at::Tensor states;                      // output of the final norm, [batch, seq, hidden]
+  std::vector<at::Tensor> router_logits;  // of each layer with experts, [batch * seq, experts]
+};
+
+/// What a pass over labelled rows gives to train on and to report.
+struct LossTerms {
+  at::Tensor cross_entropy;   // sum over the labels that count, [] float32
+  // Over all layers, as ops/expert_routing.h defines them; undefined without experts:
+  at::Tensor expert_balance;  // load-balancing loss, [] float32
+  at::Tensor expert_tokens;   // choices of each expert, [experts] int64
+};
+
 /// Called with the layer's name ("model.layers.3") and its output when set; for diagnosis of NaN and infinity.
 using LayerObserver = std::function<void(const std::string& name, const at::Tensor& output)>;
 
@@ -39,8 +53,7 @@ using LayerObserver = std::function<void(const std::string& name, const at::Tens
 class CausalLm {
  public:
   virtual ~CausalLm() = default;
-  /// Output of the final norm, [batch, seq, hidden].
-  virtual at::Tensor hidden(const ModelInput& input) const = 0;
+  virtual HiddenStates hidden(const ModelInput& input) const = 0;
   /// Weight of the output projection, [vocab, hidden]; the embedding when tied.
   virtual const at::Tensor& head_weight() const = 0;
   /// What the final norm's output is multiplied with: the head's weight, with rows of unit length where the family's
@@ -51,8 +64,14 @@ class CausalLm {
 
   /// Logits of every position, [batch, seq, vocab]; for evaluation and tests, training never makes them.
   at::Tensor logits(const ModelInput& input) const;
-  /// Sum of cross entropies over labels that are not -100 (`labels` [batch, seq] int64, already shifted), [] float32.
+  /// Labels that are not -100 count (`labels` [batch, seq] int64, already shifted). The experts' balance is that of
+  /// each row up to the token after its last label: what comes later is padding.
+  LossTerms losses(const ModelInput& input, const at::Tensor& labels) const;
+  /// Its cross entropy alone.
   at::Tensor loss_sum(const ModelInput& input, const at::Tensor& labels) const;
+  /// What training minimises, times `num_labels`: the cross entropies' sum and, where config.router_aux_loss_coef is
+  /// set, num_labels * coefficient * balance. So over micro-batches the balance is a mean weighted by their labels.
+  at::Tensor objective(const LossTerms& terms, int64_t num_labels) const;
 
   ParameterList parameters;
   DecoderConfig config;

@@ -67,6 +67,15 @@ void ConfigReader::read(const std::string& key, double& value) {
     wrong(key, *found, "a number above 0");
 }
 
+void ConfigReader::read_not_negative(const std::string& key, double& value) {
+  const auto* found = find(key);
+  if (found == nullptr) return;
+  if (found->is_number() && found->get<double>() >= 0 && std::isfinite(found->get<double>()))
+    value = found->get<double>();
+  else
+    wrong(key, *found, "a number of 0 or more");
+}
+
 void ConfigReader::read(const std::string& key, bool& value) {
   const auto* found = find(key);
   if (found == nullptr) return;

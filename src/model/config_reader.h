@@ -24,6 +24,8 @@ class ConfigReader {
   void read(const std::string& key, int64_t& value, int64_t min, int64_t max);
   /// Reads a number above zero.
   void read(const std::string& key, double& value);
+  /// Reads a number that may be 0.
+  void read_not_negative(const std::string& key, double& value);
   void read(const std::string& key, bool& value);
   void read(const std::string& key, std::string& value);
   /// One integer or a list of integers, each at least 0.

@@ -22,16 +22,21 @@ Decoder::Decoder(const DecoderConfig& settings, const Family& family, at::Scalar
                                      : root.child(names.head).normal("weight", table, config.initializer_range);
 }
 
-at::Tensor Decoder::hidden(const ModelInput& input) const {
+HiddenStates Decoder::hidden(const ModelInput& input) const {
   TORCH_CHECK(input.tokens.dim() == 2 && input.tokens.sizes() == input.positions.sizes(), "tokens ",
               input.tokens.sizes(), " and positions ", input.positions.sizes(), " are not one [batch, seq]");
   const Pass pass{.rope = rope_.table(input.positions), .segment_starts = input.segment_starts,
                   .remake_inputs = recompute == Recompute::kSelective, .dropout_keys = input.dropout_keys};
   auto x = embed(input.tokens);
-  for (const auto& block : blocks_) x = run(block, x, pass);
-  x = norm_->forward(x);
-  observe(family_.names.final_norm, x);
-  return x;
+  HiddenStates found;
+  for (const auto& block : blocks_) {
+    const auto output = run(block, x, pass);
+    x = output.x;
+    if (output.router_logits.defined()) found.router_logits.push_back(output.router_logits);
+  }
+  found.states = norm_->forward(x);
+  observe(family_.names.final_norm, found.states);
+  return found;
 }
 
 at::Tensor Decoder::logits_cached(const at::Tensor& tokens, KeyValueCache& cache) const {
@@ -39,7 +44,7 @@ at::Tensor Decoder::logits_cached(const at::Tensor& tokens, KeyValueCache& cache
   const auto positions = at::arange(cache.length, cache.length + tokens.size(1), tokens.options()).unsqueeze(0);
   const Pass pass{.rope = rope_.table(positions), .segment_starts = {}, .cache = &cache};
   auto x = embed(tokens);
-  for (const auto& block : blocks_) x = block.layer.forward(x, pass);
+  for (const auto& block : blocks_) x = block.layer.forward(x, pass).x;
   cache.length += tokens.size(1);
   return at::linear(norm_->forward(x), output_matrix());
 }
@@ -50,11 +55,20 @@ at::Tensor Decoder::embed(const at::Tensor& tokens) const {
   return x;
 }
 
-at::Tensor Decoder::run(const Block& block, const at::Tensor& x, const Pass& pass) const {
-  const auto forward = [&layer = block.layer, pass](const at::Tensor& in) { return layer.forward(in, pass); };
-  auto out = recompute == Recompute::kFull ? ops::recomputed(forward, x, parameters.values_of(block.name)) : forward(x);
-  observe(block.name, out);
-  return out;
+LayerOutput Decoder::run(const Block& block, const at::Tensor& x, const Pass& pass) const {
+  LayerOutput output;
+  if (recompute == Recompute::kFull) {
+    const auto forward = [&layer = block.layer, pass](const at::Tensor& in) {
+      const auto [out, router_logits] = layer.forward(in, pass);
+      return router_logits.defined() ? std::vector{out, router_logits} : std::vector{out};
+    };
+    const auto outs = ops::recomputed(forward, x, parameters.values_of(block.name));
+    output = {outs[0], outs.size() > 1 ? outs[1] : at::Tensor()};
+  } else {
+    output = block.layer.forward(x, pass);
+  }
+  observe(block.name, output.x);
+  return output;
 }
 
 void Decoder::observe(const std::string& name, const at::Tensor& output) const {

@@ -14,7 +14,7 @@ namespace ingot::model {
 class Decoder : public CausalLm {
  public:
   Decoder(const DecoderConfig& config, const Family& family, at::ScalarType dtype, const std::string& device);
-  at::Tensor hidden(const ModelInput& input) const override;
+  HiddenStates hidden(const ModelInput& input) const override;
   const at::Tensor& head_weight() const override { return head_; }
   at::Tensor logits_cached(const at::Tensor& tokens, KeyValueCache& cache) const override;
 
@@ -24,7 +24,7 @@ class Decoder : public CausalLm {
     DecoderLayer layer;
   };
   at::Tensor embed(const at::Tensor& tokens) const;
-  at::Tensor run(const Block& block, const at::Tensor& x, const Pass& pass) const;
+  LayerOutput run(const Block& block, const at::Tensor& x, const Pass& pass) const;
   void observe(const std::string& name, const at::Tensor& output) const;
 
   const Family& family_;

@@ -37,6 +37,8 @@ struct DecoderConfig {
   int64_t sliding_window = 0;             // newest keys that a query sees, its own among them; 0: all
   std::vector<bool> windowed_layers;      // where the window holds; empty: in every layer
   int64_t plain_length = 0;               // beyond it the model's own code evaluates otherwise than it trains; 0: never
+  int64_t num_experts = 0, experts_per_token = 0;  // of a mixture of experts in each layer; 0: one dense MLP
+  double router_aux_loss_coef = 0;        // weight of the experts' balance in the training loss; 0: left out
   bool tie_word_embeddings = false, qkv_bias = false, attention_out_bias = false, mlp_bias = false;
   std::optional<int64_t> bos_token_id;
   std::vector<int64_t> eos_token_ids;     // an int or a list in the file

@@ -57,9 +57,10 @@ DecoderLayer::DecoderLayer(const ParameterScope& params, const DecoderConfig& co
       attention_norm(params.child(family.names.attention_norm), config),
       mlp_norm(params.child(family.names.mlp_norm), config) {}
 
-at::Tensor DecoderLayer::forward(const at::Tensor& x, const Pass& pass) const {
+LayerOutput DecoderLayer::forward(const at::Tensor& x, const Pass& pass) const {
   const auto middle = x + attention.forward(attention_norm.forward(x, pass), pass);
-  return middle + feed_forward->forward(mlp_norm.forward(middle, pass), pass);
+  const auto [change, router_logits] = feed_forward->forward(mlp_norm.forward(middle, pass), pass);
+  return {middle + change, router_logits};
 }
 
 }  // namespace ingot::model

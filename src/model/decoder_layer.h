@@ -48,12 +48,18 @@ struct Attention {
   size_t index;
 };
 
+/// What a layer gives, or a part of it.
+struct LayerOutput {
+  at::Tensor x;              // [batch, seq, hidden]
+  at::Tensor router_logits;  // [batch * seq, experts]; undefined without experts
+};
+
 /// What follows the second norm of a layer.
 class FeedForward {
  public:
   virtual ~FeedForward() = default;
-  /// `h` [batch, seq, hidden] to the same.
-  virtual at::Tensor forward(const RemakableInput& h, const Pass& pass) const = 0;
+  /// `h` [..., hidden] to the same.
+  virtual LayerOutput forward(const RemakableInput& h, const Pass& pass) const = 0;
 };
 
 /// The pre-norm block: x + attention(norm(x)), then x + feed_forward(norm(x)). With `pass.remake_inputs` a dense layer
@@ -61,7 +67,7 @@ class FeedForward {
 /// + 2 kv widths), gate and up (2 ffn); otherwise also the norms' outputs (2 hidden) and the SwiGLU's (1 ffn).
 struct DecoderLayer {
   DecoderLayer(const ParameterScope& params, const DecoderConfig& config, const Family& family, size_t index);
-  at::Tensor forward(const at::Tensor& x, const Pass& pass) const;  // [batch, seq, hidden] to the same
+  LayerOutput forward(const at::Tensor& x, const Pass& pass) const;  // x [batch, seq, hidden]
   Attention attention;
   std::unique_ptr<FeedForward> feed_forward;
   RmsNorm attention_norm, mlp_norm;

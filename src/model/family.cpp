@@ -5,8 +5,8 @@
 namespace ingot::model {
 
 const std::vector<Family>& families() {
-  static const std::vector<Family> all{llama_family(),   mistral_family(), qwen2_family(),   qwen_family(),
-                                       chatglm_family(), glm_family(),     baichuan_family()};
+  static const std::vector<Family> all{llama_family(), mistral_family(), mixtral_family(), qwen2_family(),
+                                       qwen_family(),  chatglm_family(), glm_family(),     baichuan_family()};
   return all;
 }
 

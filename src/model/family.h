@@ -39,6 +39,11 @@ struct DecoderNames {
 std::unique_ptr<FeedForward> make_mlp(const ParameterScope& params, const DecoderConfig& config,
                                       const DecoderNames& names);
 
+/// A router and config.num_experts MLPs under "gate" and "experts.N", of which each token goes through
+/// config.experts_per_token; the mean of their outputs, weighted by the router. Source: MODELS §2 C.
+std::unique_ptr<FeedForward> make_mixture(const ParameterScope& params, const DecoderConfig& config,
+                                          const DecoderNames& names);
+
 /// What is particular to one family of models. Everything else is the block of decoder_layer.h.
 struct Family {
   std::string_view model_type;
@@ -61,6 +66,7 @@ const Family* find_family(std::string_view model_type);
 // One a file, llama.cpp ...
 Family llama_family();
 Family mistral_family();
+Family mixtral_family();
 Family qwen2_family();
 Family qwen_family();
 Family chatglm_family();

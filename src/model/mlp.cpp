@@ -15,12 +15,12 @@ class Mlp : public FeedForward {
         down_(params.child(names.down), {config.intermediate_size, config.hidden_size}, config.mlp_bias,
               config.initializer_range) {}
 
-  at::Tensor forward(const RemakableInput& h, const Pass& pass) const override {
+  LayerOutput forward(const RemakableInput& h, const Pass& pass) const override {
     const auto projected = gate_up_.forward(h);
     const auto gate = projected[0].contiguous(), up = projected[1].contiguous();  // copies when they are one matrix
     ops::Remake remake;
     if (pass.remake_inputs) remake = [g = gate.detach(), u = up.detach()] { return ops::swiglu(g, u); };
-    return project({ops::swiglu(gate, up), remake, pass.dropout_keys}, down_);
+    return {project({ops::swiglu(gate, up), remake, h.dropout_keys}, down_), {}};
   }
 
  private:

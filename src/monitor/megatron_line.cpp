@@ -16,6 +16,7 @@ std::string megatron_line(const StepMetrics& metrics, int64_t unix_seconds) {
   line += fmt::format(" learning rate: {:.6E} |", metrics.learning_rate);
   line += fmt::format(" global batch size: {:5d} |", metrics.global_batch_size);
   line += fmt::format(" lm loss: {:.6E} |", metrics.loss);
+  if (metrics.aux_loss) line += fmt::format(" load_balancing_loss: {:.6E} |", *metrics.aux_loss);
   line += fmt::format(" loss scale: {:.1f} |", metrics.loss_scale);
   line += fmt::format(" grad norm: {:.3f} |", metrics.grad_norm);
   line += fmt::format(" number of skipped iterations: {:3d} |", metrics.skipped_iterations);

@@ -78,23 +78,25 @@ MetricsWriter::MetricsWriter(const fs::path& file, int64_t resume_step) : state_
 MetricsWriter::~MetricsWriter() = default;
 
 void MetricsWriter::step(const StepMetrics& metrics) {
-  state_->append({{"step", metrics.step},
-                  {"total_steps", metrics.total_steps},
-                  {"epoch", metrics.epoch},
-                  {"consumed_samples", metrics.consumed_samples},
-                  {"loss", metrics.loss},
-                  {"grad_norm", metrics.grad_norm},
-                  {"learning_rate", metrics.learning_rate},
-                  {"loss_scale", metrics.loss_scale},
-                  {"global_batch_size", metrics.global_batch_size},
-                  {"tokens", metrics.tokens},
-                  {"seconds", metrics.seconds},
-                  {"tokens_per_second", metrics.tokens_per_second},
-                  {"tflops", metrics.tflops},
-                  {"peak_share", metrics.peak_share},
-                  {"skipped_iterations", metrics.skipped_iterations},
-                  {"nan_iterations", metrics.nan_iterations},
-                  {"time", unix_time()}});
+  Json line = {{"step", metrics.step},
+               {"total_steps", metrics.total_steps},
+               {"epoch", metrics.epoch},
+               {"consumed_samples", metrics.consumed_samples},
+               {"loss", metrics.loss},
+               {"grad_norm", metrics.grad_norm},
+               {"learning_rate", metrics.learning_rate},
+               {"loss_scale", metrics.loss_scale},
+               {"global_batch_size", metrics.global_batch_size},
+               {"tokens", metrics.tokens},
+               {"seconds", metrics.seconds},
+               {"tokens_per_second", metrics.tokens_per_second},
+               {"tflops", metrics.tflops},
+               {"peak_share", metrics.peak_share},
+               {"skipped_iterations", metrics.skipped_iterations},
+               {"nan_iterations", metrics.nan_iterations},
+               {"time", unix_time()}};
+  if (metrics.aux_loss) line["aux_loss"] = *metrics.aux_loss, line["expert_tokens"] = metrics.expert_tokens;
+  state_->append(line);
 }
 
 void MetricsWriter::evaluation(int64_t step, double loss, uint64_t tokens, const std::string& set) {

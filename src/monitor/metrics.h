@@ -3,7 +3,9 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 namespace ingot::monitor {
 
@@ -18,11 +20,13 @@ struct StepMetrics {
   uint64_t tokens = 0;                           // non-padding tokens of this step
   double tokens_per_second = 0, peak_share = 0;  // share of the measured matrix rate, 0..1
   double epoch = 0;
+  std::optional<double> aux_loss;      // balance of experts, before its coefficient; nothing in a dense model
+  std::vector<int64_t> expert_tokens;  // tokens of each expert, over all layers; empty in a dense model
 };
 
 /// The Megatron log line, byte for byte in its format (CONTRACT §6.2), without a newline:
 /// " [2024-09-24 10:50:20] iteration       10/     500 | consumed samples:         1280 | elapsed time ..."
-/// The time is local. Source: training_log of Megatron-LM core_r0.6.0 with --log-throughput.
+/// A mixture of experts has "load_balancing_loss: 1.234567E+00 |" after the lm loss. The time is local. Source: training_log of Megatron-LM core_r0.6.0 with --log-throughput.
 std::string megatron_line(const StepMetrics& metrics, int64_t unix_seconds);
 
 /// Appends one JSON object a line to FILE, whole lines only, flushed each. Opened again after a resume it drops lines

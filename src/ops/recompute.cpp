@@ -12,7 +12,6 @@ namespace {
 
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
-using Computation = std::function<at::Tensor(const at::Tensor&)>;
 
 /// Carries the function through the graph.
 struct ComputationHolder : torch::CustomClassHolder {
@@ -21,8 +20,8 @@ struct ComputationHolder : torch::CustomClassHolder {
 };
 
 struct Recomputed : torch::autograd::Function<Recomputed> {
-  static at::Tensor forward(AutogradContext* ctx, const Computation& function, const at::Tensor& x,
-                            at::TensorList parameters) {
+  static variable_list forward(AutogradContext* ctx, const Computation& function, const at::Tensor& x,
+                               at::TensorList parameters) {
     ctx->saved_data["function"] = c10::IValue::make_capsule(c10::make_intrusive<ComputationHolder>(function));
     variable_list kept{x};
     kept.insert(kept.end(), parameters.begin(), parameters.end());
@@ -35,7 +34,7 @@ struct Recomputed : torch::autograd::Function<Recomputed> {
     const auto holder = ctx->saved_data["function"].toCapsule();
     const at::AutoGradMode recording(true);
     const auto x = saved[0].detach().set_requires_grad(ctx->needs_input_grad(0));
-    const auto out = static_cast<ComputationHolder&>(*holder).function(x);
+    const auto outs = static_cast<ComputationHolder&>(*holder).function(x);
     variable_list wanted;
     std::vector<size_t> places;  // in `found`, which has a slot for the function first
     for (size_t i = 0; i < saved.size(); ++i) {
@@ -43,7 +42,7 @@ struct Recomputed : torch::autograd::Function<Recomputed> {
       wanted.push_back(i == 0 ? x : saved[i]);
       places.push_back(i + 1);
     }
-    const auto gradients = torch::autograd::grad({out}, wanted, grads, /*retain_graph=*/false, /*create_graph=*/false,
+    const auto gradients = torch::autograd::grad(outs, wanted, grads, /*retain_graph=*/false, /*create_graph=*/false,
                                                  /*allow_unused=*/true);
     variable_list found(saved.size() + 1);
     for (size_t i = 0; i < places.size(); ++i) found[places[i]] = gradients[i];
@@ -53,8 +52,8 @@ struct Recomputed : torch::autograd::Function<Recomputed> {
 
 }  // namespace
 
-at::Tensor recomputed(const std::function<at::Tensor(const at::Tensor&)>& function, const at::Tensor& x,
-                      const std::vector<at::Tensor>& parameters) {
+std::vector<at::Tensor> recomputed(const Computation& function, const at::Tensor& x,
+                                   const std::vector<at::Tensor>& parameters) {
   return Recomputed::apply(function, x, at::TensorList(parameters));
 }
 

@@ -8,7 +8,7 @@
 namespace ingot::train {
 
 /// Elements of the matrices that every token is multiplied with: all of two or more dims, the output projection
-/// counted once and the embedding lookup not at all.
+/// counted once and the embedding lookup not at all; of a mixture as many experts as a token goes through.
 int64_t num_matmul_parameters(const model::CausalLm& model);
 
 /// Tokens of the rows without padding: in each row those up to the last label that counts.

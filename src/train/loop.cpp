@@ -33,7 +33,8 @@ RunIdentity identity_of(const LoopConfig& config, const model::CausalLm& model, 
   identity.fixed["seed"] = config.seed;
   identity.fixed["train_rows"] = train.num_samples;
   identity.fixed["precision"] = precision_name(model);
-  identity.settings = {{"max_steps", config.max_steps},
+  identity.settings = {{"router_aux_loss_coef", model.config.router_aux_loss_coef},
+                       {"max_steps", config.max_steps},
                        {"micro_batch_size", config.batch.micro_batch},
                        {"learning_rate", config.schedule.learning_rate},
                        {"min_lr", config.schedule.min_learning_rate},
@@ -177,6 +178,7 @@ class Loop {
     metrics.epoch = static_cast<double>(position_.consumed_samples) / static_cast<double>(train_.num_samples);
     metrics.loss = result.loss, metrics.grad_norm = result.grad_norm, metrics.learning_rate = learning_rate;
     metrics.global_batch_size = config_.batch.global_batch;
+    metrics.aux_loss = result.aux_loss, metrics.expert_tokens = result.expert_tokens;
     metrics.seconds = seconds, metrics.tflops = result.flops / seconds / 1e12;
     metrics.tokens = result.tokens, metrics.tokens_per_second = static_cast<double>(result.tokens) / seconds;
     metrics.peak_share = matrix_rate_ > 0 ? result.flops / seconds / matrix_rate_ : 0;

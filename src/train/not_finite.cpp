@@ -35,7 +35,7 @@ std::optional<std::string> first_bad_layer(model::CausalLm& model, const data::B
   auto observer = std::exchange(model.observer, [&](const std::string& name, const at::Tensor& output) {
     if (!bad && !is_finite(output)) bad = name;
   });
-  const at::Tensor hidden = model.hidden(to_model_input(batch, model).input);
+  const at::Tensor hidden = model.hidden(to_model_input(batch, model).input).states;
   model.observer = std::move(observer);
   if (!bad && !is_finite(hidden)) bad = "the final norm";
   return bad;

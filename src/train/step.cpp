@@ -26,17 +26,29 @@ std::vector<data::Batch> read_micro_batches(const DataSource& source, const Step
   return batches;
 }
 
-/// Adds the gradients of one micro-batch's loss sum to the optimizer's and returns the sum.
-double accumulate_gradients(model::CausalLm& model, Optimizer& optimizer, const data::Batch& batch,
-                            const StepPlan& plan) {
+/// Adds the balance of experts of a micro-batch that has `share` of the labels.
+void add_experts(const model::LossTerms& terms, double share, StepResult& result) {
+  if (!terms.expert_balance.defined()) return;
+  result.aux_loss = result.aux_loss.value_or(0) + terms.expert_balance.item<double>() * share;
+  const auto tokens = terms.expert_tokens.to(at::kCPU);
+  result.expert_tokens.resize(static_cast<size_t>(tokens.numel()));
+  for (size_t expert = 0; expert < result.expert_tokens.size(); ++expert)
+    result.expert_tokens[expert] += tokens[static_cast<int64_t>(expert)].item<int64_t>();
+}
+
+/// Adds the gradients of one micro-batch to the optimizer's and its loss to the result. `scale` is 1 / labels of all.
+void accumulate_gradients(model::CausalLm& model, Optimizer& optimizer, const data::Batch& batch, const StepPlan& plan,
+                          double scale, StepResult& result) {
   auto [input, labels] = to_model_input(batch, model);
   if (model::has_dropout(model.parameters)) input.dropout_keys = dropout_keys(batch, plan.seed, plan.step);
-  const at::Tensor loss = model.loss_sum(input, labels);
-  const double sum = loss.item<double>();
-  if (!std::isfinite(sum)) stop_at_bad_loss(model, batch, plan.step, sum);
-  loss.backward();
+  const auto terms = model.losses(input, labels);
+  const at::Tensor objective = model.objective(terms, batch.num_labels());
+  const double sum = terms.cross_entropy.item<double>();
+  if (!std::isfinite(objective.item<double>())) stop_at_bad_loss(model, batch, plan.step, sum);
+  objective.backward();
   optimizer.accumulate();
-  return sum;
+  result.loss += sum * scale;
+  add_experts(terms, static_cast<double>(batch.num_labels()) * scale, result);
 }
 
 }  // namespace
@@ -52,7 +64,7 @@ StepResult train_step(model::CausalLm& model, Optimizer& optimizer, const DataSo
   const double scale = 1.0 / static_cast<double>(result.labels);
   for (const auto& batch : batches) {
     if (batch.num_labels() == 0) continue;  // its loss is 0 and so are its gradients
-    result.loss += accumulate_gradients(model, optimizer, batch, plan) * scale;
+    accumulate_gradients(model, optimizer, batch, plan, scale, result);
     result.tokens += num_tokens(batch);
     result.flops += model_flops(model, batch);
   }

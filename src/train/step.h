@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "model/causal_lm.h"
@@ -20,13 +21,18 @@ struct StepPlan {
 
 struct StepResult {
   double loss = 0;       // sum of cross entropies of the global batch / labels
-  double grad_norm = 0;  // of the mean loss, before clipping
+  double grad_norm = 0;  // of what is minimised, before clipping
+  /// With experts: the mean of the micro-batches' balance weighted by their labels, before its coefficient; and each
+  /// expert's tokens over all layers and micro-batches.
+  std::optional<double> aux_loss;
+  std::vector<int64_t> expert_tokens;
   uint64_t labels = 0, tokens = 0;
   double flops = 0;      // train/flops.h
 };
 
 /// Forward and backward of every micro-batch with the loss as a sum, then one update with the gradient sums divided by
-/// the number of labels of the whole global batch. So every label weighs the same, however the batch is cut.
+/// the number of labels of the whole global batch. So every label weighs the same, however the batch is cut. The
+/// balance of experts, where it counts, is no sum over tokens: it is taken within each micro-batch (CausalLm::objective).
 /// Throws DataError when no label counts, and when the loss or the gradient norm is NaN or infinite, before the update.
 StepResult train_step(model::CausalLm& model, Optimizer& optimizer, const DataSource& source, const StepPlan& plan);
 

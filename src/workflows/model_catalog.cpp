@@ -49,7 +49,7 @@ constexpr std::array<CatalogModel, 32> kCatalog{{
 }};
 
 /// Architectures whose families are in src/model today.
-constexpr std::array kTrainable{"LlamaForCausalLM", "MistralForCausalLM", "Qwen2ForCausalLM",
+constexpr std::array kTrainable{"LlamaForCausalLM", "MistralForCausalLM", "MixtralForCausalLM", "Qwen2ForCausalLM",
                                 "QWenLMHeadModel",  "ChatGLMModel",       "BaichuanForCausalLM"};
 
 Json to_json(const CatalogModel& model) {

@@ -57,10 +57,19 @@ Start from_weights(const TrainConfig& config, at::ScalarType type) {
   return start;
 }
 
+void set_balance_weight(model::DecoderConfig& model, const std::optional<double>& wanted) {
+  if (!wanted) return;
+  if (model.num_experts == 0)
+    throw ConfigError(fmt::format("router_aux_loss_coef: found {}, but a {} has no experts to balance; leave it out",
+                                  *wanted, model.architecture));
+  model.router_aux_loss_coef = *wanted;
+}
+
 Start make_model(const TrainConfig& config) {
   const at::ScalarType type = compute_type(config.precision, "precision");
   Start start = config.train_from_scratch ? from_scratch(config, type) : from_weights(config, type);
   start.model->recompute = recompute_kind(config.recompute);
+  set_balance_weight(start.model->config, config.router_aux_loss_coef);
   log_info(fmt::format("{}: {:.2f} M parameters", config.model_name_or_path.string(),
                        start.model->parameters.num_elements() / 1e6));
   if (config.finetuning_type == "lora") add_adapter(config, start);

@@ -15,6 +15,7 @@ void read_model(YamlConfig& yaml, TrainConfig& config) {
   yaml.read("finetuning_type", config.finetuning_type);
   yaml.read("precision", config.precision);
   yaml.read("recompute", config.recompute);
+  yaml.read("router_aux_loss_coef", config.router_aux_loss_coef);
 }
 
 /// An adapter to go on from brings its own shape.
@@ -143,7 +144,8 @@ void check_numbers(Problems& problems, const TrainConfig& config) {
   at_least("logging_steps", config.logging_steps, 1);
   for (const auto& [key, value] : {std::pair{"learning_rate", config.learning_rate}, {"min_lr", config.min_lr},
                                    {"weight_decay", config.weight_decay}, {"max_grad_norm", config.max_grad_norm},
-                                   {"val_size", config.val_size}})
+                                   {"val_size", config.val_size},
+                                   {"router_aux_loss_coef", config.router_aux_loss_coef.value_or(0)}})
     at_least(key, value, 0.0);
   for (const auto& [key, value] : {std::pair{"adam_beta1", config.adam_beta1}, {"adam_beta2", config.adam_beta2},
                                    {"warmup_ratio", config.warmup_ratio}})

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,7 @@ struct TrainConfig {
   std::string finetuning_type = "full";      // full: every parameter; lora: an adapter
   std::string precision = "auto";            // bf16, fp32; auto: bf16 where the CPU has bf16 dot products
   std::string recompute = "none";            // none, selective, full
+  std::optional<double> router_aux_loss_coef;  // weight of the experts' balance; absent: as config.json says
 
   // LoRA
   int64_t lora_rank = 8;

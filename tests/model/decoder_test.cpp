@@ -10,8 +10,10 @@
 namespace ingot::model {
 namespace {
 
-DecoderConfig small_config() {
+DecoderConfig small_config(std::string_view family = "llama") {
   DecoderConfig config;
+  config.model_type = family;
+  if (family == "mixtral") config.num_experts = 5, config.experts_per_token = 2;
   config.vocab_size = 97, config.hidden_size = 32, config.num_layers = 3, config.num_heads = 4;
   config.num_kv_heads = 2, config.head_dim = 8, config.intermediate_size = 48, config.initializer_range = 0.1;
   return config;
@@ -130,16 +132,13 @@ TEST(Decoder, ShowsTheObserverEveryLayer) {
 
 TEST(BuildModel, BuildsEveryFamilyThatConfigsMayName) {
   for (const auto& family : families()) {
-    auto config = small_config();
-    config.model_type = family.model_type;
-    EXPECT_GT(build_model(config, at::kFloat, "meta")->parameters.num_elements(), 0) << family.model_type;
+    EXPECT_GT(build_model(small_config(family.model_type), at::kFloat, "meta")->parameters.num_elements(), 0) << family.model_type;
   }
 }
 
 /// A small model with every switch of the block on.
 DecoderConfig switched_config(const char* family) {
-  auto config = small_config();
-  config.model_type = family;
+  auto config = small_config(family);
   config.qkv_bias = config.attention_out_bias = config.mlp_bias = true;
   config.partial_rotary_factor = 0.5, config.rope_interleaved = true;
   config.sliding_window = 12, config.norm_head = true;

@@ -35,6 +35,13 @@ TEST_F(MegatronLine, EqualsTheContractsExample) {
             " grad norm: 0.987 | number of skipped iterations:   0 | number of nan iterations:   0 |");
 }
 
+TEST_F(MegatronLine, ShowsTheBalanceOfExpertsAfterTheLoss) {
+  StepMetrics metrics = example();
+  metrics.aux_loss = 2.0625;
+  EXPECT_NE(megatron_line(metrics, kMorning).find("| lm loss: 1.234567E+00 | load_balancing_loss: 2.062500E+00 | loss scale"),
+            std::string::npos);
+}
+
 TEST_F(MegatronLine, WidensForNumbersLongerThanTheirColumn) {
   StepMetrics metrics = example();
   metrics.step = 123456789, metrics.total_steps = 1234567890, metrics.consumed_samples = 12345678901234;

@@ -63,6 +63,16 @@ TEST_F(MetricsFile, HoldsALineOfEveryStepWithItsExactLoss) {
   EXPECT_EQ(lines()[2]["loss"].get<double>(), 1.0 / 3.0);
 }
 
+TEST_F(MetricsFile, HoldsTheBalanceOfExpertsWhereThereIsOne) {
+  write_steps(-1, 1, 1);
+  StepMetrics metrics;
+  metrics.step = 2, metrics.aux_loss = 2.5, metrics.expert_tokens = {3, 1};
+  MetricsWriter(file, 1).step(metrics);
+  EXPECT_FALSE(lines()[0].contains("aux_loss") || lines()[0].contains("expert_tokens"));
+  EXPECT_EQ(lines()[1]["aux_loss"], 2.5);
+  EXPECT_EQ(lines()[1]["expert_tokens"], (Json{3, 1}));
+}
+
 TEST_F(MetricsFile, CanBeReadWhileTheWriterIsOpen) {
   MetricsWriter writer(file, -1);
   writer.evaluation(0, 2.0, 77);

@@ -1,11 +1,12 @@
 // Answers a JSON request about a Hugging Face folder with a safetensors file, for comparison with transformers:
 //   model_probe FOLDER REQUEST.json OUT_FOLDER
 // The request holds "input_ids" [[...]], "labels" [[...]] (already shifted, -100 where none counts), and, when wanted,
-// "dtype" (float32), "recompute" (none, selective, full), "positions" [[...]], "segment_starts" [...] and
-// "adapter" (a LoRA folder to add).
-// The answer, OUT_FOLDER/model.safetensors in float32, holds "logits", "loss" (the sum) and "grad.NAME" for every
-// trainable parameter. A request of {"count": [NAME ...]} alone: OUT_FOLDER/count.json holds, by name, the number of the parameters
-// that FOLDER/NAME/config.json describes; no weights are read.
+// "dtype" (float32), "router_aux_loss_coef" (as config.json says), "recompute" (none, selective, full), "positions" [[...]],
+// "segment_starts" [...], "adapter" (a LoRA folder to add), and "experts" (true: tell of a mixture's).
+// The answer, OUT_FOLDER/model.safetensors in float32, holds "logits", "loss" (the sum) and "grad.NAME" for every trainable
+// parameter, of the training objective; and of experts "expert_balance" and "expert_tokens". A request of
+// {"count": [NAME ...]} alone: OUT_FOLDER/count.json holds, by name, the number of the parameters that
+// FOLDER/NAME/config.json describes; no weights are read.
 
 #include <ATen/ATen.h>
 
@@ -53,16 +54,23 @@ std::unique_ptr<model::CausalLm> load(const std::filesystem::path& folder, const
     const std::string adapter = request["adapter"];
     workflows::attach_adapter(*model, checkpoint::read_adapter(adapter), adapter);
   }
+  model->config.router_aux_loss_coef = request.value("router_aux_loss_coef", model->config.router_aux_loss_coef);
   model->recompute = recompute_of(request.value("recompute", "none"));
   return model;
 }
 
 std::vector<checkpoint::NamedTensor> answer(const model::CausalLm& model, const Json& request) {
   const auto input = input_of(request);
-  const auto loss = model.loss_sum(input, to_tensor(request.at("labels")));
-  loss.backward();
+  const auto labels = to_tensor(request.at("labels"));
+  const auto terms = model.losses(input, labels);
+  model.objective(terms, (labels != -100).sum().item<int64_t>()).backward();
   const at::NoGradGuard no_grad;
-  std::vector<checkpoint::NamedTensor> tensors{{"logits", model.logits(input)}, {"loss", loss.detach().view({1})}};
+  std::vector<checkpoint::NamedTensor> tensors{{"logits", model.logits(input)},
+                                               {"loss", terms.cross_entropy.detach().view({1})}};
+  if (request.value("experts", false)) {
+    tensors.push_back({"expert_balance", terms.expert_balance.detach().view({1})});
+    tensors.push_back({"expert_tokens", terms.expert_tokens});
+  }
   for (const auto& parameter : model.parameters.parameters)
     if (parameter->trainable) tensors.push_back({"grad." + parameter->name, parameter->value.grad()});
   return tensors;

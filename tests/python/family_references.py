@@ -47,6 +47,33 @@ def plain_name(family, name):
     return name
 
 
+def split_experts(tensors):
+    """Mixtral's tensors, or gradients, of transformers 5 under the published names: a matrix for each expert."""
+    found = {}
+    for name, value in tensors.items():
+        name = name.replace(".mlp.", ".block_sparse_moe.")
+        if not name.endswith(("gate_up_proj", "down_proj")):
+            found[name] = value
+            continue
+        prefix, fused = name.rsplit(".", 1)
+        parts = dict(zip(("w1", "w3"), value.chunk(2, 1), strict=True)) if fused == "gate_up_proj" else {"w2": value}
+        for part, each in parts.items():
+            found |= {f"{prefix}.{expert}.{part}.weight": matrix for expert, matrix in enumerate(each)}
+    return found
+
+
+def join_experts(m, tensors):
+    """The other way round."""
+    found = {name.replace(".block_sparse_moe.", ".mlp."): value for name, value in tensors.items() if ".experts." not in name}
+    for layer in range(m.layers):
+        inside = f"model.layers.{layer}.block_sparse_moe.experts."
+        w1, w2, w3 = (torch.stack([tensors[f"{inside}{expert}.{part}.weight"] for expert in range(m.extra["num_local_experts"])])
+                      for part in ("w1", "w2", "w3"))
+        found[f"model.layers.{layer}.mlp.experts.gate_up_proj"] = torch.cat([w1, w3], 1)
+        found[f"model.layers.{layer}.mlp.experts.down_proj"] = w2
+    return found
+
+
 def layout_of(m):
     """published name -> the native names whose rows it holds, in order; nothing for natively named families."""
     family = m.family.split("-")[0]
@@ -66,6 +93,8 @@ def layout_of(m):
 
 def published(m, tensors):
     """Tensors or gradients of the native class under the published names."""
+    if m.family == "mixtral":
+        return split_experts(tensors)
     layout = layout_of(m)
     if layout is None:
         return tensors
@@ -73,6 +102,8 @@ def published(m, tensors):
 
 
 def native(m, tensors):
+    if m.family == "mixtral":
+        return join_experts(m, tensors)
     layout = layout_of(m)
     if layout is None:
         return tensors

@@ -61,6 +61,9 @@ MODELS = {
     "glm-4-9b": Model("chatglm", 151552, 4096, 40, 32, 2, 13696, 1.5625e-7, 5e6, 131072, BF16, 9399951360),
     "mistral-7b": Model("mistral", 32000, 4096, 32, 32, 8, 14336, 1e-5, 1e6, 32768, BF16, 7241732096,
                         extra={"sliding_window": None}),
+    "mixtral-8x7b": Model("mixtral", 32000, 4096, 32, 32, 8, 14336, 1e-5, 1e6, 32768, BF16, 46702792704,
+                          extra={"sliding_window": None, "num_local_experts": 8, "num_experts_per_tok": 2,
+                                 "output_router_logits": False, "router_aux_loss_coef": 0.02}),
     "llama3.1-8b": Model("llama", 128256, 4096, 32, 32, 8, 14336, 1e-5, 5e5, 131072, BF16, 8030261248,
                          extra=llama3_rope(8.0)),
     "llama3.1-70b": Model("llama", 128256, 8192, 80, 64, 8, 28672, 1e-5, 5e5, 131072, BF16, 70553706496,
@@ -103,7 +106,7 @@ def remote(name, architecture, code):
 
 def config_of(m):
     """config.json in the spelling of the published file."""
-    if m.family in ("llama", "mistral", "glm"):
+    if m.family in ("llama", "mistral", "mixtral", "glm"):
         extra = {"attention_bias": True, "partial_rotary_factor": 0.5, "head_dim": m.head_dim} if m.family == "glm" else {}
         return {**llama_keys(m, m.family, f"{m.family.capitalize()}ForCausalLM"), **extra, **m.extra}
     if m.family == "qwen2":

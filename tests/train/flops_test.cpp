@@ -28,6 +28,16 @@ TEST(Flops, FollowTheFormulaOnFullRows) {
                    6.0 * (2 * kLayerMatrices + kHead) * tokens + attention);
 }
 
+TEST(Flops, CountTheExpertsThatATokenGoesThrough) {
+  auto config = tiny_config(), dense = config;
+  config.model_type = "mixtral", config.num_experts = 5, config.experts_per_token = 2;
+  const auto matrices = [](const model::DecoderConfig& of) {
+    return num_matmul_parameters(*model::build_model(of, at::kFloat, "meta"));
+  };
+  const int64_t expert = 3 * 32 * 48, router = 5 * 32;
+  EXPECT_EQ(matrices(config), matrices(dense) + 2 * (expert + router));
+}
+
 TEST(Flops, LeavePaddingOut) {
   const auto batch = first_rows(random_rows(2, [](uint64_t row) { return row == 0 ? 16 : 5; }), 2);
   EXPECT_EQ(num_tokens(batch), 21u);

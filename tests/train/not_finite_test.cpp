@@ -75,8 +75,8 @@ struct SteepLm : model::CausalLm {
     steep = scope.zeros("steep", {32});
     model::initialize_parameters(parameters, 1);
   }
-  at::Tensor hidden(const model::ModelInput& input) const override {
-    return at::embedding(head, input.tokens) + at::sqrt(steep);
+  model::HiddenStates hidden(const model::ModelInput& input) const override {
+    return {at::embedding(head, input.tokens) + at::sqrt(steep), {}};
   }
   const at::Tensor& head_weight() const override { return head; }
   at::Tensor logits_cached(const at::Tensor&, model::KeyValueCache&) const override { return {}; }

@@ -96,6 +96,47 @@ TEST(Step, CountsTokensAndFlopsOfAllMicroBatches) {
   EXPECT_DOUBLE_EQ(result.flops, model_flops(*model, source.batch(plan_of(1, 1).samples)));
 }
 
+std::unique_ptr<model::CausalLm> tiny_mixture(double coefficient) {
+  auto config = tiny_config();
+  config.model_type = "mixtral", config.num_experts = 4, config.experts_per_token = 2;
+  config.router_aux_loss_coef = coefficient;
+  auto model = model::build_model(config, at::kFloat, "cpu");
+  model::initialize_parameters(model->parameters, 3);
+  return model;
+}
+
+TEST(Step, ReportsTheBalanceOfExpertsAsAMeanWeightedByLabels) {
+  const auto model = tiny_mixture(0);
+  const auto source = random_rows(64, uneven);
+  double balance = 0;
+  int64_t tokens = 0, labels = 0;
+  for (uint64_t row = 0; row < kGlobalBatch; ++row) {
+    const auto batch = source.batch({&row, 1});
+    const auto input = to_model_input(batch, *model);
+    const auto terms = model->losses(input.input, input.labels);
+    balance += terms.expert_balance.item<double>() * static_cast<double>(batch.num_labels());
+    tokens += terms.expert_tokens.sum().item<int64_t>();
+    labels += batch.num_labels();
+  }
+  Optimizer optimizer(model->parameters, {});
+  const StepResult result = train_step(*model, optimizer, source, plan_of(1, 1));
+  EXPECT_NEAR(result.aux_loss.value(), balance / static_cast<double>(labels), 1e-6);
+  EXPECT_EQ(std::accumulate(result.expert_tokens.begin(), result.expert_tokens.end(), int64_t{0}), tokens);
+  EXPECT_FALSE(train_step(*tiny_llama(), optimizer, source, plan_of(1, 1)).aux_loss.has_value());
+}
+
+TEST(Step, BalancesExpertsWhereTheCoefficientIsSet) {
+  const auto source = random_rows(64);
+  const auto last_balance = [&](double coefficient) {
+    const auto model = tiny_mixture(coefficient);
+    Optimizer optimizer(model->parameters, {});
+    StepResult result;
+    for (int64_t step = 1; step <= 20; ++step) result = train_step(*model, optimizer, source, plan_of(step, 8));
+    return result.aux_loss.value();
+  };
+  EXPECT_LT(last_balance(1), last_balance(0) - 0.01);
+}
+
 TEST(Step, RefusesAGlobalBatchWithoutLabelsAndNamesItsSamples) {
   const auto model = tiny_llama();
   Optimizer optimizer(model->parameters, {});
