@@ -43,16 +43,14 @@ WeightLayout::File file_from_json(const std::string& name, const Json& json, con
   return file;
 }
 
-TensorSource source_of(const NamedTensor& tensor, DType dtype, Progress& progress) {
-  const auto produce = [&value = tensor.value, dtype, &progress](const ByteSink& sink) {
-    const auto plain = value.detach().to(at::kCPU, to_scalar_type(dtype)).contiguous();
+TensorSource source_of(const TensorMaker& tensor, DType dtype, Progress& progress) {
+  const auto produce = [&make = tensor.make, dtype, &progress](const ByteSink& sink) {
+    const auto plain = make().detach().to(at::kCPU, to_scalar_type(dtype)).contiguous();
     sink({static_cast<const char*>(plain.const_data_ptr()), plain.nbytes()});
     progress.add(plain.nbytes());
   };
-  return {tensor.name, dtype, tensor.value.sizes().vec(), produce};
+  return {tensor.name, dtype, tensor.shape, produce};
 }
-
-bool is_float(DType dtype) { return at::isFloatingType(to_scalar_type(dtype)); }
 
 }  // namespace
 
@@ -105,8 +103,16 @@ void copy_tensors(const fs::path& folder, const std::vector<std::string>& names,
 
 void write_hf_weights(const fs::path& folder, const std::vector<NamedTensor>& tensors, const WeightLayout& layout,
                       std::optional<DType> dtype) {
+  std::vector<TensorMaker> makers;
+  for (const auto& [name, value] : tensors)
+    makers.push_back({name, to_dtype(value.scalar_type()), value.sizes().vec(), [&value = value] { return value; }});
+  write_hf_weights(folder, makers, layout, dtype);
+}
+
+void write_hf_weights(const fs::path& folder, const std::vector<TensorMaker>& tensors, const WeightLayout& layout,
+                      std::optional<DType> dtype) {
   make_folder(folder);
-  std::map<std::string, const NamedTensor*> by_name;
+  std::map<std::string, const TensorMaker*> by_name;
   for (const auto& tensor : tensors) by_name.emplace(tensor.name, &tensor);
   WeightMap weight_map;
   WeightTotals totals;
@@ -116,15 +122,20 @@ void write_hf_weights(const fs::path& folder, const std::vector<NamedTensor>& te
     for (const auto& [name, stated] : file.tensors) {
       const auto found = by_name.find(name);
       if (found == by_name.end()) throw std::logic_error("no value for tensor " + name + " of the layout");
-      sources.push_back(source_of(*found->second, dtype && is_float(stated) ? *dtype : stated, progress));
+      sources.push_back(source_of(*found->second, written_dtype(stated, dtype), progress));
       weight_map.emplace(name, file.name);
-      totals.parameters += static_cast<uint64_t>(found->second->value.numel());
-      totals.bytes += static_cast<uint64_t>(found->second->value.numel() * size_of(sources.back().dtype));
+      const auto elements = static_cast<uint64_t>(num_elements(found->second->shape).value());
+      totals.parameters += elements;
+      totals.bytes += elements * static_cast<uint64_t>(size_of(sources.back().dtype));
     }
     write_safetensors(folder / file.name, std::move(sources), file.metadata);
   }
   const bool whole = layout.files.size() == 1 && layout.files[0].name == kHfWeightsFile;
   if (!whole) write_file(folder / kHfIndexFile, format_index(weight_map, totals));
+}
+
+DType written_dtype(DType stated, std::optional<DType> wanted) {
+  return wanted && at::isFloatingType(to_scalar_type(stated)) ? *wanted : stated;
 }
 
 }  // namespace ingot::checkpoint

@@ -38,5 +38,11 @@ void copy_tensors(const std::filesystem::path& folder, const std::vector<std::st
 /// index where the layout has several files or one with a shard's name. `tensors` holds all that the layout names.
 void write_hf_weights(const std::filesystem::path& folder, const std::vector<NamedTensor>& tensors,
                       const WeightLayout& layout, std::optional<DType> dtype);
+/// The same with tensors that are made when their turn comes; the dtypes that they state do not count.
+void write_hf_weights(const std::filesystem::path& folder, const std::vector<TensorMaker>& tensors,
+                      const WeightLayout& layout, std::optional<DType> dtype);
+
+/// The dtype that a tensor is written in: `wanted` when given, but integers keep theirs.
+DType written_dtype(DType stated, std::optional<DType> wanted);
 
 }  // namespace ingot::checkpoint

@@ -6,16 +6,29 @@
 
 namespace ingot::train {
 
+namespace {
+
+/// Where each sample begins in the flattened batch, and the end of the last.
+std::vector<int64_t> sample_starts(const data::Batch& batch) {
+  const size_t samples = batch.sample_ids.size();
+  if (batch.segment_starts.size() == samples + 1) return batch.segment_starts;
+  TORCH_CHECK(static_cast<int64_t>(samples) == batch.rows, "a batch of ", batch.rows, " rows names ", samples, " samples");
+  std::vector<int64_t> starts;
+  for (int64_t row = 0; row <= batch.rows; ++row) starts.push_back(row * batch.seq_length);
+  return starts;
+}
+
+}  // namespace
+
 at::Tensor dropout_keys(const data::Batch& batch, uint64_t seed, int64_t step) {
-  TORCH_CHECK(static_cast<int64_t>(batch.sample_ids.size()) == batch.rows, "a batch of ", batch.rows, " rows names ",
-              batch.sample_ids.size(), " samples");
+  const auto starts = sample_starts(batch);
   at::Tensor keys = at::empty({batch.rows, batch.seq_length}, at::kLong);
   int64_t* data = keys.mutable_data_ptr<int64_t>();
   const uint64_t step_key = random_bits(seed, random_stream::kDropout, static_cast<uint64_t>(step));
-  for (const uint64_t sample : batch.sample_ids) {
-    const uint64_t row_key = random_bits(step_key, random_stream::kDropout, sample);
-    for (int64_t place = 0; place < batch.seq_length; ++place)
-      *data++ = static_cast<int64_t>(random_bits(row_key, random_stream::kDropout, static_cast<uint64_t>(place)));
+  for (size_t i = 0; i < batch.sample_ids.size(); ++i) {
+    const uint64_t sample_key = random_bits(step_key, random_stream::kDropout, batch.sample_ids[i]);
+    for (int64_t place = starts[i]; place < starts[i + 1]; ++place)
+      data[place] = static_cast<int64_t>(random_bits(sample_key, random_stream::kDropout, static_cast<uint64_t>(place - starts[i])));
   }
   return keys;
 }

@@ -10,6 +10,7 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "core/sha256.h"
+#include "model/family.h"
 #include "model/lora.h"
 #include "workflows/load_model.h"
 #include "workflows/lora_target.h"
@@ -17,10 +18,24 @@
 namespace ingot::workflows {
 namespace {
 
-constexpr const char *kEnd = ".lora_A.weight", *kTiedHead = "lm_head.weight";
+constexpr std::string_view kEnd = ".lora_A.weight";
 
 using checkpoint::Adapter;
 using checkpoint::AdapterConfig;
+
+/// Names of the embedding and the head, which are one parameter when they are tied.
+struct Ends {
+  std::string embedding, head;
+};
+Ends ends_of(const model::DecoderConfig& config) {
+  const auto& names = model::find_family(config.model_type)->names;
+  return {names.embedding + ".weight", names.head + ".weight"};
+}
+
+std::string last_module(const std::string& parameter) {
+  const std::string module = parameter.substr(0, parameter.rfind('.'));
+  return module.substr(module.rfind('.') + 1);
+}
 
 AdapterConfig new_config(const TrainConfig& config, const model::CausalLm& model) {
   AdapterConfig made;
@@ -39,10 +54,9 @@ AdapterConfig new_config(const TrainConfig& config, const model::CausalLm& model
 void save_tied_pair(AdapterConfig& config, const model::CausalLm& model) {
   if (!model.config.tie_word_embeddings) return;
   const auto whole = whole_parameters(config, model);
-  const std::string embedding = model.parameters.parameters.front()->name;
+  const auto [embedding, head] = ends_of(model.config);
   if (std::find(whole.begin(), whole.end(), embedding) == whole.end()) return;
-  const std::string module = embedding.substr(0, embedding.rfind('.'));
-  for (const auto& name : {module.substr(module.rfind('.') + 1), std::string("lm_head")})
+  for (const auto& name : {last_module(embedding), last_module(head)})
     if (std::find(config.modules_to_save.begin(), config.modules_to_save.end(), name) == config.modules_to_save.end())
       config.modules_to_save.push_back(name);
 }
@@ -69,12 +83,12 @@ std::map<std::string, at::Tensor> tensors_of(const Adapter& adapter, const model
   std::map<std::string, at::Tensor> tensors;
   for (const auto& [name, value] : adapter.tensors) tensors.emplace(name, value);
   if (!model.config.tie_word_embeddings) return tensors;
-  const std::string embedding = model.parameters.parameters.front()->name;
-  const auto head = tensors.find(kTiedHead), table = tensors.find(embedding);
+  const auto ends = ends_of(model.config);
+  const auto head = tensors.find(ends.head), table = tensors.find(ends.embedding);
   const bool has_head = head != tensors.end(), has_table = table != tensors.end();
   if (has_head != has_table || (has_head && !head->second.equal(table->second)))
     throw DataError(fmt::format("{}: tensor {}: the model's head is its embedding, wanted equal values of both", source,
-                                has_head ? kTiedHead : embedding));
+                                has_head ? ends.head : ends.embedding));
   if (has_head) tensors.erase(head);
   return tensors;
 }
@@ -102,7 +116,7 @@ model::LoraPlan plan_of(const Adapter& adapter, const std::map<std::string, at::
   model::LoraPlan plan{.dropout = adapter.config.lora_dropout};
   for (const auto& [name, value] : tensors) {
     if (name.ends_with(kEnd)) {
-      const std::string module = name.substr(0, name.size() - std::string_view(kEnd).size());
+      const std::string module = name.substr(0, name.size() - kEnd.size());
       plan.layers.push_back(plan_layer(adapter, tensors, module, model, source));
     } else if (name.find(".lora_") == std::string::npos) {
       const auto parameter = model.parameters.find(name);
@@ -148,9 +162,9 @@ std::unique_ptr<model::CausalLm> load_adapted_model(const std::filesystem::path&
 
 void add_tied_head(Adapter& adapter, const model::DecoderConfig& config) {
   if (!config.tie_word_embeddings) return;
-  const auto embedding = model::build_model(config, at::kFloat, "meta")->parameters.parameters.front()->name;
-  const auto found = std::find_if(adapter.tensors.begin(), adapter.tensors.end(), [&](const auto& t) { return t.name == embedding; });
-  if (found != adapter.tensors.end()) adapter.tensors.push_back({kTiedHead, at::Tensor(found->value)});
+  const auto ends = ends_of(config);
+  const auto found = std::find_if(adapter.tensors.begin(), adapter.tensors.end(), [&](const auto& t) { return t.name == ends.embedding; });
+  if (found != adapter.tensors.end()) adapter.tensors.push_back({ends.head, at::Tensor(found->value)});
 }
 
 LoraStart start_lora(const TrainConfig& config, model::CausalLm& model, const train::ExactWeights& base) {

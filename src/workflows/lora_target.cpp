@@ -9,6 +9,7 @@
 
 #include "core/error.h"
 #include "data/tokenizer/text_pattern.h"
+#include "model/family.h"
 
 namespace ingot::workflows {
 namespace {
@@ -105,7 +106,8 @@ std::vector<std::string> whole_parameters(const checkpoint::AdapterConfig& confi
       if (!std::any_of(paths.begin(), paths.end(), ends_so)) continue;
       any = chosen.insert(parameter->name).second || true;
     }
-    if (!any && model.config.tie_word_embeddings && ends_so("lm_head")) any = chosen.insert(parameters.front()->name).second || true;
+    const auto& names = model::find_family(model.config.model_type)->names;
+    if (!any && model.config.tie_word_embeddings && ends_so(names.head)) any = chosen.insert(names.embedding + ".weight").second || true;
     if (!any)
       throw ConfigError(fmt::format("additional_target: found {}, which matches no module; wanted some of {}", target,
                                     known_modules(model)));

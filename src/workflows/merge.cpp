@@ -7,6 +7,7 @@
 
 #include "checkpoint/hf_folder.h"
 #include "checkpoint/staging.h"
+#include "checkpoint/weight_layout.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "model/lora.h"
@@ -15,6 +16,7 @@
 #include "workflows/lora_target.h"
 #include "workflows/merge_check.h"
 #include "workflows/model_files.h"
+#include "workflows/source_weights.h"
 
 namespace ingot::workflows {
 namespace fs = std::filesystem;
@@ -50,12 +52,15 @@ void write_merged(const MergeRequest& request, const Adapter& adapter, const fs:
   const auto dtype = dtype_named(request.dtype);
   std::vector<checkpoint::TensorMaker> makers;
   for (const auto& entry : weights.tensors())
-    makers.push_back({entry.name, dtype.value_or(entry.dtype), entry.shape,
+    makers.push_back({entry.name, checkpoint::written_dtype(entry.dtype, dtype), entry.shape,
                       [&, name = entry.name] { return additions.merged(name, weights.load(name)); }});
   copy_companion_files(request.companions, folder);
   if (dtype) write_dtype(folder, *dtype);
   const at::NoGradGuard no_grad;
-  checkpoint::write_hf_weights(folder, makers);
+  const auto layout = checkpoint::WeightLayout::of_folder(request.base);
+  if (!layout) return checkpoint::write_hf_weights(folder, makers);
+  checkpoint::write_hf_weights(folder, makers, *layout, dtype);
+  if (!dtype) restore_index(request.base, folder);
 }
 
 }  // namespace

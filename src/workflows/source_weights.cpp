@@ -55,14 +55,6 @@ void check_written(const fs::path& folder, const std::vector<std::string>& names
   }
 }
 
-/// The index that came in, where it still tells the truth.
-void restore_index(const fs::path& source, const fs::path& folder) {
-  const fs::path kept = source / checkpoint::kHfIndexFile, written = folder / checkpoint::kHfIndexFile;
-  if (fs::exists(kept) && fs::exists(written) &&
-      checkpoint::read_weight_map(kept) == checkpoint::read_weight_map(written))
-    ingot::copy_file(kept, written);
-}
-
 void write_by_rule(const fs::path& folder, const std::vector<NamedTensor>& parameters, DType dtype) {
   checkpoint::write_hf_weights(folder, parameters, dtype);
   std::vector<std::string> names;
@@ -71,6 +63,13 @@ void write_by_rule(const fs::path& folder, const std::vector<NamedTensor>& param
 }
 
 }  // namespace
+
+void restore_index(const fs::path& source, const fs::path& folder) {
+  const fs::path kept = source / checkpoint::kHfIndexFile, written = folder / checkpoint::kHfIndexFile;
+  if (fs::exists(kept) && fs::exists(written) &&
+      checkpoint::read_weight_map(kept) == checkpoint::read_weight_map(written))
+    ingot::copy_file(kept, written);
+}
 
 void keep_weight_layout(const fs::path& model_folder, const fs::path& source) {
   auto layout = WeightLayout::of_folder(model_folder);

@@ -123,6 +123,32 @@ def test_dropout_does_not_depend_on_the_micro_batch(tmp_path):
     assert losses[2] != pytest.approx(losses[0], abs=1e-4)
 
 
+def test_dropout_belongs_to_the_sample_in_conversations_too(tmp_path):
+    keys = {"stage": "sft", "dataset": str(ROOT / "examples/data/identity_alpaca.json"), "template": "default", "cutoff_len": 512,
+            "max_steps": 3, "global_batch_size": 8, "lora_dropout": 0.5, "learning_rate": 2e-3, "truncation": "skip"}
+    losses = [read_losses(train(tmp_path / str(i), **{**keys, **more})) for i, more in enumerate(
+        [{"micro_batch_size": 8}, {"micro_batch_size": 2}, {"micro_batch_size": 8, "lora_dropout": 0}])]
+    assert losses[1] == pytest.approx(losses[0], abs=2e-6)
+    assert losses[2] != pytest.approx(losses[0], abs=1e-4)
+
+
+def test_a_merge_keeps_the_files_of_its_base(tmp_path):
+    """Two shards in two dtypes, one with metadata of its own."""
+    weights = load_file(STORIES / "model.safetensors")
+    base = tmp_path / "base"
+    shutil.copytree(STORIES, base)
+    (base / "model.safetensors").unlink()
+    first = {name: value.bfloat16() for name, value in weights.items() if "layers.0" in name}
+    rest = {name: value for name, value in weights.items() if name not in first}
+    save_file(first, base / "model-00001-of-00002.safetensors", metadata={"note": "here"})
+    save_file(rest, base / "model-00002-of-00002.safetensors", metadata={"format": "pt"})
+    weight_map = {**{name: "model-00001-of-00002.safetensors" for name in first}, **{name: "model-00002-of-00002.safetensors" for name in rest}}
+    (base / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": weight_map}))
+    run = train(tmp_path / "a", model_name_or_path=str(base), learning_rate=0, max_steps=1)
+    for file in base.iterdir():
+        assert (run / "model" / file.name).read_bytes() == file.read_bytes(), file.name
+
+
 def test_training_goes_on_from_an_adapter(tmp_path):
     first = train(tmp_path / "a", max_steps=12, learning_rate=1e-2, shuffle=False)
     second = train(tmp_path / "b", max_steps=1, adapter_name_or_path=str(first / "adapter"), lora_rank=None, shuffle=False)
