@@ -17,15 +17,13 @@
 namespace ingot::workflows {
 namespace {
 
-constexpr size_t kContext = 8;  // tokens of the prompt that decide how the answer's first is written
-
 bool is_space(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
 
 /// Text of an answer as it comes, without the tokens that end it.
 class AnswerText {
  public:
   AnswerText(const ChatParts& parts, const std::vector<data::TokenId>& prompt, const std::vector<data::TokenId>& stops)
-      : stream_(parts.tokenizer, std::span(prompt).last(std::min(kContext, prompt.size()))), stops_(stops) {}
+      : stream_(parts.tokenizer, prompt), stops_(stops) {}
 
   /// What `token` adds, without white space in front of the whole.
   std::string add(data::TokenId token) {

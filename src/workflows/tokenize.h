@@ -18,8 +18,8 @@ struct TokenizeRequest {
 };
 
 /// Line by line: text to a JSON list of ids, or the other way; with `chat` a JSON list of messages (or an object with
-/// "messages" and "tools") to {"text", "input_ids", "loss_mask"}, and "eos_labels" for positions whose label is eos. Throws DataError naming the line that cannot be read.
-/// Returns the exit code.
+/// "messages" and "tools") to {"text", "input_ids", "loss_mask"}, and "eos_labels" for positions whose label is eos.
+/// Throws DataError naming the line that cannot be read. Returns the exit code.
 int tokenize(const TokenizeRequest& request, std::istream& in, std::ostream& out);
 
 }  // namespace ingot::workflows

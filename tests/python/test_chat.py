@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import re
 import tempfile
 
 import jinja2
@@ -190,6 +191,20 @@ def test_glm_kin_equal_their_builders(vendor, folders):
     assert differences(tokenize(folders["glm4-model"], chats, *flags), wanted) == []
 
 
+def test_glm4_tools_and_calls(folders):
+    """Restated from the vendor's builder: tools in a system message of their own, a call's name in the metadata line."""
+    text = "[gMASK]<sop><|system|>\n你是一个名为 GLM-4 的人工智能助手。你是基于智谱AI训练的语言模型 GLM-4 模型开发的，你的任务是针对用户的问题和要求提供适当的答复和支持。\n\n# 可用工具"
+    for tool in TOOLS:
+        function = tool["function"]
+        text += f"\n\n## {function['name']}\n\n{oracle.tojson(function, 4)}\n在调用上述函数时，请使用 Json 格式表示调用的参数。"
+    text += "<|system|>\nUse tools.<|user|>\nWeather?<|assistant|>weather\n" + oracle.tojson(CALL["function"]["arguments"])
+    text += '<|observation|>\n{"t": 21}<|assistant|>\n21 degrees.<|user|>\nThanks<|user|>'
+    found = tokenize(folders["glm4-model"], [TOOL_CHATS[1]], tools=TOOLS)[0]
+    assert found["text"] == text
+    labelled = [token for token, label in zip(found["input_ids"], found["loss_mask"]) if label]
+    assert labelled.count(151338) == labelled.count(151336) == 1  # observation and user end an answer each
+
+
 def test_baichuan2_equals_its_builder(folders):
     encode = oracle.sentencepiece_encoder(folders["baichuan2-model"])
     chats = TABLE + UNORDERED
@@ -317,6 +332,23 @@ def test_a_wrong_template_file_is_refused_with_all_its_problems(folders, tmp_pat
     done = ingot("tokenize", "--chat", "--model", folders["qwen2"], "--template", file, check=False)
     assert done.returncode == 2
     assert "did you mean user?" in done.stderr and "{content}" in done.stderr and "efficient_eos" in done.stderr
+
+
+def test_chatglm3_is_known_by_its_jinja_template_too(shared, folders, tmp_path):
+    oracle.shutil.copytree(folders["chatglm3-model"], tmp_path / "model")
+    oracle.shutil.copy(shared / "tokenizers/chatglm3/tokenizer_config.chat.json", tmp_path / "model/tokenizer_config.json")
+    assert tokenize(tmp_path / "model", TABLE) == tokenize(folders["chatglm3-model"], TABLE)
+
+
+@pytest.mark.parametrize("page", ["docs/chat.md", "docs/zh/chat.md"])
+def test_the_page_lists_every_name_and_key(page):
+    done = ingot("tokenize", "--chat", "--model", ROOT, "--template", "-", check=False)
+    names = re.search(r"one of ([^;\n]*)", done.stderr)[1].split(", ")
+    text = (ROOT / page).read_text()
+    rows = "".join(line.split(" | ")[0] for line in text.splitlines() if line.startswith("| `"))
+    keys = re.findall(r'yaml\.read\("(\w+)"', (ROOT / "src/data/chat/chat_formats.cpp").read_text())
+    assert len(names) > 20 and len(keys) > 10
+    assert [word for word in names + keys if f"`{word}`" not in rows] == []
 
 
 def folder_with(tmp_path, **files):
