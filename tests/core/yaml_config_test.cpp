@@ -70,6 +70,22 @@ TEST(YamlConfig, RefusesKeysThatHaveNoPlaceAndLeavesThemOut) {
   EXPECT_EQ(message_of([&] { read("rank: 4\n"); }), "run.yaml: rank: found beside an adapter");
 }
 
+TEST(YamlConfig, ReadsANumberThatMayBeAbsent) {
+  const auto read = [](const std::string& text, std::string& in_effect) {
+    auto yaml = YamlConfig::from_text(text, "run.yaml");
+    std::optional<double> weight;
+    yaml.read("weight", weight);
+    yaml.finish();
+    in_effect = yaml.in_effect();
+    return weight;
+  };
+  std::string in_effect;
+  EXPECT_EQ(read("weight: 0\n", in_effect), 0.0);
+  EXPECT_EQ(read("", in_effect), std::nullopt);
+  EXPECT_EQ(in_effect, "weight: null\n");
+  EXPECT_EQ(read(in_effect, in_effect), std::nullopt);
+}
+
 TEST(YamlConfig, NamesTheNearestKnownKey) {
   auto yaml = YamlConfig::from_text("learning_rat: 1\n", "run.yaml");
   double rate = 0;
