@@ -31,7 +31,6 @@ class ChatWriter {
   /// The label of the next token is eos, whatever the token is. Throws ConfigError when the tokenizer has none.
   void next_label_is_eos();
 
-  bool is_empty() const { return chat_.ids.empty() && run_.empty(); }
   RenderedChat take();
 
  private:
