@@ -35,7 +35,7 @@ Score score_window(const model::CausalLm& model, std::span<const data::TokenId> 
   const at::Tensor places = labels.ne(data::kIgnoredLabel).nonzero().flatten();
   if (places.numel() == 0) return {};
   const at::Tensor positions = at::arange(static_cast<int64_t>(ids.size()), at::kLong).unsqueeze(0);
-  const at::Tensor hidden = model.hidden({to_tensor(ids), positions, {}}).flatten(0, 1).index_select(0, places);
+  const at::Tensor hidden = model.hidden({to_tensor(ids), positions, {}}).states.flatten(0, 1).index_select(0, places);
   const at::Tensor matrix = model.output_matrix(), wanted = labels.index_select(0, places);
   return {ops::linear_cross_entropy(hidden, matrix, wanted).item<double>(), static_cast<uint64_t>(places.numel()),
           count_correct(hidden, matrix, wanted)};
