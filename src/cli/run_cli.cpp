@@ -15,7 +15,7 @@ namespace {
 constexpr const char* kFooter =
     "Exit codes: 0 done, 2 a configuration, flag or path to edit, 3 a bad file, 4 a disk, device or peer failed,\n"
     "70 a bug of ours, 143 stopped by a signal with the state saved.\n\n"
-    "Start here: ingot train examples/smollm2_shakespeare.yaml\n";
+    "Start here: ingot train examples/smollm2_identity_lora.yaml\n";
 
 void stop_on_signals() {
   struct sigaction action {};

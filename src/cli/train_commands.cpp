@@ -22,7 +22,7 @@ void add_check_tokens(CLI::App* verb, int64_t& value) {
 
 void add_train(CLI::App& app, const Jobs& jobs, int& exit_code) {
   add_config_verb(add_verb(app, "train", "Train a model as a YAML file says: preprocess, load, train, checkpoint, export",
-                           "  ingot train examples/smollm2_shakespeare.yaml\n"
+                           "  ingot train examples/smollm2_identity_lora.yaml\n"
                            "  ingot train run.yaml --set max_steps=100 --set learning_rate=1e-4\n"
                            "  ingot train run.yaml --check\n\n"
                            "The same command again goes on from the newest good checkpoint. Ctrl-C saves and exits 143."),
