@@ -220,6 +220,26 @@ def test_bf16_follows_fp32(tmp_path):
     assert max(abs(a - b) for a, b in zip(losses["fp32"], losses["bf16"], strict=True)) < 0.03
 
 
+def test_lora_adapts_experts_and_leaves_the_router_alone(tmp_path):
+    """With dropout, whose bits go with a token to its experts: computing again changes nothing."""
+    folder = trainable_folder(tmp_path / "model")
+    losses = {}
+    for recompute in ("none", "selective", "full"):
+        (tmp_path / recompute).mkdir()
+        ingot("train", write_config(tmp_path / recompute, model_name_or_path=str(folder), finetuning_type="lora", lora_rank=4,
+                                    lora_dropout=0.2, recompute=recompute, max_steps=4, learning_rate=1e-2))
+        losses[recompute] = [step["loss"] for step in steps_of(tmp_path / recompute / "run")]
+    assert losses["none"] == losses["selective"] == losses["full"]
+    adapter = load_file(tmp_path / "none/run/adapter/adapter_model.safetensors")
+    modules = {name.split(".lora_")[0].removeprefix("base_model.model.") for name in adapter}
+    inside = [f"block_sparse_moe.experts.{expert}.{part}" for expert in range(8) for part in ("w1", "w2", "w3")]
+    attention = [f"self_attn.{part}_proj" for part in "qkvo"]
+    assert modules == {f"model.layers.{layer}.{module}" for layer in range(2) for module in inside + attention}
+    base, merged = (load_file(of / "model.safetensors") for of in (folder, tmp_path / "none/run/model"))
+    changed = {name.removesuffix(".weight") for name in base if not torch.equal(base[name], merged[name])}
+    assert merged.keys() == base.keys() and changed == modules
+
+
 def test_the_balance_evens_the_experts_out(tmp_path):
     folder = trainable_folder(tmp_path / "model", initializer_range=0.3)
     last = {}
