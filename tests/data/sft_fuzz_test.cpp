@@ -42,7 +42,7 @@ class Fuzzer {
   std::string text() {
     static const std::vector<std::string> odd{"\"\"", "\" \"", "\"\\ud800\"", "\"\\udc00x\"", "\"\\u0000\"", "null", "1e999", "-0", "true",
                                               "[]", "{}", "\"<|im_end|>\"", "\"<eoh><eom>\"", "\"\\ud83d\\ude00\"", "\"\xff\"", "\"\x01\"", "\"open"};
-    if (below(12) == 0) return odd[below(static_cast<uint32_t>(odd.size()))];
+    if (below(25) == 0) return odd[below(static_cast<uint32_t>(odd.size()))];
     return "\"text " + std::to_string(below(1000)) + std::string(below(60), 'x') + "\"";
   }
   std::string value(int depth) {
@@ -74,7 +74,7 @@ class Fuzzer {
   std::string messages(const std::string& role, const std::string& content, const std::vector<std::string>& roles) {
     uint32_t place = 0;
     return list(below(8), [&] {
-      const uint32_t chosen = below(5) == 0 ? below(static_cast<uint32_t>(roles.size())) : place++ % 2;
+      const uint32_t chosen = below(12) == 0 ? below(static_cast<uint32_t>(roles.size())) : place++ % 2;
       return object({{role, "\"" + roles[chosen] + "\""}, {content, text()}, {"tool_calls", below(20) == 0 ? value(3) : "null"}});
     });
   }
