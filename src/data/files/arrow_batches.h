@@ -29,12 +29,15 @@ class ArrowBatches {
   const std::string& name() const { return name_; }
 
  protected:
-  arrow::MemoryPool* pool() { return &pool_; }
+  arrow::MemoryPool* pool() { return &pool_->capped; }
   std::string name_;
 
  private:
-  arrow::ProxyMemoryPool counted_{arrow::default_memory_pool()};
-  arrow::CappedMemoryPool pool_{&counted_, kArrowMemoryLimit};
+  struct Pool {
+    arrow::ProxyMemoryPool counted{arrow::default_memory_pool()};
+    arrow::CappedMemoryPool capped{&counted, kArrowMemoryLimit};
+  };
+  Pool* pool_ = new Pool;  // never freed: a thread of Arrow's may let go of a buffer after the reader is gone
 };
 
 /// Opens a file with all its columns, or one. Throws DataError naming the columns present when it is missing.
