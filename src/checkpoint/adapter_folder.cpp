@@ -13,7 +13,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* kConfigFile = "adapter_config.json";
-constexpr const char* kWeightsFile = "adapter_model.safetensors";
+constexpr const char *kWeightsFile = "adapter_model.safetensors", *kTorchFile = "adapter_model.bin";
 constexpr std::string_view kPrefix = "base_model.model.";  // PEFT's wrapper around the model
 constexpr std::string_view kA = ".lora_A.weight", kB = ".lora_B.weight";
 
@@ -23,7 +23,7 @@ std::string twin_of(const std::string& name) {
   return {};
 }
 
-void check_entry(const TensorEntry& entry, const fs::path& file, bool has_whole_modules) {
+void check_entry(const TensorInfo& entry, const fs::path& file, bool has_whole_modules) {
   const auto refuse = [&](const std::string& reason) {
     throw DataError(fmt::format("{}: tensor {}: {}", file.string(), in_quotes(entry.name), reason));
   };
@@ -37,14 +37,14 @@ void check_entry(const TensorEntry& entry, const fs::path& file, bool has_whole_
 }
 
 std::vector<NamedTensor> read_tensors(const fs::path& path, bool has_whole_modules) {
-  const SafetensorsFile file(path);
+  const auto file = open_weight_file(path);
   std::vector<NamedTensor> tensors;
-  for (const auto& entry : file.tensors()) {
+  for (const auto& entry : file->tensors()) {
     check_entry(entry, path, has_whole_modules);
     const std::string twin = twin_of(entry.name);
-    if (!twin.empty() && !file.find(twin))
+    if (!twin.empty() && !file->contains(twin))
       throw DataError(fmt::format("{}: tensor {} is there without {}", path.string(), in_quotes(entry.name), in_quotes(twin)));
-    tensors.push_back({entry.name.substr(kPrefix.size()), load_tensor(file, entry.name).to(at::kFloat)});
+    tensors.push_back({entry.name.substr(kPrefix.size()), file->load(entry.name).to(at::kFloat)});
   }
   if (tensors.empty()) throw DataError(fmt::format("{}: holds no tensor", path.string()));
   return tensors;
@@ -57,9 +57,9 @@ Adapter read_adapter(const fs::path& folder) {
     throw ConfigError(fmt::format("adapter: found {}, wanted a folder with {}", folder.string(), kConfigFile));
   const auto config_file = path_inside(folder, kConfigFile, folder);
   Adapter adapter{AdapterConfig::from_json(read_json(config_file, size_t{16} << 20), config_file.string()), {}};
-  if (!fs::exists(folder / kWeightsFile))
-    throw DataError(fmt::format("{}: no {}; only safetensors adapters are read", folder.string(), kWeightsFile));
-  adapter.tensors = read_tensors(path_inside(folder, kWeightsFile, folder), !adapter.config.modules_to_save.empty());
+  const char* name = fs::exists(folder / kWeightsFile) ? kWeightsFile : kTorchFile;
+  if (!fs::exists(folder / name)) throw DataError(fmt::format("{}: neither {} nor {} is there", folder.string(), kWeightsFile, kTorchFile));
+  adapter.tensors = read_tensors(path_inside(folder, name, folder), !adapter.config.modules_to_save.empty());
   return adapter;
 }
 

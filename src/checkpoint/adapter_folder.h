@@ -15,7 +15,8 @@ struct Adapter {
   std::vector<NamedTensor> tensors;
 };
 
-/// Reads adapter_config.json and adapter_model.safetensors as PEFT writes them; tensors become float32. Throws DataError
+/// Reads adapter_config.json and adapter_model.safetensors as PEFT writes them, or adapter_model.bin as it wrote before
+/// where that is not there; tensors become float32. Throws DataError
 /// naming the file and the tensor for what is no plain LoRA adapter, and for an A without its B.
 Adapter read_adapter(const std::filesystem::path& folder);
 

@@ -36,12 +36,12 @@ class SafetensorsWeights : public WeightFile {
   SafetensorsFile file_;
 };
 
-std::unique_ptr<WeightFile> open_weights(const fs::path& file) {
+}  // namespace
+
+std::unique_ptr<WeightFile> open_weight_file(const fs::path& file) {
   if (file.extension() == ".bin") return std::make_unique<TorchFile>(file);
   return std::make_unique<SafetensorsWeights>(file);
 }
-
-}  // namespace
 
 uint64_t num_bytes(const TensorInfo& tensor) {
   return static_cast<uint64_t>(num_elements(tensor.shape).value()) * static_cast<uint64_t>(size_of(tensor.dtype));
@@ -61,7 +61,7 @@ HfWeights::HfWeights(const fs::path& folder) {
 }
 
 void HfWeights::open_one(const fs::path& file) {
-  files_.push_back(open_weights(file));
+  files_.push_back(open_weight_file(file));
   for (const auto& tensor : files_[0]->tensors()) file_of_.emplace(tensor.name, 0);
 }
 
@@ -69,7 +69,7 @@ void HfWeights::open_shards(const fs::path& folder, const fs::path& index) {
   std::map<std::string, size_t> number_of_shard;
   for (const auto& [name, shard] : read_weight_map(index)) {
     const auto [known, is_new] = number_of_shard.emplace(shard, files_.size());
-    if (is_new) files_.push_back(open_weights(path_inside(folder, shard, index)));
+    if (is_new) files_.push_back(open_weight_file(path_inside(folder, shard, index)));
     if (!files_[known->second]->contains(name))
       throw DataError(fmt::format("{}: tensor {} is not in {}", index.string(), in_quotes(name), in_quotes(shard)));
     file_of_.emplace(name, known->second);

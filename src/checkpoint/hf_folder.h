@@ -34,6 +34,9 @@ class HfWeights {
   std::map<std::string, size_t> file_of_;
 };
 
+/// Opens a safetensors file or, when its name ends in .bin, one of torch's. Throws DataError naming the file.
+std::unique_ptr<WeightFile> open_weight_file(const std::filesystem::path& file);
+
 /// A copy of one tensor of a file, on the CPU. Throws DataError when absent.
 at::Tensor load_tensor(const SafetensorsFile& file, const std::string& name);
 

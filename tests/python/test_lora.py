@@ -2,10 +2,12 @@
 
 import json
 import re
+import shutil
 
 import peft
 import pytest
 import torch
+import transformers
 from safetensors import safe_open
 from safetensors.torch import load_file
 
@@ -118,6 +120,33 @@ def test_an_adapter_of_peft_opens_in_ingot(tmp_path, tiny, kind):
     found, wanted = ingot_logits(tiny, request, tmp_path, tmp_path / "adapter"), logits_of(model, request)
     assert largest(found, wanted) <= MAX_LOGIT_ERROR
     assert largest(found, logits_of(load_base(tiny), request)) > 0.01
+
+
+def test_an_adapter_in_the_old_bin_file_is_the_same(tmp_path, tiny):
+    model = make_adapter(tmp_path / "adapter", tiny, r=4)
+    model.save_pretrained(tmp_path / "old", safe_serialization=False)
+    assert (tmp_path / "old/adapter_model.bin").exists()
+    request = request_for(model)
+    assert largest(ingot_logits(tiny, request, tmp_path, tmp_path / "old"), logits_of(model, request)) <= MAX_LOGIT_ERROR
+
+
+def test_adapters_of_experts_open_in_peft(tmp_path):
+    torch.manual_seed(3)
+    base = transformers.MixtralForCausalLM(transformers.MixtralConfig(
+        vocab_size=512, hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
+        num_local_experts=4, sliding_window=None, initializer_range=0.1))
+    base.save_pretrained(tmp_path / "base")
+    for name in ("tokenizer.model", "tokenizer_config.json", "special_tokens_map.json"):
+        shutil.copy(STORIES / name, tmp_path / "base" / name)
+    run = train(tmp_path / "a", model_name_or_path=str(tmp_path / "base"), max_steps=10, learning_rate=3e-2)
+    tensors = load_file(run / "adapter/adapter_model.safetensors")
+    assert len(tensors) == 2 * 2 * (4 + 3 * 4)
+    assert "base_model.model.model.layers.1.block_sparse_moe.experts.3.w2.lora_A.weight" in tensors
+    request = request_for(base)
+    found = ingot_logits(tmp_path / "base", request, tmp_path, run / "adapter")
+    assert largest(found, logits_of(load_base(run / "model"), request)) <= MAX_LOGIT_ERROR
+    assert largest(found, logits_of(load_base(tmp_path / "base"), request)) > 0.1
+    assert largest(found, logits_of(open_in_peft(run / "adapter", tmp_path / "base"), request)) <= MAX_LOGIT_ERROR
 
 
 def double_alpha(adapter):
