@@ -5,6 +5,7 @@ import os
 import pathlib
 import shutil
 import subprocess
+import sys
 
 import pytest
 
@@ -21,6 +22,17 @@ def ingot(*arguments, text="", timeout=600, check=True, environment=None):
     if check and result.returncode != 0:
         pytest.fail(f"ingot {' '.join(map(str, arguments))} ended with {result.returncode}:\n{result.stderr[-3000:]}")
     return result
+
+
+def peak_memory(*arguments):
+    """The most resident memory, in MiB, of one run of the program; it must end well. A small interpreter stands between, for a
+    child counts the memory of the process that forked it."""
+    watch = ("import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL); "
+             "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)")
+    result = subprocess.run([sys.executable, "-c", watch, INGOT, *map(str, arguments)], cwd=ROOT, capture_output=True, text=True,
+                            check=False)
+    assert result.returncode == 0, result.stderr[-3000:]
+    return float(result.stdout)
 
 
 def write_config(folder, **keys):

@@ -10,7 +10,7 @@ import subprocess
 import pytest
 from safetensors.torch import load_file, save_file
 
-from conftest import INGOT, ROOT, STORIES, ingot, read_losses, write_config
+from conftest import INGOT, ROOT, STORIES, ingot, peak_memory, read_losses, write_config
 from lora_support import LORA, ingot_logits, largest, train
 from test_llama_parity import make_request
 
@@ -176,10 +176,7 @@ def test_a_lora_run_needs_less_memory(tmp_path):
     for kind, keys in SIZES.items():
         (tmp_path / kind).mkdir()
         config = write_config(tmp_path / kind, model_name_or_path=str(tmp_path / "scratch/run/model"), **{**common, **keys})
-        process = subprocess.Popen([INGOT, "train", str(config)], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        _, status, usage = os.wait4(process.pid, 0)
-        assert status == 0
-        peaks[kind] = usage.ru_maxrss / 1024
+        peaks[kind] = peak_memory("train", config)
     weights = (tmp_path / "scratch/run/model/model.safetensors").stat().st_size / 2**20
     assert peaks["full"] - peaks["lora"] > 3 * weights, (peaks, weights)
 
