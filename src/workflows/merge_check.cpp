@@ -14,8 +14,14 @@ namespace ingot::workflows {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr double kFloatBound = 1e-5;  // of the largest logit
-constexpr double kHalfBound = 0.03;   // of the logits' root mean square
+constexpr uint64_t kFloatBytes = uint64_t{8} << 30;  // of a model that is compared in float32 arithmetic
+
+/// How two models are compared.
+struct Rule {
+  at::ScalarType arithmetic;
+  bool exact;    // float32 weights: the largest difference, of the largest logit; else root mean squares
+  double bound;  // of that
+};
 
 /// Logits of one row of random tokens, [tokens, vocab] float32.
 at::Tensor sample_logits(const model::CausalLm& model, int64_t num_tokens) {
@@ -43,19 +49,23 @@ Logits logits_with_adapter(const fs::path& base, const checkpoint::Adapter& adap
 double largest(const at::Tensor& values) { return values.abs().max().item<double>(); }
 double root_mean_square(const at::Tensor& values) { return values.to(at::kDouble).square().mean().sqrt().item<double>(); }
 
-bool all_float32(const fs::path& folder) {
-  for (const auto& tensor : checkpoint::HfWeights(folder).tensors())
-    if (tensor.dtype != DType::kF32) return false;
-  return true;
+Rule rule_for(const fs::path& merged) {
+  uint64_t bytes = 0;
+  bool exact = true;
+  for (const auto& tensor : checkpoint::HfWeights(merged).tensors()) {
+    exact = exact && tensor.dtype == DType::kF32;
+    bytes += static_cast<uint64_t>(num_elements(tensor.shape).value()) * sizeof(float);
+  }
+  if (exact) return {at::kFloat, true, 1e-5};
+  return bytes <= kFloatBytes ? Rule{at::kFloat, false, 0.02} : Rule{at::kBFloat16, false, 0.05};
 }
 
 }  // namespace
 
 void check_merge(const fs::path& base, const checkpoint::Adapter& adapter, const fs::path& merged, int64_t num_tokens) {
-  const bool exact = all_float32(merged);
-  const auto type = exact ? at::kFloat : at::kBFloat16;
-  const auto [plain, adapted] = logits_with_adapter(base, adapter, type, num_tokens);
-  const auto found = sample_logits(*load_model(merged, type), num_tokens);
+  const auto [arithmetic, exact, bound] = rule_for(merged);
+  const auto [plain, adapted] = logits_with_adapter(base, adapter, arithmetic, num_tokens);
+  const auto found = sample_logits(*load_model(merged, arithmetic), num_tokens);
   const auto difference = found - adapted;
   const double error = exact ? largest(difference) : root_mean_square(difference);
   const double scale = exact ? largest(adapted) : root_mean_square(adapted);
@@ -63,9 +73,8 @@ void check_merge(const fs::path& base, const checkpoint::Adapter& adapter, const
       "merged and adapted logits differ by at most {:.2e} (root mean square {:.2e}) of logits up to {:.3g} (root mean square "
       "{:.3g}), which the adapter moves by a root mean square of {:.2e}", largest(difference), root_mean_square(difference),
       largest(adapted), root_mean_square(adapted), root_mean_square(adapted - plain));
-  if (!(error <= (exact ? kFloatBound : kHalfBound) * scale))
-    throw DataError(fmt::format("merge of {}: {}: wanted at most {} of the logits", base.string(), report,
-                                exact ? kFloatBound : kHalfBound));
+  if (!(error <= bound * scale))
+    throw DataError(fmt::format("merge of {}: {}: wanted at most {} of the logits", base.string(), report, bound));
   log_info(report);
 }
 

@@ -188,7 +188,7 @@ def test_a_merge_into_bfloat16_says_what_rounding_costs(tmp_path, tiny):
     said = ingot("convert", "--from", tiny, "--adapter", tmp_path / "adapter", "--to", tmp_path / "merged", "--dtype", "bfloat16").stderr
     difference, scale, moved = map(float, re.search(
         r"root mean square (\S+)\) of logits up to \S+ \(root mean square (\S+)\), .* root mean square of (\S+)", said).groups())
-    assert 1e-4 * scale < difference < 0.03 * scale and moved > difference
+    assert 1e-4 * scale < difference < 0.02 * scale and moved > difference
     merged = load_file(tmp_path / "merged/model.safetensors")
     theirs = model.merge_and_unload().state_dict()
     for name, value in merged.items():
