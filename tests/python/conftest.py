@@ -24,15 +24,17 @@ def ingot(*arguments, text="", timeout=600, check=True, environment=None):
     return result
 
 
-def peak_memory(*arguments):
-    """The most resident memory, in MiB, of one run of the program; it must end well. A small interpreter stands between, for a
+def peak_memory(*command, text=""):
+    """What a command that must end well prints, and its most resident memory in MiB. A small interpreter stands between, for a
     child counts the memory of the process that forked it."""
-    watch = ("import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL); "
-             "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)")
-    result = subprocess.run([sys.executable, "-c", watch, INGOT, *map(str, arguments)], cwd=ROOT, capture_output=True, text=True,
-                            check=False)
+    watch = ("import resource, subprocess, sys; "
+             "result = subprocess.run(sys.argv[1:], input=sys.stdin.read(), text=True, check=True, stdout=subprocess.PIPE); "
+             "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024, result.stdout, end='')")
+    result = subprocess.run([sys.executable, "-c", watch, *map(str, command)], input=text, cwd=ROOT, capture_output=True,
+                            text=True, check=False)
     assert result.returncode == 0, result.stderr[-3000:]
-    return float(result.stdout)
+    mebibytes, printed = result.stdout.split(" ", 1)
+    return printed, float(mebibytes)
 
 
 def write_config(folder, **keys):

@@ -258,7 +258,7 @@ def test_two_gib_of_jsonl_take_less_than_one_gib_of_memory(tmp_path):
     write_large_jsonl(file, 2 << 30)
     config = write_config(tmp_path, dataset=str(file))
     begin = time.time()
-    peak = peak_memory("preprocess", config)
+    peak = peak_memory(INGOT, "preprocess", config)[1]
     seconds = time.time() - begin
     print(f"\n{file.stat().st_size / 2**20 / seconds:.1f} MiB/s, peak {peak:.0f} MiB")
     assert peak < 1024

@@ -7,7 +7,6 @@ import random
 import shutil
 import struct
 import subprocess
-import sys
 import time
 import zipfile
 
@@ -15,7 +14,7 @@ import pytest
 import torch
 from transformers import LlamaForCausalLM
 
-from conftest import STORIES, ingot, read_losses, write_config
+from conftest import STORIES, ingot, peak_memory, read_losses, write_config
 from test_errors import DATA, error_of
 from test_safetensors import PROBE, probe
 
@@ -318,11 +317,6 @@ def test_a_large_folder_passes_through_the_memory_of_one_tensor(tmp_path):
     """Ten tensors of 40 MiB, copied one by one, take far less than the 400 MiB that they are."""
     state = {f"t{number}": torch.full((10, 1024, 1024), float(number)) for number in range(10)}
     torch.save(state, tmp_path / "big.bin")
-    command = [sys.executable, "-c",
-               "import resource, subprocess, sys; "
-               "result = subprocess.run(sys.argv[1:], input=sys.stdin.read(), text=True, stdout=subprocess.PIPE); "
-               "print(result.stdout.strip(), resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024)",
-               str(PROBE), "check-torch"]
-    answer = subprocess.run(command, input=f"{tmp_path / 'big.bin'}\n", capture_output=True, text=True, check=True).stdout.split()
-    assert answer[0] == "ok"
-    assert int(answer[1]) < 300, answer
+    answer, mebibytes = peak_memory(PROBE, "check-torch", text=f"{tmp_path / 'big.bin'}\n")
+    assert answer.strip() == "ok"
+    assert mebibytes < 300

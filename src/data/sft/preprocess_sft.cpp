@@ -100,10 +100,7 @@ void render_row(const JsonRow& row, uint32_t file, const RecordHandler& handler,
 /// What decides the bytes of the output. Two runs with equal work give equal files.
 Json describe_sft_work(const std::vector<InputFile>& inputs, const SftPreprocessOptions& options, const ChatTemplate& chat,
                        int64_t vocab_size) {
-  Json files = Json::array();
-  for (const auto& file : inputs)
-    files.push_back({{"path", file.path.string()}, {"bytes", file.bytes}, {"mtime_ns", file.mtime_ns}});
-  return {{"inputs", files},
+  return {{"inputs", inputs_json(inputs)},
           {"tokenizer", {{"identity", options.tokenizer_identity}, {"vocab_size", vocab_size}}},
           {"template", {{"name", chat.name()}, {"identity", options.template_identity}}},
           {"options",

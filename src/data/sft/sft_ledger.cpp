@@ -91,20 +91,12 @@ void write_sft_ledger(const fs::path& prefix, const SftLedger& ledger, const std
 }
 
 std::optional<Json> finished_sft_work(const fs::path& prefix, const Json& work) {
-  if (!fs::exists(ledger_path(prefix))) return std::nullopt;
-  try {
-    const Json ledger = read_json(ledger_path(prefix));
-    if (ledger.at("version") != kSftLedgerVersion || ledger.at("work") != work) return std::nullopt;
+  return finished_ledger(prefix, {kSftLedgerVersion, work}, [&](const Json& ledger) {
     bool whole = true;
     for (const auto& [name, digest] : ledger.at("files").items()) whole = whole && is_whole(prefix.parent_path() / name, digest);
-    if (whole) return ledger;
-    log_warning(fmt::format("the files of {} are not as their ledger says, they are made again", prefix.string()));
-  } catch (const DataError& error) {
-    log_warning(fmt::format("{}, the work is done again", error.what()));
-  } catch (const Json::exception& error) {
-    log_warning(fmt::format("{}: {}, the work is done again", ledger_path(prefix).string(), error.what()));
-  }
-  return std::nullopt;
+    if (!whole) log_warning(fmt::format("the files of {} are not as their ledger says, they are made again", prefix.string()));
+    return whole;
+  });
 }
 
 }  // namespace ingot::data

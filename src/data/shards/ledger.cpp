@@ -46,12 +46,16 @@ std::vector<InputFile> input_files(const std::vector<fs::path>& inputs) {
   return files;
 }
 
-Json describe_work(const std::vector<InputFile>& inputs, const PreprocessOptions& options, const std::string& json_key,
-                   int64_t vocab_size) {
+Json inputs_json(const std::vector<InputFile>& inputs) {
   Json files = Json::array();
   for (const auto& file : inputs)
     files.push_back({{"path", file.path.string()}, {"bytes", file.bytes}, {"mtime_ns", file.mtime_ns}});
-  return {{"inputs", files},
+  return files;
+}
+
+Json describe_work(const std::vector<InputFile>& inputs, const PreprocessOptions& options, const std::string& json_key,
+                   int64_t vocab_size) {
+  return {{"inputs", inputs_json(inputs)},
           {"tokenizer", {{"identity", options.tokenizer_identity}, {"vocab_size", vocab_size}}},
           {"options", {{"json_key", json_key}, {"append_eod", options.append_eod}, {"eod_id", options.eod_id}}}};
 }
@@ -89,20 +93,28 @@ void write_ledger(const fs::path& prefix, const Ledger& ledger, const IndexedDat
   write_file(ledger_path(prefix), document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 
-std::optional<PreprocessReport> finished_work(const fs::path& prefix, const Json& work) {
+std::optional<Json> finished_ledger(const fs::path& prefix, const LedgerKey& key, const std::function<bool(const Json&)>& is_good) {
   if (!fs::exists(ledger_path(prefix))) return std::nullopt;
   try {
     const Json ledger = read_json(ledger_path(prefix));
-    if (ledger.at("version") != kLedgerVersion || ledger.at("work") != work) return std::nullopt;
-    if (is_whole(bin_path(prefix), ledger.at("bin")) && is_whole(idx_path(prefix), ledger.at("idx")))
-      return report_of(prefix, ledger);
-    log_warning(fmt::format("{}.bin or .idx is not as its ledger says, it is made again", prefix.string()));
+    if (ledger.at("version") == key.version && ledger.at("work") == key.work && is_good(ledger)) return ledger;
   } catch (const DataError& error) {
     log_warning(fmt::format("{}, the work is done again", error.what()));
   } catch (const Json::exception& error) {
     log_warning(fmt::format("{}: {}, the work is done again", ledger_path(prefix).string(), error.what()));
   }
   return std::nullopt;
+}
+
+std::optional<PreprocessReport> finished_work(const fs::path& prefix, const Json& work) {
+  std::optional<PreprocessReport> report;
+  finished_ledger(prefix, {kLedgerVersion, work}, [&](const Json& ledger) {
+    const bool whole = is_whole(bin_path(prefix), ledger.at("bin")) && is_whole(idx_path(prefix), ledger.at("idx"));
+    if (whole) report = report_of(prefix, ledger);
+    else log_warning(fmt::format("{}.bin or .idx is not as its ledger says, it is made again", prefix.string()));
+    return whole;
+  });
+  return report;
 }
 
 }  // namespace ingot::data

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -29,6 +30,9 @@ InputFile input_file(const std::filesystem::path& path);
 /// The data files of all inputs, in order.
 std::vector<InputFile> input_files(const std::vector<std::filesystem::path>& inputs);
 
+/// The files as ledgers hold them.
+Json inputs_json(const std::vector<InputFile>& inputs);
+
 /// What decides the bytes of one output: inputs, tokenizer and options. Two runs with equal work give equal files.
 Json describe_work(const std::vector<InputFile>& inputs, const PreprocessOptions& options, const std::string& json_key,
                    int64_t vocab_size);
@@ -51,6 +55,17 @@ struct Ledger {
 /// Checks the sums and puts the ledger beside its files, which makes them finished work.
 void write_ledger(const std::filesystem::path& prefix, const Ledger& ledger,
                   const IndexedDatasetWriter::Digests& files);
+
+/// What a ledger must have for its files to be used again.
+struct LedgerKey {
+  int version;
+  const Json& work;
+};
+
+/// The ledger beside `prefix` when it has that key and `is_good`. One that cannot be read, or in which `is_good` misses a
+/// field, is named in a warning and not used.
+std::optional<Json> finished_ledger(const std::filesystem::path& prefix, const LedgerKey& key,
+                                    const std::function<bool(const Json&)>& is_good);
 
 /// The report of an earlier run with equal work whose .bin and .idx still have the sizes and sha256 of its ledger.
 std::optional<PreprocessReport> finished_work(const std::filesystem::path& prefix, const Json& work);
