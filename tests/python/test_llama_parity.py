@@ -107,6 +107,28 @@ def agrees(found, wanted):
     return logits <= MAX_LOGIT_ERROR and gradients <= MAX_GRADIENT_ERROR
 
 
+def expect_near_to_float32(model, folder, reference):
+    """In bfloat16 Ingot is as near to float32 as transformers is. `model` is in bfloat16; `reference` gives its answers."""
+    model.save_pretrained(folder / "model")
+    request = make_request(dtype="bfloat16")
+    found, theirs = probe(folder / "model", request, folder / "out"), reference(model, request)
+    exact = reference(model.float(), request)
+    for name in exact:
+        allowed = MAX_BFLOAT16_RATIO * relative_error(theirs[name], exact[name]) + 2e-3
+        assert relative_error(found[name], exact[name]) <= allowed, name
+
+
+def expect_packed_as_separate(model, folder):
+    """Two documents in one row have the logits of each by itself. `model` is the one in folder / "model"."""
+    request = make_request(rows=1, length=40)
+    request["positions"] = [[*range(13), *range(27)]]
+    request["segment_starts"] = [0, 13, 40]
+    found = probe(folder / "model", request, folder / "out")["logits"]
+    ids = torch.tensor(request["input_ids"])
+    wanted = torch.cat([model(input_ids=ids[:, :13]).logits, model(input_ids=ids[:, 13:]).logits], dim=1)
+    assert (found - wanted).abs().max().item() <= MAX_LOGIT_ERROR
+
+
 @pytest.mark.parametrize("recompute", ["none", "selective", "full"])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_random_shapes_equal_transformers(tmp_path, shape, recompute):
@@ -138,24 +160,12 @@ def test_mistral_without_a_window_is_a_llama(tmp_path):
 @pytest.mark.parametrize("shape", ["grouped_queries", "llama3_rope", "all_biases_tied"])
 def test_bfloat16_is_as_near_to_float32_as_transformers_is(tmp_path, shape):
     model = make_folder(tmp_path / "model", **SHAPES[shape]).to(torch.bfloat16)
-    model.save_pretrained(tmp_path / "model")
-    request = make_request(dtype="bfloat16")
-    found, theirs = probe(tmp_path / "model", request, tmp_path / "out"), reference(model, request)
-    exact = reference(model.float(), request)
-    for name in exact:
-        allowed = MAX_BFLOAT16_RATIO * relative_error(theirs[name], exact[name]) + 2e-3
-        assert relative_error(found[name], exact[name]) <= allowed, name
+    expect_near_to_float32(model, tmp_path, reference)
 
 
 def test_packed_documents_equal_separate_rows(tmp_path):
     model = make_folder(tmp_path / "model", **SHAPES["grouped_queries"])
-    request = make_request(rows=1, length=40)
-    request["positions"] = [[*range(13), *range(27)]]
-    request["segment_starts"] = [0, 13, 40]
-    found = probe(tmp_path / "model", request, tmp_path / "out")["logits"]
-    ids = torch.tensor(request["input_ids"])
-    wanted = torch.cat([model(input_ids=ids[:, :13]).logits, model(input_ids=ids[:, 13:]).logits], dim=1)
-    assert (found - wanted).abs().max().item() <= MAX_LOGIT_ERROR
+    expect_packed_as_separate(model, tmp_path)
 
 
 def test_stories260k_equals_its_golden_file(tmp_path, shared):

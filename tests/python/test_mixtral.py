@@ -10,8 +10,8 @@ from safetensors.torch import load_file, save_file
 
 from conftest import STORIES, ingot, write_config
 from family_references import split_experts
-from test_llama_parity import (MAX_BFLOAT16_RATIO, MAX_GRADIENT_ERROR, MAX_LOGIT_ERROR, agrees, errors, make_request,
-                               probe, relative_error)
+from test_llama_parity import (MAX_GRADIENT_ERROR, MAX_LOGIT_ERROR, agrees, errors, expect_near_to_float32,
+                               expect_packed_as_separate, make_request, probe, relative_error)
 
 SHAPES = {
     "plain": {},
@@ -118,24 +118,12 @@ def test_uniform_routing_has_a_balance_of_two(tmp_path):
 def test_bfloat16_is_as_near_to_float32_as_transformers_is(tmp_path):
     """With every expert chosen, for rounding changes the choice of some."""
     model = make_folder(tmp_path / "model", **SHAPES["every_expert_chosen"]).to(torch.bfloat16)
-    model.save_pretrained(tmp_path / "model")
-    request = make_request(dtype="bfloat16")
-    found, theirs = probe(tmp_path / "model", request, tmp_path / "out"), reference(model, request)
-    exact = reference(model.float(), request)
-    for name in exact:
-        allowed = MAX_BFLOAT16_RATIO * relative_error(theirs[name], exact[name]) + 2e-3
-        assert relative_error(found[name], exact[name]) <= allowed, name
+    expect_near_to_float32(model, tmp_path, reference)
 
 
 def test_packed_documents_equal_separate_rows(tmp_path):
     model = make_folder(tmp_path / "model", sliding_window=9)
-    request = make_request(rows=1, length=40)
-    request["positions"] = [[*range(13), *range(27)]]
-    request["segment_starts"] = [0, 13, 40]
-    found = probe(tmp_path / "model", request, tmp_path / "out")["logits"]
-    ids = torch.tensor(request["input_ids"])
-    wanted = torch.cat([model(input_ids=ids[:, :13]).logits, model(input_ids=ids[:, 13:]).logits], dim=1)
-    assert (found - wanted).abs().max().item() <= MAX_LOGIT_ERROR
+    expect_packed_as_separate(model, tmp_path)
 
 
 def swap_gate_and_up(model, _):
