@@ -30,7 +30,7 @@ class Prompter {
   }
   Prompt prompt(const std::string& text) const {
     if (!chat_) return {tokenizer_->encode_with_special_tokens(text), text};
-    const data::Conversation question{{{data::Role::kUser, text}}, ""};
+    const data::Conversation question{{{data::Role::kUser, text}}};
     return {chat_->prompt(question, *tokenizer_).ids, fmt::format("user: {}\nassistant: ", text)};
   }
   /// What the model said, without a token that ends it.

@@ -8,8 +8,10 @@
 
 #include "core/error.h"
 #include "core/json.h"
-#include "data/chat/chat_messages.h"
+#include "core/json_value.h"
 #include "data/chat/chat_template.h"
+#include "data/sft/formats.h"
+#include "data/sft/record_error.h"
 #include "data/tokenizer/tokenizer.h"
 
 namespace ingot::workflows {
@@ -43,9 +45,22 @@ std::string decode_line(const TokenizeRequest& request, const data::Tokenizer& t
   return request.json ? Json(text).dump(-1, ' ', false, Json::error_handler_t::replace) : text;
 }
 
+/// A list of messages as chat APIs have them, or an object with "messages" and "tools".
+data::Conversation read_conversation(const std::string& line, const std::string& where) {
+  JsonValue value = parse_json_value(line, where);
+  if (value.is_list()) value = {JsonValue::Kind::kObject, {}, {"messages"}, {std::move(value)}};
+  if (!value.is_object()) throw DataError(where + ": wanted a list of messages, or an object with \"messages\"");
+  try {
+    return data::read_messages(value, data::MessageNames::openai({}));
+  } catch (const data::RecordError& error) {
+    throw DataError(fmt::format("{}{}{}: {}{}{}", where, error.place.empty() ? "" : ", ", error.place, error.what(),
+                                error.detail.empty() ? "" : ": ", error.detail));
+  }
+}
+
 std::string chat_line(const data::ChatTemplate& chat, const data::Tokenizer& tokenizer, const std::string& line,
                       const std::string& where) {
-  const auto conversation = data::read_chat_messages(parse_json(line, where), where);
+  const auto conversation = read_conversation(line, where);
   try {
     const auto rendered = chat.render(conversation, tokenizer);
     std::vector<data::TokenId> mask, eos_labels;

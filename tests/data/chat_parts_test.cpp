@@ -3,13 +3,15 @@
 #include "core/error.h"
 #include "data/chat/chat_family.h"
 #include "data/chat/format_parts.h"
-#include "data/chat/tool_json.h"
+#include "data/chat/python_json.h"
 #include "data/test_files.h"
 
 namespace ingot::data {
 namespace {
 
 using Kind = FormatPart::Kind;
+
+JsonValue parsed(const std::string& json) { return parse_json_value(json, "test"); }
 
 TEST(FormatParts, AreCutAtPlaceholdersAndTokens) {
   const std::vector<FormatPart> wanted = {{Kind::kBos, ""}, {Kind::kMaybeToken, "<|user|>"}, {Kind::kText, "\na < b "},
@@ -25,20 +27,23 @@ TEST(FormatParts, OpenBracketsAreText) {
 }
 
 TEST(PythonJson, IsWrittenAsPythonDoes) {
-  const Json value = Json::parse(R"({"a":[1,2.0,1e16,1e-7,0.1,null,true],"b":{},"c":[],"d":"é\"\n\u0001"})");
+  const JsonValue value = parsed(R"({"a":[1,2.0,1e16,1e-7,0.1,null,true],"b":{},"c":[],"d":"é\"\n\u0001"})");
   EXPECT_EQ(python_json(value), R"({"a": [1, 2.0, 1e+16, 1e-07, 0.1, null, true], "b": {}, "c": [], "d": "é\"\n\u0001"})");
-  EXPECT_EQ(python_json(Json::parse(R"({"a":[1,{"b":2}],"c":[]})"), 4),
+  EXPECT_EQ(python_json(parsed(R"({"a":[1,{"b":2}],"c":[]})"), 4),
             "{\n    \"a\": [\n        1,\n        {\n            \"b\": 2\n        }\n    ],\n    \"c\": []\n}");
 }
 
-TEST(ToolCalls, AreOneOrAListAndTheirArgumentsAnObjectOrItsText) {
-  const auto calls = read_tool_calls(R"([{"name": "f", "arguments": "{\"x\": 1}"}, {"name": "g", "arguments": {}}])", "t");
-  ASSERT_EQ(calls.size(), 2U);
-  EXPECT_EQ(calls[0].arguments, Json::parse(R"({"x": 1})"));
-  EXPECT_EQ(read_tool_calls(R"({"name": "f", "arguments": {}})", "t").at(0).name, "f");
-  for (const char* bad : {"", "x", "[]", "3", R"({"name": 1, "arguments": {}})", R"({"name": "f"})",
-                          R"({"name": "f", "arguments": [1]})", R"({"name": "f", "arguments": "no"})"})
-    EXPECT_NE(error_of<DataError>([&] { read_tool_calls(bad, "t"); }), "") << bad;
+TEST(PythonJson, KeepsTheDigitsOfNumbers) {
+  for (const char* number : {"0", "-9223372036854775809", "18446744073709551615", "340282366920938463463374607431768211456",
+                             "0.1234567890123456789", "1e400", "-1E-999", "123456789.123456789123"})
+    EXPECT_EQ(python_number(number), number);
+  EXPECT_EQ(python_number(std::string(500, '7')), std::string(500, '7'));
+}
+
+TEST(PythonJson, SpellsFloatsAsPythonDoes) {
+  const std::pair<const char*, const char*> cases[] = {{"-0", "0"}, {"-0.0", "-0.0"}, {"1.50", "1.5"}, {"1E+2", "100.0"}, {"1e15", "1000000000000000.0"},
+                                                       {"1e16", "1e+16"}, {"0.0001", "0.0001"}, {"1e-5", "1e-05"}, {"2.50e-10", "2.5e-10"}, {"0e9", "0.0"}};
+  for (const auto& [written, python] : cases) EXPECT_EQ(python_number(written), python);
 }
 
 TEST(Stripped, TakesWhatPythonTakes) {

@@ -16,7 +16,7 @@ namespace {
 using Ids = std::vector<TokenId>;
 
 const Conversation kTwoTurns{{{Role::kSystem, "be nice"}, {Role::kUser, "one"}, {Role::kAssistant, "1"}, {Role::kUser, "two"},
-                              {Role::kAssistant, "2"}}, ""};
+                              {Role::kAssistant, "2"}}};
 
 class EveryTemplate : public testing::TestWithParam<std::string> {
  protected:
@@ -62,7 +62,7 @@ TEST_P(EveryTemplate, LabelsTheAnswersAndWhatEndsThem) {
 
 TEST_P(EveryTemplate, HasNoLabelWhereTheAnswersAreNone) {
   Conversation unlabelled = kTwoTurns;
-  for (auto& message : unlabelled.messages) message.is_label = false;
+  for (auto& message : unlabelled.messages) message.weight = 0;
   const auto chat = chat_->render(unlabelled, tokenizer_);
   EXPECT_EQ(chat.ids, chat_->render(kTwoTurns, tokenizer_).ids);
   EXPECT_EQ(std::count(chat.loss_mask.begin(), chat.loss_mask.end(), kNoLabel), static_cast<int64_t>(chat.ids.size()));
@@ -80,20 +80,24 @@ INSTANTIATE_TEST_SUITE_P(Names, EveryTemplate, testing::ValuesIn(chat_template_n
 
 const std::vector<std::string> kPieces = {
     "", " ", "\n", "\n\n", "hi", "你好", "<|im_end|>", "<|im_start|>", "[gMASK]", "<reserved_106>", "</s>", "{content}",
-    "\xED\xA0\x80", "\xFF", "\xE4\xBD", "{\"name\": \"f\", \"arguments\": {\"a\": [1.5, null]}}", "[[[[", "{\"name\": 3}",
-    "[]", "{}", "\"x\"", "\xC2\xA0", "\xE3\x80\x80"};
+    "\xED\xA0\x80", "\xFF", "\xE4\xBD", "[[[[", "{}", "\"x\"", "\xC2\xA0", "\xE3\x80\x80"};
 
 Conversation random_conversation(uint64_t seed) {
   uint64_t draws = 0;
   const auto below = [&](uint64_t n) { return random_bits(seed, 99, draws++) % n; };
   Conversation conversation;
   for (uint64_t left = below(6); left > 0; --left) {
-    Message message{static_cast<Role>(below(5)), "", below(4) != 0};
+    Message message{static_cast<Role>(below(4)), "", below(4) != 0 ? 1.0 : 0.0};
     for (uint64_t parts = below(4); parts > 0; --parts) message.content += kPieces[below(kPieces.size())];
+    const bool calls = message.role == Role::kAssistant && below(3) == 0;
+    for (uint64_t left_calls = calls ? below(3) : 0; left_calls > 0; --left_calls)
+      message.calls.push_back({kPieces[below(kPieces.size())], parse_json_value(R"({"a": [1.50, null]})", "arguments"), "id"});
+    if (below(20) == 0) message.reasoning = "hm";
     conversation.messages.push_back(std::move(message));
   }
-  if (below(4) == 0) conversation.tools = kPieces[below(kPieces.size())];
-  if (below(8) == 0) conversation.tools = R"([{"type": "function", "function": {"name": "f"}}, 3])";
+  const uint64_t tools = below(8);
+  if (tools < 2) conversation.tools.push_back(parse_json_value(R"({"type": "function", "function": {"name": "f"}})", "tool"));
+  if (tools == 0) conversation.tools.push_back(parse_json_value("3", "tool"));
   return conversation;
 }
 
@@ -155,7 +159,7 @@ TEST(ChatFormats, EfficientEosIsTheLabelBehindAnAnswer) {
 TEST(ChatFormats, SpaceBehindTheLastTokenOfAnAnswerIsNoLabel) {
   const ScratchFolder folder;
   const auto file = folder.write("mine.yaml", "user: \"{content}\"\nassistant: \"-{content}<E>\\n\"\n");
-  const auto chat = make_chat_template(file.string())->render({{{Role::kUser, "q"}, {Role::kAssistant, "a"}}, ""},
+  const auto chat = make_chat_template(file.string())->render({{{Role::kUser, "q"}, {Role::kAssistant, "a"}}},
                                                               ChatTokenizer({"<E>"}));
   EXPECT_EQ(chat.ids, (Ids{'q', '-', 'a', 300, '\n'}));
   EXPECT_EQ(chat.loss_mask, (std::vector<uint8_t>{0, 1, 1, 1, 0}));

@@ -15,10 +15,9 @@ struct LineChat : ChatTemplate {
     RenderedChat rendered;
     append(rendered, "<", 0, tokenizer);
     for (const auto& message : conversation.messages) {
-      const bool answer = message.role == Role::kAssistant || message.role == Role::kFunctionCall;
       if (message.role == Role::kUser) rendered.turn_starts.push_back(rendered.ids.size());
-      append(rendered, std::string(1, "SUACO"[static_cast<int>(message.role)]) + ":", 0, tokenizer);
-      append(rendered, message.content + "\n", answer && message.is_label, tokenizer);
+      append(rendered, std::string(1, "SUAO"[static_cast<int>(message.role)]) + ":", 0, tokenizer);
+      append(rendered, message.content + "\n", is_label(message), tokenizer);
     }
     append(rendered, ">", 0, tokenizer);
     return rendered;

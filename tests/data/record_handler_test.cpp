@@ -15,6 +15,11 @@ HandledRecord handled(const std::string& json, const std::string& handler = "aut
   return make_record_handler(handler, keys)->handle(json);
 }
 
+/// An answer with a call of f.
+Message calling(const std::string& content, const std::string& arguments) {
+  return {.role = kAssistant, .content = content, .calls = {{"f", parse_json_value(arguments, "arguments")}}};
+}
+
 /// The messages of the one conversation that the record must give.
 Messages messages_of(const std::string& json, const std::string& handler = "auto", const MapKeys& keys = {}) {
   const auto record = handled(json, handler, keys);
@@ -33,14 +38,14 @@ TEST(RecordHandler, ReadsAlpacaWithSystemAndHistory) {
 
 TEST(RecordHandler, ReadsShareGptWithToolsAndCalls) {
   const std::string json = R"({"conversations": [{"from": "system", "value": "s"}, {"from": "human", "value": "q"},
-    {"from": "function_call", "value": "{}"}, {"from": "observation", "value": "o"}, {"from": "gpt", "value": "a"}],
+    {"from": "function_call", "value": "{\"name\": \"f\", \"arguments\": {\"x\": 18446744073709551616}}"}, {"from": "observation", "value": "o"}, {"from": "gpt", "value": "a"}],
     "tools": [{"name": "f"}]})";
   const auto record = handled(json);
   ASSERT_EQ(record.conversations.size(), 1u) << record.reason;
   EXPECT_EQ(record.handler, "sharegpt");
-  EXPECT_EQ(record.conversations[0].tools, R"([{"name":"f"}])");
-  EXPECT_EQ(record.conversations[0].messages, (Messages{{kSystem, "s"}, {kUser, "q"}, {Role::kFunctionCall, "{}"},
-                                                        {Role::kObservation, "o"}, {kAssistant, "a"}}));
+  EXPECT_EQ(record.conversations[0].tools, (std::vector<JsonValue>{parse_json_value(R"({"name":"f"})", "tool")}));
+  EXPECT_EQ(record.conversations[0].messages,
+            (Messages{{kSystem, "s"}, {kUser, "q"}, calling("", R"({"x": 18446744073709551616})"), {Role::kObservation, "o"}, {kAssistant, "a"}}));
 }
 
 TEST(RecordHandler, ReadsOpenAiMessagesPartsCallsAndWeights) {
@@ -48,8 +53,32 @@ TEST(RecordHandler, ReadsOpenAiMessagesPartsCallsAndWeights) {
     {"role": "assistant", "content": null, "tool_calls": [{"function": {"name": "f", "arguments": "{\"x\": 1}"}}]},
     {"role": "tool", "content": "o"}, {"role": "assistant", "content": "a", "weight": 0}]})";
   EXPECT_EQ(handled(json).handler, "openai");
-  EXPECT_EQ(messages_of(json), (Messages{{kUser, "q"}, {Role::kFunctionCall, R"({"name": "f", "arguments": {"x":1}})"},
-                                         {Role::kObservation, "o"}, {kAssistant, "a", false}}));
+  EXPECT_EQ(messages_of(json), (Messages{{kUser, "q"}, calling("", R"({"x": 1})"), {Role::kObservation, "o"}, {kAssistant, "a", 0}}));
+}
+
+TEST(RecordHandler, KeepsWhatAnAgentsMessageCarries) {
+  const std::string json = R"({"messages": [{"role": "user", "content": "q", "name": "ann"}, {"role": "assistant", "reasoning_content": "hm",
+    "content": "look", "tool_calls": [{"id": "1", "type": "function", "function": {"name": "f", "arguments": {"x": 1.50}}}]},
+    {"role": "tool", "tool_call_id": "1", "name": "f", "content": ""}, {"role": "tool", "content": null}, {"role": "assistant", "content": "a"}]})";
+  Message call = calling("look", R"({"x": 1.50})");
+  call.reasoning = "hm", call.calls[0].id = "1";
+  const Messages wanted{{.role = kUser, .content = "q", .name = "ann"}, call, {.role = Role::kObservation, .call_id = "1", .name = "f"},
+                        {Role::kObservation}, {kAssistant, "a"}};
+  EXPECT_EQ(messages_of(json), wanted);
+}
+
+TEST(RecordHandler, AFunctionCallBelongsToTheAnswerInFrontOfIt) {
+  const std::string call = R"({"from": "function_call", "value": "[{\"name\": \"f\", \"arguments\": \"{}\"}]"})";
+  const std::string json = R"({"conversations": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "look"}, )" + call + ", " + call + "]}";
+  Message both = calling("look", "{}");
+  both.calls.push_back(both.calls[0]);
+  EXPECT_EQ(messages_of(json), (Messages{{kUser, "q"}, both}));
+}
+
+TEST(RecordHandler, LeavesTheOrderOfRolesToTheTemplate) {
+  const std::string json = R"({"messages": [{"role": "system", "content": ""}, {"role": "assistant", "content": "hi"}, {"role": "user", "content": "q"},
+    {"role": "system", "content": "s"}, {"role": "user", "content": "r"}, {"role": "assistant", "content": "a"}, {"role": "assistant", "content": "b"}]})";
+  EXPECT_EQ(messages_of(json), (Messages{{kSystem, ""}, {kAssistant, "hi"}, {kUser, "q"}, {kSystem, "s"}, {kUser, "r"}, {kAssistant, "a"}, {kAssistant, "b"}}));
 }
 
 TEST(RecordHandler, RecognisesTheOtherNameOfTheList) {
@@ -73,7 +102,7 @@ TEST(RecordHandler, ReadsMossAsOneItemATurnWithTheLastAnswerLabelled) {
   ASSERT_EQ(record.conversations.size(), 2u) << record.reason;
   EXPECT_EQ(record.conversations[0].messages, (Messages{{kUser, "q1"}, {kAssistant, "a1"}}));
   EXPECT_EQ(record.conversations[1].messages,
-            (Messages{{kUser, "q1"}, {kAssistant, "a1", false}, {kUser, "q2"}, {kAssistant, "a2"}}));
+            (Messages{{kUser, "q1"}, {kAssistant, "a1", 0}, {kUser, "q2"}, {kAssistant, "a2"}}));
 }
 
 TEST(RecordHandler, TakesOtherColumnsAndTags) {
@@ -96,12 +125,12 @@ TEST(RecordHandler, GivesTheReasonOfWhatCannotBeTrainedOn) {
       {R"({"instruction": "q", "output": "a", "history": [["x"]]})", "an entry of history is not a pair of question and answer"},
       {R"({"conversations": []})", "no message"},
       {R"({"conversations": [{"from": "robot", "value": "q"}]})", "a message's from is none that is known"},
-      {R"({"conversations": [{"from": "human", "value": "q"}, {"from": "human", "value": "q"}]})",
-       "two messages of user or tool in a row"},
-      {R"({"conversations": [{"from": "human", "value": "q"}]})", "the last message has no answer"},
-      {R"({"conversations": [{"from": "gpt", "value": "a"}]})", "an answer without a question before it"},
-      {R"({"conversations": [{"from": "human", "value": "q"}, {"from": "system", "value": "s"}]})",
-       "a system message that is not the first"},
+      {R"({"conversations": [{"from": "human", "value": "q"}, {"from": "system", "value": "s"}]})", "the last message has no answer"},
+      {R"({"messages": [{"role": "user"}]})", "content is absent, not text"},
+      {R"({"conversations": [{"from": "function_call", "value": "[]"}]})", "a list of no function calls"},
+      {R"({"conversations": [{"from": "function_call", "value": "x"}]})", "a function call's contents are not valid JSON"},
+      {R"({"conversations": [{"from": "function_call", "value": "{\"name\": \"f\", \"arguments\": [1]}"}]})", "a function call's arguments are no object"},
+      {R"({"conversations": [{"from": "human", "value": "q"}], "tools": "no list"})", "tools are no JSON list"},
       {R"({"chat": {"turn_1": {"Human": "q"}}})", "no MOSS"},
       {R"({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]})", "a part of content is not text"},
       {"{\"instruction\": \"\\udc00\", \"output\": \"a\"}", "not valid JSON"},

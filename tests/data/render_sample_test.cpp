@@ -8,7 +8,7 @@ namespace ingot::data {
 namespace {
 
 const Conversation kTwoTurns{{{Role::kSystem, "s"}, {Role::kUser, "q1"}, {Role::kAssistant, "a1"}, {Role::kUser, "question"},
-                              {Role::kAssistant, "a2"}}, ""};  // "<S:s\nU:q1\nA:a1\nU:question\nA:a2\n>", 32 tokens
+                              {Role::kAssistant, "a2"}}};  // "<S:s\nU:q1\nA:a1\nU:question\nA:a2\n>", 32 tokens
 
 Sample rendered(int64_t cutoff_len, Truncation truncation, const Conversation& conversation = kTwoTurns) {
   return render_sample(conversation, LineChat(), ByteTokenizer(), {.cutoff_len = cutoff_len, .truncation = truncation});
@@ -48,7 +48,7 @@ TEST(RenderSample, LeavesTheOldestTurnsOut) {
 
 TEST(RenderSample, CutsTheLastQuestionBetweenCharacters) {
   EXPECT_EQ(text_of(rendered(20, Truncation::kCutPrompt)), "<S:s\nU:questi\nA:a2\n>");
-  const Conversation chinese{{{Role::kUser, "\xE4\xBD\xA0\xE5\xA5\xBD\xE5\x90\x97"}, {Role::kAssistant, "a"}}, ""};
+  const Conversation chinese{{{Role::kUser, "\xE4\xBD\xA0\xE5\xA5\xBD\xE5\x90\x97"}, {Role::kAssistant, "a"}}};
   EXPECT_EQ(text_of(rendered(16, Truncation::kCutPrompt, chinese)), "<U:\xE4\xBD\xA0\xE5\xA5\xBD\nA:a\n>");
   EXPECT_EQ(rendered(9, Truncation::kCutPrompt, chinese).reason, "longer than cutoff_len without its question");
 }
@@ -71,8 +71,8 @@ TEST(RenderSample, ChoosesWhatIsALabel) {
 }
 
 TEST(RenderSample, GivesTheReasonOfTheTemplateAndOfNoLabel) {
-  Conversation tools = kTwoTurns, silent{{{Role::kUser, "q"}, {Role::kAssistant, "a", false}}, ""};
-  tools.tools = "[1]";
+  Conversation tools = kTwoTurns, silent{{{Role::kUser, "q"}, {Role::kAssistant, "a", 0}}};
+  tools.tools = {JsonValue{}};
   EXPECT_EQ(rendered(50, Truncation::kSkip, tools).reason, "template lines: tools cannot be told");
   EXPECT_EQ(rendered(50, Truncation::kSkip, silent).reason, "not one token is a label");
 }

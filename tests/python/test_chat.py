@@ -287,9 +287,9 @@ def test_weight_0_takes_an_answers_labels_away(folders):
 
 
 @pytest.mark.parametrize("line, said", [
-    ("{", "not valid JSON"), ("3", "messages: found number"), ('[{"role": "user"}]', "message 1: content"),
+    ("{", "not valid JSON"), ("3", "wanted a list of messages"), ('[{"role": "user"}]', "message 1: content"),
     ('[{"content": "x"}]', "message 1: role"), ('[{"role": "king", "content": "x"}]', '"king"'), ("[]", "without messages"),
-    ('[{"role": "user", "content": [1]}]', "content: found array"), ('{"messages": [{"role": "user", "content": "x"}], "tools": 1}', "tools"),
+    ('[{"role": "user", "content": [1]}]', "message 1: a part of content is a number"), ('{"messages": [{"role": "user", "content": "x"}], "tools": 1}', "tools"),
     ('[{"role": "user", "content": "\\ud800"}]', "not valid JSON"), ("[" * 100_000, "nested"),
     ('[{"role": "function_call", "content": "no json"}]', "function call"),
     ('[{"role": "user", "content": "x", "weight": "y"}]', "weight")])

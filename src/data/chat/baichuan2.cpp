@@ -28,7 +28,7 @@ void Baichuan2::write(const Conversation& conversation, Purpose purpose, ChatWri
     const Message& message = messages[i];
     if (message.role == Role::kSystem || message.role == Role::kObservation)
       refuse(fmt::format("role {} has no place there", role_name(message.role)));
-    const bool answers = is_answer(message.role), trained = answers && message.is_label;
+    const bool answers = is_answer(message.role), trained = is_label(message);
     if (!answers && (after_trained || options().vendor_labels)) to.next_label_is_eos();
     if (opens_turn(conversation, i)) to.begin_turn();
     to.special(answers ? kAssistant : kUser);

@@ -14,7 +14,7 @@ bool is_python_space(char32_t c) { return is_white_space(c) || (c >= 0x1C && c <
 
 }  // namespace
 
-bool is_answer(Role role) { return role == Role::kAssistant || role == Role::kFunctionCall; }
+bool is_answer(Role role) { return role == Role::kAssistant; }
 bool is_question(Role role) { return role == Role::kUser || role == Role::kObservation; }
 
 bool opens_turn(const Conversation& conversation, size_t index) {
@@ -46,6 +46,8 @@ std::string_view stripped(std::string_view text) {
 RenderedChat ChatFamily::write_all(const Conversation& conversation, const Tokenizer& tokenizer,
                                    Purpose purpose) const {
   if (conversation.messages.empty()) refuse("a conversation without messages");
+  for (const auto& message : conversation.messages)
+    if (!message.reasoning.empty()) refuse("it has no place for reasoning_content");
   auto control = special_tokens();
   for (auto& token : stop_tokens()) control.push_back(std::move(token));
   ChatWriter writer(tokenizer, name_, std::move(control));
@@ -83,14 +85,6 @@ void ChatFamily::refuse(const std::string& what) const {
   throw DataError(fmt::format("template {}: {}", name_, what));
 }
 
-std::vector<Json> ChatFamily::tools_of(const Conversation& conversation) const {
-  return read_tools(conversation.tools, fmt::format("template {}", name_));
-}
-
-std::vector<ToolCall> ChatFamily::calls_of(const Message& message) const {
-  return read_tool_calls(message.content, fmt::format("template {}", name_));
-}
-
 void ChatFamily::expect_alternation(const Conversation& conversation, bool observations) const {
   const auto& messages = conversation.messages;
   const size_t first = !messages.empty() && messages[0].role == Role::kSystem ? 1 : 0;
@@ -106,8 +100,11 @@ void ChatFamily::expect_alternation(const Conversation& conversation, bool obser
 }
 
 void ChatFamily::expect_no_tools(const Conversation& conversation) const {
-  if (!conversation.tools.empty())
-    refuse("it has no place for tools; qwen2.5, llama3.1, llama3.2 and glm4 have");
+  if (!conversation.tools.empty()) refuse_tools();
+  for (const auto& message : conversation.messages)
+    if (!message.calls.empty()) refuse("it has no place for tool calls; qwen2.5, llama3.1, llama3.2 and glm4 have");
 }
+
+void ChatFamily::refuse_tools() const { refuse("it has no place for tools; qwen2.5, llama3.1, llama3.2 and glm4 have"); }
 
 }  // namespace ingot::data

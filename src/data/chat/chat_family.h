@@ -6,7 +6,7 @@
 
 #include "data/chat/chat_template.h"
 #include "data/chat/chat_writer.h"
-#include "data/chat/tool_json.h"
+#include "data/chat/python_json.h"
 
 namespace ingot::data {
 
@@ -32,14 +32,12 @@ class ChatFamily : public ChatTemplate {
   const ChatOptions& options() const { return options_; }
   /// Throws DataError with the template's name. The text is one of few: data sets count records under it.
   [[noreturn]] void refuse(const std::string& what) const;
-  /// The tools, and the calls of a function call's content. Throw DataError as refuse does.
-  std::vector<Json> tools_of(const Conversation& conversation) const;
-  std::vector<ToolCall> calls_of(const Message& message) const;
   /// Throws DataError unless users (and tools where `observations`) and the assistant take turns, a user first, behind
   /// an optional system message.
   void expect_alternation(const Conversation& conversation, bool observations) const;
-  /// Throws DataError when there are tools.
+  /// Throws DataError when there are tools or calls.
   void expect_no_tools(const Conversation& conversation) const;
+  [[noreturn]] void refuse_tools() const;
 
  private:
   RenderedChat write_all(const Conversation& conversation, const Tokenizer& tokenizer, Purpose purpose) const;
@@ -48,7 +46,7 @@ class ChatFamily : public ChatTemplate {
 };
 
 /// The parts of a conversation, for families that write them in different ways.
-bool is_answer(Role role);  // the assistant's: kAssistant and kFunctionCall
+bool is_answer(Role role);
 bool is_question(Role role);
 /// True when message `index` is the first of a turn.
 bool opens_turn(const Conversation& conversation, size_t index);

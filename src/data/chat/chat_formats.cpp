@@ -39,19 +39,29 @@ class FormattedChat : public ChatFamily {
   std::vector<std::string> token_texts(bool maybe_too) const;
   void write_system(const Conversation& conversation, ChatWriter& to) const;
   void write_format(const Parts& parts, const Place& place, ChatWriter& to) const;
-  const Parts& parts_of(Role role) const;
+  const Parts& parts_of(const Message& message) const;
+  std::string content_of(const Message& message) const;
   ChatFormats formats_;
   Parts prefix_, system_, user_, assistant_, separator_, observation_, function_call_;
 };
 
-const Parts& FormattedChat::parts_of(Role role) const {
-  switch (role) {
+const Parts& FormattedChat::parts_of(const Message& message) const {
+  switch (message.role) {
     case Role::kSystem: return system_;
     case Role::kUser: return user_;
     case Role::kObservation: return observation_;
-    case Role::kFunctionCall: return function_call_;
-    default: return assistant_;
+    default: return message.calls.empty() ? assistant_ : function_call_;
   }
+}
+
+/// Calls stand as {"name", "arguments"}, several as a list of those.
+std::string FormattedChat::content_of(const Message& message) const {
+  if (message.calls.empty()) return message.content;
+  if (!message.content.empty()) refuse("it has no place for text beside a tool call");
+  std::vector<std::string> calls;
+  for (const auto& call : message.calls)
+    calls.push_back(fmt::format(R"({{"name": {}, "arguments": {}}})", quoted_json(call.name), python_json(call.arguments)));
+  return calls.size() == 1 ? calls[0] : fmt::format("[{}]", fmt::join(calls, ", "));
 }
 
 std::vector<std::string> FormattedChat::token_texts(bool maybe_too) const {
@@ -108,7 +118,7 @@ void FormattedChat::write_system(const Conversation& conversation, ChatWriter& t
 }
 
 void FormattedChat::write(const Conversation& conversation, Purpose purpose, ChatWriter& to) const {
-  expect_no_tools(conversation);
+  if (!conversation.tools.empty()) refuse_tools();
   expect_alternation(conversation, /*observations=*/true);
   const auto& messages = conversation.messages;
   if (purpose == Purpose::kGeneration && is_answer(messages.back().role))
@@ -119,13 +129,13 @@ void FormattedChat::write(const Conversation& conversation, Purpose purpose, Cha
   bool after_trained = false;
   for (size_t i = first; i < messages.size(); ++i) {
     const bool answers = is_answer(messages[i].role);
-    const Place place{messages[i].content, (i - first) / 2 + 1, answers && messages[i].is_label};
+    const Place place{content_of(messages[i]), (i - first) / 2 + 1, is_label(messages[i])};
     if (!answers) {
       if (formats_.efficient_eos && after_trained) to.next_label_is_eos();
       to.begin_turn();
       if (i > first) write_format(separator_, {}, to);
     }
-    write_format(parts_of(messages[i].role), place, to);
+    write_format(parts_of(messages[i]), place, to);
     after_trained = place.label;
   }
   if (purpose == Purpose::kTraining && formats_.efficient_eos) to.eos(after_trained);

@@ -48,7 +48,7 @@ class ChatMl : public ChatFamily {
   void close(bool label, ChatWriter& to) const;
   size_t write_message(const Conversation& conversation, size_t index, ChatWriter& to) const;
   void write_system(const Conversation& conversation, ChatWriter& to) const;
-  void write_calls(const Conversation& conversation, size_t index, ChatWriter& to) const;
+  void write_calls(const Message& message, ChatWriter& to) const;
   size_t write_observations(const Conversation& conversation, size_t index, ChatWriter& to) const;
   Style style_;
 };
@@ -78,7 +78,7 @@ void ChatMl::write(const Conversation& conversation, Purpose purpose, ChatWriter
 /// Source: the tool branch of Qwen2.5's chat template.
 void ChatMl::write_system(const Conversation& conversation, ChatWriter& to) const {
   const bool given = conversation.messages[0].role == Role::kSystem;
-  const auto tools = tools_of(conversation);
+  const auto& tools = conversation.tools;
   if (!given && !style_.default_system && tools.empty()) return;
   std::string text = given ? conversation.messages[0].content : style_.default_system;
   if (!tools.empty()) {
@@ -99,37 +99,25 @@ void ChatMl::write_system(const Conversation& conversation, ChatWriter& to) cons
 /// Writes the message, and those that share its markers; returns the index behind them.
 size_t ChatMl::write_message(const Conversation& conversation, size_t index, ChatWriter& to) const {
   const Message& message = conversation.messages[index];
-  const bool label = is_answer(message.role) && message.is_label;
+  const bool label = is_label(message);
   if (opens_turn(conversation, index)) to.begin_turn();
   if (style_.tools && message.role == Role::kObservation) return write_observations(conversation, index, to);
   open(role_name(message.role), to);
-  if (style_.tools && message.role == Role::kFunctionCall) {
-    to.text("\n");
-    write_calls(conversation, index, to);
-    close(label, to);
-    return index + 1;
-  }
   to.text("\n", all_labels());
   if (style_.separate) to.cut();
   to.text(message.content, label || all_labels());
-  const bool calls_follow = style_.tools && message.role == Role::kAssistant && index + 1 < conversation.messages.size() &&
-                            conversation.messages[index + 1].role == Role::kFunctionCall;
-  if (calls_follow) {
-    to.text("\n", label);
-    write_calls(conversation, index + 1, to);
-  }
-  close(calls_follow ? conversation.messages[index + 1].is_label : label, to);
-  return index + (calls_follow ? 2 : 1);
+  write_calls(message, to);
+  close(label, to);
+  return index + 1;
 }
 
-void ChatMl::write_calls(const Conversation& conversation, size_t index, ChatWriter& to) const {
-  const Message& message = conversation.messages[index];
-  bool first = true;
-  for (const auto& call : calls_of(message)) {
-    if (!first) to.text("\n", message.is_label);
+void ChatMl::write_calls(const Message& message, ChatWriter& to) const {
+  bool first = message.content.empty();
+  for (const auto& call : message.calls) {
+    if (!first) to.text("\n", is_label(message));
     first = false;
     to.text("<tool_call>\n{\"name\": \"" + call.name + "\", \"arguments\": " + python_json(call.arguments) +
-                "}\n</tool_call>", message.is_label);
+                "}\n</tool_call>", is_label(message));
   }
 }
 

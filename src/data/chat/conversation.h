@@ -3,23 +3,40 @@
 #include <string>
 #include <vector>
 
+#include "core/json_value.h"
+
 namespace ingot::data {
 
-enum class Role { kSystem, kUser, kAssistant, kFunctionCall, kObservation };
+enum class Role { kSystem, kUser, kAssistant, kObservation };
 
-/// One message of a conversation. A function call is an assistant's message too; an observation is a tool's answer.
+/// A call of a tool by the assistant. Arguments are an object; its numbers are as they were written.
+struct ToolCall {
+  std::string name;
+  JsonValue arguments;
+  std::string id = {};  // empty: none
+  bool operator==(const ToolCall&) const = default;
+};
+
+/// One message of a conversation. An observation is a tool's answer.
 struct Message {
   Role role = Role::kUser;
-  std::string content;       // UTF-8
-  bool is_label = true;      // an assistant's or function call's content counts in the loss
+  std::string content = {};           // UTF-8
+  double weight = 1;                  // of an answer's tokens in the loss; 0: they are no labels
+  std::vector<ToolCall> calls = {};   // the assistant's, behind its content
+  std::string call_id = {};           // of an observation: the id of the call that it answers
+  std::string name = {};              // of who speaks, or of the tool
+  std::string reasoning = {};         // the assistant's, in front of its content
   bool operator==(const Message&) const = default;
 };
 
-/// A conversation as every handler gives it and every chat template takes it: a system message first if there is one.
+/// A conversation as every handler gives it and every chat template takes it.
 struct Conversation {
   std::vector<Message> messages;
-  std::string tools;  // JSON of the tools that the assistant may call; empty: none
+  std::vector<JsonValue> tools = {};  // definitions of what the assistant may call
   bool operator==(const Conversation&) const = default;
 };
+
+/// True for what the model has to produce: an assistant's message of some weight.
+inline bool is_label(const Message& message) { return message.role == Role::kAssistant && message.weight != 0; }
 
 }  // namespace ingot::data

@@ -33,7 +33,7 @@ class Glm : public ChatFamily {
 
  private:
   bool trained(const Message& message) const;
-  Parts parts_of(const Message& message) const;
+  std::vector<Parts> parts_of(const Message& message) const;
   void write_parts(const std::string& marker, const Parts& parts, bool after_trained, bool trained, ChatWriter& to) const;
   void write_system(const Conversation& conversation, ChatWriter& to) const;
   bool is_glm4_;
@@ -52,14 +52,16 @@ const std::string& marker_of(Role role) {
 /// ChatGLM3's script trains on what tools answered, too.
 bool Glm::trained(const Message& message) const {
   const bool observation = options().vendor_labels && !is_glm4_ && message.role == Role::kObservation;
-  return (is_answer(message.role) || observation) && message.is_label;
+  return is_label(message) || (observation && message.weight != 0);
 }
 
-Parts Glm::parts_of(const Message& message) const {
-  if (message.role != Role::kFunctionCall) return {"", message.content};
-  const auto calls = calls_of(message);
-  if (calls.size() != 1) refuse("found several function calls in one message, wanted one");
-  return {calls[0].name, python_json(calls[0].arguments)};
+/// Text and a call are two messages of the vendor's.
+std::vector<Parts> Glm::parts_of(const Message& message) const {
+  std::vector<Parts> parts;
+  if (message.calls.empty() || !message.content.empty()) parts.push_back({"", message.content});
+  if (message.calls.size() > 1) refuse("found several tool calls in one message, wanted one");
+  for (const auto& call : message.calls) parts.push_back({call.name, python_json(call.arguments)});
+  return parts;
 }
 
 /// The role token behind a trained message is what ends it, so it is that message's last label. The vendors' scripts
@@ -75,15 +77,16 @@ void Glm::write_parts(const std::string& marker, const Parts& parts, bool after_
 /// Source: the tool branch of GLM-4's builder, of which functions are here.
 void Glm::write_system(const Conversation& conversation, ChatWriter& to) const {
   const bool given = conversation.messages[0].role == Role::kSystem;
-  const auto tools = tools_of(conversation);
+  const auto& tools = conversation.tools;
   if (!tools.empty()) {
     std::string text = "你是一个名为 GLM-4 的人工智能助手。你是基于智谱AI训练的语言模型 GLM-4 模型开发的，你的任务是针对用户的问题和要求"
                        "提供适当的答复和支持。\n\n# 可用工具";
     for (const auto& tool : tools) {
-      const Json function = tool.is_object() && tool.contains("function") ? tool["function"] : tool;
-      if (!function.is_object() || !function.contains("name") || !function["name"].is_string())
-        refuse("a tool is no function with a name");
-      text += "\n\n## " + function["name"].get<std::string>() + "\n\n" + python_json(function, 4) +
+      const JsonValue* inner = tool.find("function");
+      const JsonValue& function = inner ? *inner : tool;
+      const JsonValue* name = function.find("name");
+      if (!name || !name->is_text()) refuse("a tool is no function with a name");
+      text += "\n\n## " + name->text + "\n\n" + python_json(function, 4) +
               "\n在调用上述函数时，请使用 Json 格式表示调用的参数。";
     }
     write_parts(kSystem, {"", text}, false, false, to);
@@ -102,8 +105,10 @@ void Glm::write(const Conversation& conversation, Purpose purpose, ChatWriter& t
   bool after_trained = false;
   for (size_t i = messages[0].role == Role::kSystem ? 1 : 0; i < messages.size(); ++i) {
     if (opens_turn(conversation, i)) to.begin_turn();
-    write_parts(marker_of(messages[i].role), parts_of(messages[i]), after_trained, trained(messages[i]), to);
-    after_trained = trained(messages[i]);
+    for (const auto& parts : parts_of(messages[i])) {
+      write_parts(marker_of(messages[i].role), parts, after_trained, trained(messages[i]), to);
+      after_trained = trained(messages[i]);
+    }
   }
   if (purpose == Purpose::kGeneration) to.special(kAssistant);
   else if (is_glm4_) to.special(kUser, after_trained);

@@ -19,7 +19,7 @@ class Llama3 : public ChatFamily {
   void write(const Conversation& conversation, Purpose purpose, ChatWriter& to) const override;
 
  private:
-  void write_head(const Conversation& conversation, const std::vector<Json>& tools, ChatWriter& to) const;
+  void write_head(const Conversation& conversation, const std::vector<JsonValue>& tools, ChatWriter& to) const;
   std::string content_of(const Message& message) const;
   bool header_;  // a system message with dates, always
 };
@@ -32,7 +32,7 @@ void open(std::string_view role, ChatWriter& to) {
 }
 
 /// Source: the chat template of Llama-3.2-Instruct, with tools in the first user's message.
-std::string text_of_tools(const std::vector<Json>& tools) {
+std::string text_of_tools(const std::vector<JsonValue>& tools) {
   std::string text = "Given the following functions, please respond with a JSON for a function call with its proper "
                      "arguments that best answers the given prompt.\n\nRespond in the format {\"name\": function name, "
                      "\"parameters\": dictionary of argument name and its value}.Do not use variables.\n\n";
@@ -43,13 +43,13 @@ std::string text_of_tools(const std::vector<Json>& tools) {
 void Llama3::write(const Conversation& conversation, Purpose purpose, ChatWriter& to) const {
   const auto& messages = conversation.messages;
   if (!header_) expect_no_tools(conversation);
-  const auto tools = tools_of(conversation);
+  const auto& tools = conversation.tools;
   const bool system_done = header_ && messages[0].role == Role::kSystem;
   to.special(kBegin);
   if (header_) write_head(conversation, tools, to);
   for (size_t i = system_done ? 1 : 0; i < messages.size(); ++i) {
     const Message& message = messages[i];
-    const bool label = is_answer(message.role) && message.is_label;
+    const bool label = is_label(message);
     const bool takes_tools = !tools.empty() && i == (system_done ? 1 : 0);
     if (takes_tools && message.role != Role::kUser) refuse("tools stand in the first message, wanted a user's there");
     if (opens_turn(conversation, i)) to.begin_turn();
@@ -61,7 +61,7 @@ void Llama3::write(const Conversation& conversation, Purpose purpose, ChatWriter
   if (purpose == Purpose::kGeneration) open(role_name(Role::kAssistant), to);
 }
 
-void Llama3::write_head(const Conversation& conversation, const std::vector<Json>& tools, ChatWriter& to) const {
+void Llama3::write_head(const Conversation& conversation, const std::vector<JsonValue>& tools, ChatWriter& to) const {
   open(role_name(Role::kSystem), to);
   if (!tools.empty()) to.text("Environment: ipython\n");
   to.text("Cutting Knowledge Date: December 2023\nToday Date: " + options().date + "\n\n");
@@ -70,10 +70,11 @@ void Llama3::write_head(const Conversation& conversation, const std::vector<Json
 }
 
 std::string Llama3::content_of(const Message& message) const {
-  if (header_ && message.role == Role::kObservation) return python_json(message.content);
-  if (!header_ || message.role != Role::kFunctionCall) return std::string(stripped(message.content));
-  const auto calls = calls_of(message);
-  if (calls.size() != 1) refuse("found several function calls in one message, wanted one");
+  if (header_ && message.role == Role::kObservation) return quoted_json(message.content);
+  const auto& calls = message.calls;
+  if (calls.empty()) return std::string(stripped(message.content));
+  if (calls.size() > 1) refuse("found several tool calls in one message, wanted one");
+  if (!message.content.empty()) refuse("it has no place for text beside a tool call");
   return "{\"name\": \"" + calls[0].name + "\", \"parameters\": " + python_json(calls[0].arguments) + "}";
 }
 

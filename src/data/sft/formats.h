@@ -1,7 +1,5 @@
 #pragma once
 
-#include <simdjson.h>
-
 #include <string>
 #include <vector>
 
@@ -12,7 +10,7 @@ namespace ingot::data {
 
 /// {"instruction", "input", "output", "system", "history": [[question, answer], ...]}. The question is instruction and
 /// input on lines of their own. Source: CONTRACT §4.1.
-Conversation read_alpaca(simdjson::dom::object record, const MapKeys& keys);
+Conversation read_alpaca(const JsonValue& record, const MapKeys& keys);
 
 /// What messages are called in one format.
 struct MessageNames {
@@ -24,14 +22,14 @@ struct MessageNames {
 };
 
 /// {"conversations": [{"from", "value"}, ...], "system", "tools"} or {"messages": [{"role", "content"}, ...], "tools"}.
-Conversation read_messages(simdjson::dom::object record, const MessageNames& names);
+Conversation read_messages(const JsonValue& record, const MessageNames& names);
 
 /// {"chat": {"turn_1": {"Human", "MOSS", ...}, ...}}, with the markers taken away; the record's meta_instruction and the
 /// turns' thoughts, commands and tool responses are not used, as ModelArts' handlers do not.
-Conversation read_moss(simdjson::dom::object record, const MapKeys& keys);
+Conversation read_moss(const JsonValue& record, const MapKeys& keys);
 
-/// Refuses empty messages and an order that is not: a system message or none, then a user's or tool's message and the
-/// assistant's in turn, an answer last. Throws RecordError.
-void check_order(const Conversation& conversation);
+/// Refuses empty questions and answers, and a conversation that does not end with an answer; which orders of roles can be told is for
+/// the template to say. Throws RecordError.
+void check_messages(const Conversation& conversation);
 
 }  // namespace ingot::data

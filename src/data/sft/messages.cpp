@@ -1,54 +1,31 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <utility>
 
-#include "core/json.h"
 #include "core/printable.h"
 #include "data/sft/formats.h"
 #include "data/sft/record_error.h"
 #include "data/sft/record_json.h"
+#include "data/sft/tool_calls.h"
 
 namespace ingot::data {
-namespace dom = simdjson::dom;
 namespace {
 
 /// The texts of a content that is a list of parts, as multimodal data has it.
-std::string join_parts(dom::array parts, const std::string& name) {
+std::string join_parts(const std::vector<JsonValue>& parts, const std::string& name) {
   std::string text;
-  for (const dom::element part : parts) {
-    const dom::object object = object_of(part, "a part of " + name);
-    if (optional_text(object, "type") != "text") throw RecordError("a part of " + name + " is not text");
-    text += text_of(require_member(object, "text"), "text");
+  for (const JsonValue& part : parts) {
+    object_of(part, "a part of " + name);
+    if (optional_text(part, "type") != "text") throw RecordError("a part of " + name + " is not text");
+    text += text_of(require_member(part, "text"), "text");
   }
   return text;
 }
 
-std::string content_of(dom::object message, const std::string& name) {
-  const auto content = find_member(message, name);
-  if (!content) return {};
-  return content->is_array() ? join_parts(array_of(*content, name), name) : text_of(*content, name);
-}
-
-std::string json_string(const std::string& text) { return Json(text).dump(); }
-
-/// {"name", "arguments"} of one call; arguments that are JSON in a text are taken out of it.
-std::string call_json(dom::element call) {
-  const dom::object object = object_of(call, "a tool call");
-  const auto inner = find_member(object, "function");
-  const dom::object function = inner ? object_of(*inner, "function") : object;
-  const std::string name = text_of(require_member(function, "name"), "name");
-  std::string arguments = optional_json(function, "arguments");
-  dom::parser parser;
-  dom::element parsed;
-  if (arguments.empty()) arguments = "{}";
-  else arguments = parser.parse(arguments).get(parsed) == simdjson::SUCCESS ? simdjson::minify(parsed) : json_string(arguments);
-  return fmt::format(R"({{"name": {}, "arguments": {}}})", json_string(name), arguments);
-}
-
-std::string calls_json(dom::element calls) {
-  std::vector<std::string> all;
-  for (const dom::element call : array_of(calls, "tool_calls")) all.push_back(call_json(call));
-  return all.size() == 1 ? all[0] : fmt::format("[{}]", fmt::join(all, ", "));
+std::string content_of(const JsonValue& content, const std::string& name) {
+  return content.is_list() ? join_parts(content.items, name) : text_of(content, name);
 }
 
 bool is_one_of(const std::string& word, const std::vector<std::string>& words) {
@@ -57,30 +34,44 @@ bool is_one_of(const std::string& word, const std::vector<std::string>& words) {
 
 Role role_of(const std::string& role, const MessageNames& names) {
   if (is_one_of(role, names.user)) return Role::kUser;
-  if (is_one_of(role, names.assistant)) return Role::kAssistant;
+  if (is_one_of(role, names.assistant) || is_one_of(role, names.function_call)) return Role::kAssistant;
   if (is_one_of(role, names.system)) return Role::kSystem;
   if (is_one_of(role, names.observation)) return Role::kObservation;
-  if (is_one_of(role, names.function_call)) return Role::kFunctionCall;
   throw RecordError("a message's " + names.role + " is none that is known", in_quotes(role));
 }
 
 /// OpenAI's mark of an answer that is not trained on.
-bool has_no_weight(dom::object message) {
-  const auto weight = find_member(message, "weight");
-  double value = 1;
-  return weight && weight->get(value) == simdjson::SUCCESS && value == 0;
+double weight_of(const JsonValue& message) {
+  const JsonValue* weight = find_member(message, "weight");
+  if (!weight) return 1;
+  if (weight->kind != JsonValue::Kind::kNumber) throw RecordError("a message's weight is no number");
+  return std::strtod(weight->text.c_str(), nullptr);
 }
 
-Message read_message(dom::element element, const MessageNames& names) {
-  const dom::object object = object_of(element, "a message");
-  Message message;
-  message.role = role_of(text_of(require_member(object, names.role), names.role), names);
-  message.content = content_of(object, names.content);
-  message.is_label = !has_no_weight(object);
-  const auto calls = find_member(object, "tool_calls");
-  if (message.role != Role::kAssistant || !calls || (calls->is_array() && array_of(*calls, "").size() == 0)) return message;
-  if (!message.content.empty()) throw RecordError("an answer has text beside its tool_calls");
-  return {Role::kFunctionCall, calls_json(*calls), message.is_label};
+Message read_message(const JsonValue& object, const MessageNames& names) {
+  object_of(object, "a message");
+  const JsonValue *role = find_member(object, names.role), *content = find_member(object, names.content);
+  if (!role) throw RecordError(names.role + " is absent, not text");
+  Message message{.role = role_of(text_of(*role, names.role), names), .weight = weight_of(object)};
+  if (content) message.content = content_of(*content, names.content);
+  if (is_one_of(role->text, names.function_call)) message.calls = read_tool_calls(std::exchange(message.content, {}));
+  const JsonValue* calls = find_member(object, "tool_calls");
+  if (calls && message.role == Role::kAssistant)
+    for (auto& call : read_tool_calls(*calls)) message.calls.push_back(std::move(call));
+  const bool may_lack_content = !message.calls.empty() || message.role == Role::kObservation;
+  if (!content && !may_lack_content) throw RecordError(names.content + " is absent, not text");
+  message.call_id = optional_text(object, "tool_call_id");
+  message.name = optional_text(object, "name");
+  message.reasoning = optional_text(object, "reasoning_content");
+  return message;
+}
+
+/// A function call that is a message of its own belongs to the answer in front of it.
+void add_message(Message message, std::vector<Message>& to) {
+  const bool only_calls = !message.calls.empty() && message.content.empty() && message.reasoning.empty();
+  if (!only_calls || to.empty() || to.back().role != Role::kAssistant || to.back().weight != message.weight)
+    return to.push_back(std::move(message));
+  for (auto& call : message.calls) to.back().calls.push_back(std::move(call));
 }
 
 /// One name, or the usual ones.
@@ -110,21 +101,27 @@ MessageNames MessageNames::openai(const MapKeys& keys) {
           .user = tags(keys, "tags.user_tag", {"user"}),
           .assistant = tags(keys, "tags.assistant_tag", {"assistant"}),
           .system = tags(keys, "tags.system_tag", {"system", "developer"}),
-          .observation = tags(keys, "tags.observation_tag", {"tool", "function", "observation"}),
+          .observation = tags(keys, "tags.observation_tag", {"tool", "function", "observation", "ipython"}),
           .function_call = tags(keys, "tags.function_tag", {"function_call"}),
           .system_column = keys.name("system", "system"),
           .tools = keys.name("tools", "tools")};
 }
 
-Conversation read_messages(dom::object record, const MessageNames& names) {
+Conversation read_messages(const JsonValue& record, const MessageNames& names) {
   Conversation conversation;
-  conversation.tools = optional_json(record, names.tools);
+  conversation.tools = optional_list(record, names.tools);
   const std::string system = optional_text(record, names.system_column);
   if (!system.empty()) conversation.messages.push_back({Role::kSystem, system});
-  for (const dom::element message : array_of(require_member(record, names.messages), names.messages))
-    conversation.messages.push_back(read_message(message, names));
-  auto& messages = conversation.messages;  // a system message of nothing is none
-  if (!messages.empty() && messages[0].role == Role::kSystem && messages[0].content.empty()) messages.erase(messages.begin());
+  size_t number = 0;
+  for (const JsonValue& message : list_of(require_member(record, names.messages), names.messages)) {
+    ++number;
+    try {
+      add_message(read_message(message, names), conversation.messages);
+    } catch (RecordError& error) {
+      error.place = fmt::format("message {}", number);
+      throw;
+    }
+  }
   return conversation;
 }
 

@@ -2,7 +2,6 @@
 #include "data/sft/record_json.h"
 
 namespace ingot::data {
-namespace dom = simdjson::dom;
 namespace {
 
 /// The text without the markers, wherever they stand, and without blanks around it.
@@ -16,15 +15,14 @@ std::string without_markers(std::string text, std::initializer_list<std::string_
 
 }  // namespace
 
-Conversation read_moss(dom::object record, const MapKeys& keys) {
+Conversation read_moss(const JsonValue& record, const MapKeys& keys) {
   Conversation conversation;
   if (keys.has("system")) {
     const std::string system = optional_text(record, keys.name("system", ""));
     if (!system.empty()) conversation.messages.push_back({Role::kSystem, system});
   }
-  for (const auto [name, value] : object_of(require_member(record, "chat"), "chat")) {
-    const dom::object turn = object_of(value, "a turn");
-    if (turn.size() == 0) continue;
+  for (const JsonValue& turn : object_of(require_member(record, "chat"), "chat").items) {
+    if (object_of(turn, "a turn").items.empty()) continue;
     const std::string human = text_of(require_member(turn, "Human"), "Human"), moss = text_of(require_member(turn, "MOSS"), "MOSS");
     conversation.messages.push_back({Role::kUser, without_markers(human, {"<eoh>", "<|Human|>: ", "<|Human|>:"})});
     conversation.messages.push_back({Role::kAssistant, without_markers(moss, {"<eom>", "<|MOSS|>:"})});

@@ -12,6 +12,7 @@ namespace ingot::data {
 struct RecordError : DataError {
   explicit RecordError(const std::string& reason, std::string found = {}) : DataError(reason), detail(std::move(found)) {}
   std::string detail;
+  std::string place = {};  // which of the record's messages; empty: the record
 };
 
 }  // namespace ingot::data

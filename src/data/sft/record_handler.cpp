@@ -1,7 +1,6 @@
 #include "data/sft/record_handler.h"
 
 #include <fmt/format.h>
-#include <simdjson.h>
 
 #include <algorithm>
 #include <functional>
@@ -13,7 +12,6 @@
 #include "data/sft/record_json.h"
 
 namespace ingot::data {
-namespace dom = simdjson::dom;
 namespace {
 
 constexpr const char* kUnknownFormat = "the format of the record is none that is known";
@@ -34,25 +32,23 @@ const std::map<std::string, std::string> kNames{{"auto", "auto"},
                                                 {"MOSSInstructionHandler", "moss_per_turn"}};
 const std::vector<std::string> kPretrainNames{"GeneralPretrainHandler"};
 
-std::string keys_of(dom::object record) {
+std::string keys_of(const JsonValue& record) {
   std::vector<std::string> keys;
-  for (const auto [key, value] : record)
-    if (keys.size() < kKeysShown) keys.emplace_back(key.substr(0, 40));
+  for (const auto& key : record.keys)
+    if (keys.size() < kKeysShown) keys.push_back(key.substr(0, 40));
   return fmt::format("keys {}", fmt::join(keys, ", "));
 }
 
 /// The name of the format that the record's keys and first message tell.
-std::string recognise(dom::object record, const MapKeys& keys) {
+std::string recognise(const JsonValue& record, const MapKeys& keys) {
   if (keys.names_alpaca()) return "alpaca";
-  const auto conversations = find_member(record, keys.name("messages", "conversations"));
-  const auto list = conversations ? conversations : find_member(record, "messages");
-  if (list && list->is_array()) {
-    dom::array messages = array_of(*list, "");
-    const auto first = messages.begin();
-    const bool has_role = first != messages.end() && (*first).is_object() && find_member(object_of(*first, ""), "role");
+  const auto* conversations = find_member(record, keys.name("messages", "conversations"));
+  const auto* list = conversations ? conversations : find_member(record, "messages");
+  if (list && list->is_list()) {
+    const bool has_role = !list->items.empty() && find_member(list->items[0], "role");
     return has_role && !keys.has("tags.role_tag") ? "openai" : "sharegpt";
   }
-  if (const auto chat = find_member(record, "chat"); chat && chat->is_object()) return "moss";
+  if (const auto* chat = find_member(record, "chat"); chat && chat->is_object()) return "moss";
   if (find_member(record, "instruction") || find_member(record, "output")) return "alpaca";
   throw RecordError(kUnknownFormat, keys_of(record));
 }
@@ -66,9 +62,17 @@ std::vector<Conversation> one_per_turn(const Conversation& whole) {
     growing.messages.push_back(message);
     if (message.role != Role::kAssistant) continue;
     items.push_back(growing);
-    growing.messages.back().is_label = false;
+    growing.messages.back().weight = 0;
   }
   return items;
+}
+
+JsonValue parse(std::string_view json) {
+  try {
+    return parse_json_value(json, "record");
+  } catch (const DataError& error) {
+    throw RecordError("not valid JSON", error.what());
+  }
 }
 
 class FormatHandler : public RecordHandler {
@@ -79,13 +83,11 @@ class FormatHandler : public RecordHandler {
   HandledRecord handle(std::string_view json) const override {
     HandledRecord handled;
     try {
-      dom::parser parser;
-      dom::element root;
-      if (parser.parse(json.data(), json.size()).get(root) != simdjson::SUCCESS) throw RecordError("not valid JSON");
-      const dom::object record = object_of(root, "record");
+      const JsonValue root = parse(json);
+      const JsonValue& record = object_of(root, "record");
       handled.handler = name_ == "auto" ? recognise(record, keys_) : name_;
       const Conversation whole = read(record, handled.handler);
-      check_order(whole);
+      check_messages(whole);
       if (handled.handler == "moss_per_turn") handled.conversations = one_per_turn(whole);
       else handled.conversations.push_back(whole);
     } catch (const RecordError& error) {
@@ -96,7 +98,7 @@ class FormatHandler : public RecordHandler {
   }
 
  private:
-  Conversation read(dom::object record, const std::string& format) const {
+  Conversation read(const JsonValue& record, const std::string& format) const {
     if (format == "alpaca") return read_alpaca(record, keys_);
     if (format == "moss" || format == "moss_per_turn") return read_moss(record, keys_);
     MessageNames names = format == "openai" ? MessageNames::openai(keys_) : MessageNames::sharegpt(keys_);

@@ -5,62 +5,70 @@
 #include "data/sft/record_error.h"
 
 namespace ingot::data {
-namespace dom = simdjson::dom;
 namespace {
 
-const char* type_name(dom::element value) {
-  switch (value.type()) {
-    case dom::element_type::ARRAY: return "a list";
-    case dom::element_type::OBJECT: return "an object";
-    case dom::element_type::STRING: return "text";
-    case dom::element_type::BOOL: return "true or false";
-    case dom::element_type::NULL_VALUE: return "null";
+using Kind = JsonValue::Kind;
+
+const char* type_name(const JsonValue& value) {
+  switch (value.kind) {
+    case Kind::kList: return "a list";
+    case Kind::kObject: return "an object";
+    case Kind::kText: return "text";
+    case Kind::kBool: return "true or false";
+    case Kind::kNull: return "null";
     default: return "a number";
   }
 }
 
-template <class Value>
-Value value_of(dom::element value, std::string_view name, const char* wanted) {
-  Value result;
-  if (value.get(result) != simdjson::SUCCESS)
-    throw RecordError(fmt::format("{} is {}, not {}", name, type_name(value), wanted));
-  return result;
+const JsonValue& expect(Kind kind, const JsonValue& value, std::string_view name, const char* wanted) {
+  if (value.kind != kind) throw RecordError(fmt::format("{} is {}, not {}", name, type_name(value), wanted));
+  return value;
 }
+
+bool is_blank(std::string_view text) { return text.find_first_not_of(" \t\r\n") == std::string_view::npos; }
 
 }  // namespace
 
-std::optional<dom::element> find_member(dom::object object, std::string_view name) {
-  std::optional<dom::element> found;
-  for (const auto [key, value] : object)
-    if (key == name) found = value;
-  return found && !found->is_null() ? found : std::nullopt;
+const JsonValue* find_member(const JsonValue& object, std::string_view name) {
+  const JsonValue* found = object.find(name);
+  return found && !found->is_null() ? found : nullptr;
 }
 
-dom::element require_member(dom::object object, std::string_view name) {
-  if (const auto member = find_member(object, name)) return *member;
+const JsonValue& require_member(const JsonValue& object, std::string_view name) {
+  if (const auto* member = find_member(object, name)) return *member;
   throw RecordError(fmt::format("no {}", name));
 }
 
-std::string text_of(dom::element value, std::string_view name) {
-  const auto text = value_of<std::string_view>(value, name, "text");
-  // The parser lets a lone low surrogate through as bytes that are not UTF-8.
-  if (!simdjson::validate_utf8(text.data(), text.size())) throw RecordError(fmt::format("{} is not UTF-8", name));
-  return std::string(text);
+const std::string& text_of(const JsonValue& value, std::string_view name) {
+  return expect(Kind::kText, value, name, "text").text;
 }
 
-dom::array array_of(dom::element value, std::string_view name) { return value_of<dom::array>(value, name, "a list"); }
-dom::object object_of(dom::element value, std::string_view name) { return value_of<dom::object>(value, name, "an object"); }
+const std::vector<JsonValue>& list_of(const JsonValue& value, std::string_view name) {
+  return expect(Kind::kList, value, name, "a list").items;
+}
 
-std::string optional_text(dom::object object, std::string_view name) {
-  const auto member = find_member(object, name);
+const JsonValue& object_of(const JsonValue& value, std::string_view name) {
+  return expect(Kind::kObject, value, name, "an object");
+}
+
+std::string optional_text(const JsonValue& object, std::string_view name) {
+  const auto* member = find_member(object, name);
   return member ? text_of(*member, name) : std::string();
 }
 
-std::string optional_json(dom::object object, std::string_view name) {
-  const auto member = find_member(object, name);
-  if (!member) return {};
-  const std::string text = member->is_string() ? text_of(*member, name) : simdjson::minify(*member);
-  return text.find_first_not_of(" \t\r\n[]{}") == std::string::npos ? std::string() : text;
+std::vector<JsonValue> optional_list(const JsonValue& object, std::string_view name) {
+  const auto* member = find_member(object, name);
+  if (!member || (member->is_text() && is_blank(member->text))) return {};
+  const auto refuse = [&] { throw RecordError(fmt::format("{} are no JSON list", name)); };
+  JsonValue list = *member;
+  try {
+    if (list.is_text()) list = parse_json_value(list.text, std::string(name));
+  } catch (const DataError&) {
+    refuse();
+  }
+  if (list.is_null() || (list.is_object() && list.items.empty())) return {};
+  if (!list.is_list()) refuse();
+  return std::move(list.items);
 }
 
 }  // namespace ingot::data

@@ -1,29 +1,29 @@
 #pragma once
 
-#include <simdjson.h>
-
-#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
+
+#include "core/json_value.h"
 
 namespace ingot::data {
 
 /// Access to the JSON of a record whose failures are a RecordError. `name` is a column's or tag's name, for reasons.
 
-/// The member of that name, of several the last; absent when there is none or it is null.
-std::optional<simdjson::dom::element> find_member(simdjson::dom::object object, std::string_view name);
+/// The member of that name; a null pointer when there is none or it is null.
+const JsonValue* find_member(const JsonValue& object, std::string_view name);
 
-/// The same, which has to be there: "no column NAME".
-simdjson::dom::element require_member(simdjson::dom::object object, std::string_view name);
+/// The same, which has to be there: "no NAME".
+const JsonValue& require_member(const JsonValue& object, std::string_view name);
 
-std::string text_of(simdjson::dom::element value, std::string_view name);
-simdjson::dom::array array_of(simdjson::dom::element value, std::string_view name);
-simdjson::dom::object object_of(simdjson::dom::element value, std::string_view name);
+const std::string& text_of(const JsonValue& value, std::string_view name);
+const std::vector<JsonValue>& list_of(const JsonValue& value, std::string_view name);
+const JsonValue& object_of(const JsonValue& value, std::string_view name);
 
 /// A text; empty when the member is absent or null.
-std::string optional_text(simdjson::dom::object object, std::string_view name);
+std::string optional_text(const JsonValue& object, std::string_view name);
 
-/// A list or object as JSON; a text as it is; empty when absent, null, or of nothing ("[]", "{}", blanks).
-std::string optional_json(simdjson::dom::object object, std::string_view name);
+/// A list, or the list that a text states; empty when absent, null or blank. "NAME are no JSON list" else.
+std::vector<JsonValue> optional_list(const JsonValue& object, std::string_view name);
 
 }  // namespace ingot::data

@@ -19,9 +19,10 @@ const std::map<std::string, Truncation> kTruncations{{"error", Truncation::kErro
                                                      {"cut_response", Truncation::kCutResponse}};
 
 void keep_last_label(Conversation& conversation) {
-  const auto is_answer = [](const Message& m) { return m.role == Role::kAssistant || m.role == Role::kFunctionCall; };
+  const auto is_answer = [](const Message& message) { return message.role == Role::kAssistant; };
   const auto last = std::find_if(conversation.messages.rbegin(), conversation.messages.rend(), is_answer);
-  for (auto& message : conversation.messages) message.is_label = last != conversation.messages.rend() && &message == &*last;
+  for (auto& message : conversation.messages)
+    if (last == conversation.messages.rend() || &message != &*last) message.weight = 0;
 }
 
 /// Renders conversations; what the template refuses is a RecordError.
