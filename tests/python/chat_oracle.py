@@ -3,6 +3,7 @@
 A `Rendered` is text, ids and a 0/1 mask; `eos_labels` are positions whose label is eos."""
 
 import dataclasses
+import functools
 import json
 import shutil
 import subprocess
@@ -269,6 +270,7 @@ def sentencepiece_encoder(folder):
     return model.encode
 
 
+@functools.cache
 def tiktoken_encoder(folder):
     """GLM-4's rank file with its regex. Source: MODELS §4.2."""
     import base64
@@ -280,3 +282,68 @@ def tiktoken_encoder(folder):
     pattern = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
                r"|\s*[\r\n]+|\s+(?!\S)|\s+")
     return tiktoken.Encoding("glm4", pat_str=pattern, mergeable_ranks=ranks, special_tokens={}).encode_ordinary
+
+
+LLAMA3_TOOLS = """
+{{- bos_token + '<|start_header_id|>system<|end_header_id|>\\n\\n' -}}
+{%- if tools %}{{ 'Environment: ipython\\n' }}{% endif -%}
+{{- 'Cutting Knowledge Date: December 2023\\nToday Date: 26 Jul 2024\\n\\n' -}}
+{%- if messages[0].role == 'system' %}{{ messages[0].content | trim }}{% set messages = messages[1:] %}{% endif -%}
+{{- '<|eot_id|>' -}}
+{%- if tools %}
+    {{- '<|start_header_id|>user<|end_header_id|>\\n\\nGiven the following functions, please respond with a JSON for a function call ' -}}
+    {{- 'with its proper arguments that best answers the given prompt.\\n\\nRespond in the format {"name": function name, ' -}}
+    {{- '"parameters": dictionary of argument name and its value}.Do not use variables.\\n\\n' -}}
+    {%- for tool in tools %}{{ tool | tojson(indent=4) }}{{ '\\n\\n' }}{% endfor -%}
+    {{- messages[0].content | trim + '<|eot_id|>' -}}
+    {%- set messages = messages[1:] %}
+{%- endif -%}
+{%- for message in messages -%}
+    {%- if message.role == 'tool' -%}
+        {{- '<|start_header_id|>ipython<|end_header_id|>\\n\\n' + message.content | tojson + '<|eot_id|>' -}}
+    {%- elif 'tool_calls' in message -%}
+        {%- if message.tool_calls | length != 1 %}{{ raise_exception('This model only supports single tool-calls at once!') }}{% endif -%}
+        {%- set call = message.tool_calls[0].function -%}
+        {{- '<|start_header_id|>assistant<|end_header_id|>\\n\\n{"name": "' + call.name + '", "parameters": ' -}}
+        {{- call.arguments | tojson + '}<|eot_id|>' -}}
+    {%- else -%}
+        {{- '<|start_header_id|>' + message.role + '<|end_header_id|>\\n\\n' + message.content | trim + '<|eot_id|>' -}}
+    {%- endif -%}
+{%- endfor -%}
+"""  # restated: Llama 3.1's and 3.2's, with tools in the first user's message and a fixed date
+
+
+def glm4_system(tools):
+    text = ("你是一个名为 GLM-4 的人工智能助手。你是基于智谱AI训练的语言模型 GLM-4 模型开发的，你的任务是针对用户的问题和要求提供适当的答复和支持。"
+            "\n\n# 可用工具")
+    for function in (tool["function"] for tool in tools):
+        text += f"\n\n## {function['name']}\n\n{tojson(function, 4)}\n在调用上述函数时，请使用 Json 格式表示调用的参数。"
+    return text
+
+
+def glm4_agent(folder, messages, tools, weights):
+    """The vendor's builder: text and a call are two messages, a call's name is in the metadata line."""
+    config = json.loads((folder / "tokenizer_config.json").read_text())
+    ids = {token["content"]: int(i) for i, token in config["added_tokens_decoder"].items()}
+    encode, out, after = tiktoken_encoder(folder), Builder(), 0
+
+    def single(role, metadata, content, label):
+        nonlocal after
+        out.add(f"<|{role}|>", [ids[f"<|{role}|>"]], after)
+        out.add(metadata + "\n", encode(metadata + "\n"), label if metadata else 0)
+        out.add(content, encode(content), label)
+        after = label
+
+    out.add("[gMASK]", [ids["[gMASK]"]])
+    out.add("<sop>", [ids["<sop>"]])
+    if tools:
+        single("system", "", glm4_system(tools), 0)
+    for i, message in enumerate(messages):
+        role = {"tool": "observation"}.get(message["role"], message["role"])
+        label, calls = int(is_answer(message) and weights[i] != 0), message.get("tool_calls", [])
+        if message.get("content") or (role != "system" and not calls):
+            single(role, "", message["content"], label)
+        for call in calls:
+            single(role, call["function"]["name"], tojson(call["function"]["arguments"]), label)
+    out.add("<|user|>", [ids["<|user|>"]], after)
+    return out.done()
