@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -68,5 +69,8 @@ class ParameterScope {
 at::Tensor initial_value(const Parameter& parameter, uint64_t seed);
 /// Fills every parameter with its initial_value, rounded to the parameter's type.
 void initialize_parameters(const ParameterList& list, uint64_t seed);
+
+/// The value of a named parameter as it was before rounding to bfloat16, of the same shape and any float dtype.
+using ExactWeights = std::function<at::Tensor(const std::string& name)>;
 
 }  // namespace ingot::model

@@ -22,8 +22,7 @@ struct OptimizerConfig {
   void check(Problems& problems) const;
 };
 
-/// The value of a named parameter as it was before rounding to bfloat16, of the same shape and any float dtype.
-using ExactWeights = std::function<at::Tensor(const std::string& name)>;
+using model::ExactWeights;
 
 /// AdamW over the trainable parameters, with fp32 masters where the model computes in bf16, and fp32 gradient sums.
 /// A float32 parameter is its own master.

@@ -5,7 +5,7 @@
 #include "checkpoint/gguf/gguf_convert.h"
 #include "core/error.h"
 #include "core/log.h"
-#include "workflows/merge.h"
+#include "hub/merge.h"
 
 namespace ingot::workflows {
 
@@ -13,7 +13,7 @@ int convert(const ConvertRequest& request) {
   if (!request.adapter.empty()) {
     if (std::filesystem::exists(request.to) && !std::filesystem::is_empty(request.to))
       throw ConfigError(fmt::format("{}: exists already, wanted a new or empty folder", request.to.string()));
-    merge_adapter({request.from, request.from, request.to, request.dtype.empty() ? "auto" : request.dtype, request.check_tokens},
+    hub::merge_adapter({request.from, request.from, request.to, request.dtype.empty() ? "auto" : request.dtype, request.check_tokens},
                   checkpoint::read_adapter(request.adapter));
     return kExitOk;
   }

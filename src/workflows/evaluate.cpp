@@ -7,27 +7,27 @@
 
 #include "core/error.h"
 #include "core/json.h"
-#include "workflows/load_model.h"
-#include "workflows/lora.h"
-#include "workflows/scored_set.h"
+#include "hub/load_model.h"
+#include "hub/lora.h"
+#include "train/scored_set.h"
 
 namespace ingot::workflows {
 namespace {
 
-Json json_of(const Score& score) {
+Json json_of(const train::Score& score) {
   return {{"loss", score.mean()}, {"perplexity", score.perplexity()}, {"tokens", score.tokens}, {"accuracy", score.accuracy()}};
 }
 
-std::string text_of(const Score& score) {
+std::string text_of(const train::Score& score) {
   return fmt::format("loss {:.6f} nat/token, perplexity {:.4f}, token accuracy {:.2f}%, {} tokens", score.mean(), score.perplexity(),
                      100 * score.accuracy(), score.tokens);
 }
 
-std::string skipped_text(const ScoredSet& set) {
+std::string skipped_text(const train::ScoredSet& set) {
   return set.skipped > 0 ? fmt::format(", {} conversations not scored", set.skipped) : "";
 }
 
-void print_json(const Score& total, const std::vector<ScoredSet>& sets, std::ostream& out) {
+void print_json(const train::Score& total, const std::vector<train::ScoredSet>& sets, std::ostream& out) {
   Json object = json_of(total);
   object["data"] = Json::array();
   for (const auto& set : sets) {
@@ -42,17 +42,17 @@ void print_json(const Score& total, const std::vector<ScoredSet>& sets, std::ost
 }  // namespace
 
 int evaluate(const EvaluateRequest& request, std::ostream& out) {
-  const auto model = load_adapted_model(request.model, request.adapter, compute_type(request.precision, "--precision"));
-  std::vector<ScoredSet> sets;
-  Score total;
+  const auto model = hub::load_adapted_model(request.model, request.adapter, hub::compute_type(request.precision, "--precision"));
+  std::vector<train::ScoredSet> sets;
+  train::Score total;
   int64_t longest = 0;
   for (const auto& data : request.data) {
-    sets.push_back(score_set(request, data, *model));
+    sets.push_back(train::score_set(request, data, *model));
     total += sets.back().score;
     longest = std::max(longest, sets.back().longest);
     if (!request.json && request.data.size() > 1) out << fmt::format("{}: {}{}\n", data.string(), text_of(sets.back().score), skipped_text(sets.back()));
   }
-  warn_beyond_plain_length(model->config, longest);
+  hub::warn_beyond_plain_length(model->config, longest);
   if (request.json) print_json(total, sets, out);
   else out << text_of(total) << (sets.size() == 1 ? skipped_text(sets[0]) : "") << "\n";
   return kExitOk;

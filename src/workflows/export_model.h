@@ -1,23 +1,12 @@
 #pragma once
 
-#include <filesystem>
-#include <string>
+#include "hub/export_run.h"
 
 namespace ingot::workflows {
 
-struct ExportRequest {
-  std::filesystem::path run;       // output_dir of a training run
-  std::filesystem::path to;        // empty: RUN/model
-  std::string dtype = "auto";      // auto: as the model that came in
-  // Of a LoRA run: its adapter, the merged model, or, with neither and no `to`, both in RUN/adapter and RUN/model.
-  bool adapter = false, merge = false;
-  std::filesystem::path base;      // of a LoRA run: the model that it started from, where that folder was moved
-  int64_t check_tokens = 64;       // see MergeRequest
-};
+using ExportRequest = hub::ExportRequest;
 
-/// The newest good checkpoint of a run as a Hugging Face folder, reopened and compared with the checkpoint, and of a
-/// LoRA run also as an adapter folder; its merged model is compared with the adapter's (merge.h).
-/// Returns the exit code.
+/// The newest good checkpoint of a run as a Hugging Face folder, an adapter, or both. Returns the exit code.
 int export_model(const ExportRequest& request);
 
 }  // namespace ingot::workflows

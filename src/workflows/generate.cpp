@@ -5,16 +5,16 @@
 
 #include "core/error.h"
 #include "core/json.h"
-#include "workflows/chat.h"
-#include "workflows/load_model.h"
-#include "workflows/lora.h"
-#include "workflows/sampling.h"
+#include "generate/chat.h"
+#include "hub/load_model.h"
+#include "hub/lora.h"
+#include "generate/sampling.h"
 
 namespace ingot::workflows {
 namespace {
 
-SamplingOptions sampling_options(const GenerateRequest& request, const model::DecoderConfig& config) {
-  SamplingOptions options{request.max_new_tokens, request.top_k, request.temperature, request.top_p, request.seed, {}};
+generate::SamplingOptions sampling_options(const GenerateRequest& request, const model::DecoderConfig& config) {
+  generate::SamplingOptions options{request.max_new_tokens, request.top_k, request.temperature, request.top_p, request.seed, {}};
   if (!request.ignore_eos) options.stop_ids.assign(config.eos_token_ids.begin(), config.eos_token_ids.end());
   return options;
 }
@@ -22,7 +22,7 @@ SamplingOptions sampling_options(const GenerateRequest& request, const model::De
 std::vector<data::TokenId> prompt_ids(const GenerateRequest& request, const data::Tokenizer& tokenizer, int64_t vocab_size) {
   auto ids = tokenizer.encode_with_special_tokens(request.prompt);
   if (ids.empty()) throw ConfigError("--prompt: found an empty text, wanted some: this tokenizer adds no first token");
-  expect_known_ids(ids, vocab_size, request.model);
+  generate::expect_known_ids(ids, vocab_size, request.model);
   return ids;
 }
 
@@ -30,12 +30,12 @@ int chat_with_model(const GenerateRequest& request, std::istream& in, std::ostre
   const auto chat = data::make_chat_template(
       request.template_name.empty() ? data::detect_chat_template(request.model) : request.template_name);
   const auto tokenizer = data::load_tokenizer(request.model);
-  const auto model = load_adapted_model(request.model, request.adapter, compute_type(request.precision, "--precision"));
-  SamplingOptions sampling = sampling_options(request, model->config);
+  const auto model = hub::load_adapted_model(request.model, request.adapter, hub::compute_type(request.precision, "--precision"));
+  generate::SamplingOptions sampling = sampling_options(request, model->config);
   const auto stops = chat->stop_ids(*tokenizer);
   if (!request.ignore_eos) sampling.stop_ids.insert(sampling.stop_ids.end(), stops.begin(), stops.end());
-  ChatSession session({*model, *tokenizer, *chat, request.model}, sampling, request.system);
-  return run_chat(request, session, in, out);
+  generate::ChatSession session({*model, *tokenizer, *chat, request.model}, sampling, request.system);
+  return generate::run_chat({request.prompt, request.json, request.terminal}, session, in, out);
 }
 
 }  // namespace
@@ -43,17 +43,17 @@ int chat_with_model(const GenerateRequest& request, std::istream& in, std::ostre
 int generate(const GenerateRequest& request, std::istream& in, std::ostream& out) {
   if (request.chat) return chat_with_model(request, in, out);
   const auto tokenizer = data::load_tokenizer(request.model);
-  const auto model = load_adapted_model(request.model, request.adapter, compute_type(request.precision, "--precision"));
+  const auto model = hub::load_adapted_model(request.model, request.adapter, hub::compute_type(request.precision, "--precision"));
   const auto prompt = prompt_ids(request, *tokenizer, model->config.vocab_size);
-  warn_beyond_plain_length(model->config, static_cast<int64_t>(prompt.size()) + request.max_new_tokens);
-  TextStream stream(*tokenizer, prompt);
+  hub::warn_beyond_plain_length(model->config, static_cast<int64_t>(prompt.size()) + request.max_new_tokens);
+  generate::TextStream stream(*tokenizer, prompt);
   std::string text;
   if (!request.json) out << request.prompt << std::flush;
   const auto show = [&](const std::string& piece) {
     text += piece;
     if (!request.json) out << piece << std::flush;
   };
-  const auto ids = sample_tokens(*model, prompt, sampling_options(request, model->config),
+  const auto ids = generate::sample_tokens(*model, prompt, sampling_options(request, model->config),
                                  [&](data::TokenId token) { show(stream.add(token)); });
   show(stream.finish());
   if (request.json)

@@ -17,7 +17,7 @@ struct GenerateRequest {
   double temperature = 0, top_p = 1;
   uint64_t seed = 0;
   bool json = false, ignore_eos = false;
-  bool chat = false;               // a conversation: see workflows/chat.h
+  bool chat = false;               // a conversation: see generate/chat.h
   std::string template_name;       // with chat: a template's name or YAML file; empty: the one that fits the model
   std::optional<std::string> system;  // with chat: the system message; none: the template's own
   bool terminal = false;           // with chat: `in` is a terminal

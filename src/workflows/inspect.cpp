@@ -11,7 +11,7 @@
 #include "data/shards/indexed_dataset.h"
 #include "data/tokenizer/tokenizer.h"
 #include "workflows/inspect_sft.h"
-#include "workflows/train_config.h"
+#include "config/train_config.h"
 
 namespace ingot::workflows {
 namespace fs = std::filesystem;
@@ -67,7 +67,7 @@ void print_table(const Row& row, const data::Tokenizer* tokenizer, std::ostream&
 int inspect(const InspectRequest& given, std::ostream& out) {
   InspectRequest request = given;
   if (is_config(request.path)) {
-    const auto config = load_train_config(request.path, {});
+    const auto config = config::load_train_config(request.path, {});
     if (config.stage == "sft") return inspect_sft(request, sft_prefixes(config), out);
     if (request.model.empty()) request.model = config.model_name_or_path;
     request.path = config.output_dir / "data" / fmt::format("train_{}_document", config.json_keys.at(0));

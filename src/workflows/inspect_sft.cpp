@@ -10,7 +10,7 @@
 #include "data/sft/sample_origins.h"
 #include "data/sft/sft_files.h"
 #include "data/shards/indexed_layout.h"
-#include "workflows/sft_set.h"
+#include "data/sft/sft_set.h"
 
 namespace ingot::workflows {
 namespace fs = std::filesystem;
@@ -29,7 +29,7 @@ void print_warnings(const std::vector<std::string>& warnings, bool color, std::o
 struct Shown {
   uint64_t number;  // as the user counts, over all data sets
   uint64_t index;   // in its own
-  const SftSet& set;
+  const data::SftSet& set;
   data::SftSample sample;
   data::SampleOrigin origin;
 };
@@ -43,7 +43,7 @@ Json json_of(const Shown& shown) {
           {"input_ids", shown.sample.ids},
           {"loss_mask", shown.sample.loss_mask},
           {"text", shown.set.tokenizer->decode(shown.sample.ids)},
-          {"warnings", warnings_of(shown.set, shown.sample)}};
+          {"warnings", data::warnings_of(shown.set, shown.sample)}};
 }
 
 /// Texts of the tokens, each as it reads behind the one before it; tokens that hold parts of one character have theirs
@@ -94,10 +94,10 @@ void print_sample(const Shown& shown, const InspectRequest& request, std::ostrea
                      shown.origin.item > 0 ? fmt::format(", item {}", shown.origin.item) : "", shown.set.chat->name(),
                      shown.sample.ids.size(), labels, shown.origin.cut > 0 ? fmt::format(", cut by {} tokens", shown.origin.cut) : "");
   request.color ? print_text(shown, out) : print_table(shown, out);
-  print_warnings(warnings_of(shown.set, shown.sample), request.color, out);
+  print_warnings(data::warnings_of(shown.set, shown.sample), request.color, out);
 }
 
-void print_summary(const SftSet& set, bool color, std::ostream& out) {
+void print_summary(const data::SftSet& set, bool color, std::ostream& out) {
   const Json& ledger = set.ledger;
   const auto number = [&](const char* pointer) { return ledger.at(Json::json_pointer(pointer)).get<uint64_t>(); };
   out << fmt::format("{}: {} samples of {} records\n", set.prefix.string(), number("/samples"), number("/records"));
@@ -110,14 +110,14 @@ void print_summary(const SftSet& set, bool color, std::ostream& out) {
     out << fmt::format("  {} left out: {}, first {}\n", entry.at("samples").get<uint64_t>(), reason, entry.at("first").at(0).get<std::string>());
   if (number("/cut/samples") > 0)
     out << fmt::format("  {} cut, first {}\n", number("/cut/samples"), ledger.at("cut").at("first").at(0).get<std::string>());
-  print_warnings(warnings_of(set), color, out);
+  print_warnings(data::warnings_of(set), color, out);
 }
 
-void print_summaries(const std::deque<SftSet>& sets, const InspectRequest& request, std::ostream& out) {
+void print_summaries(const std::deque<data::SftSet>& sets, const InspectRequest& request, std::ostream& out) {
   Json all = Json::array();
   for (const auto& set : sets) try {
     if (!request.json) print_summary(set, request.color, out);
-    else all.push_back({{"prefix", set.prefix.string()}, {"ledger", set.ledger}, {"warnings", warnings_of(set)}});
+    else all.push_back({{"prefix", set.prefix.string()}, {"ledger", set.ledger}, {"warnings", data::warnings_of(set)}});
   } catch (const Json::exception& error) {
     throw DataError(fmt::format("{}: {}", data::ledger_path(set.prefix).string(), error.what()));
   }
@@ -134,14 +134,14 @@ std::optional<fs::path> sft_prefix(const fs::path& path) {
   return text;
 }
 
-std::vector<fs::path> sft_prefixes(const TrainConfig& config) {
+std::vector<fs::path> sft_prefixes(const config::TrainConfig& config) {
   std::vector<fs::path> prefixes;
   for (size_t set = 1; set <= config.dataset.size(); ++set) prefixes.push_back(config.output_dir / "data" / fmt::format("train_{}", set));
   return prefixes;
 }
 
 int inspect_sft(const InspectRequest& request, const std::vector<fs::path>& prefixes, std::ostream& out) {
-  std::deque<SftSet> sets;
+  std::deque<data::SftSet> sets;
   for (const auto& prefix : prefixes) sets.emplace_back(prefix, request.model);
   if (!request.sample) {
     print_summaries(sets, request, out);

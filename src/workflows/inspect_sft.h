@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "workflows/inspect.h"
-#include "workflows/train_config.h"
+#include "config/train_config.h"
 
 namespace ingot::workflows {
 
@@ -14,7 +14,7 @@ namespace ingot::workflows {
 std::optional<std::filesystem::path> sft_prefix(const std::filesystem::path& path);
 
 /// Prefixes of the training data sets of a configuration, made or not.
-std::vector<std::filesystem::path> sft_prefixes(const TrainConfig& config);
+std::vector<std::filesystem::path> sft_prefixes(const config::TrainConfig& config);
 
 /// Shows one sample of these data sets, or the summary of their ledgers, with warnings about what training on them would
 /// not teach. Throws ConfigError when they are not made yet.

@@ -1,56 +1,17 @@
 #include "workflows/preprocess.h"
 
-#include <fmt/format.h>
-
+#include "config/train_config.h"
 #include "core/error.h"
-#include "core/file.h"
-#include "core/log.h"
-#include "workflows/model_files.h"
+#include "train/prepare_data.h"
 
 namespace ingot::workflows {
-namespace {
-
-data::PreprocessOptions preprocess_options(const TrainConfig& config, const std::vector<std::string>& dataset,
-                                           const std::string& name) {
-  data::PreprocessOptions options;
-  options.inputs.assign(dataset.begin(), dataset.end());
-  options.json_keys = config.json_keys;
-  options.output_prefix = config.output_dir / "data" / name;
-  options.append_eod = config.append_eod;
-  options.tokenizer_identity = tokenizer_identity(config.model_name_or_path);
-  options.num_workers = static_cast<int>(config.preprocessing_num_workers);
-  return options;
-}
-
-void report(const data::PreprocessReport& done) {
-  std::string skipped;
-  for (const auto& [reason, count] : done.skipped) skipped += fmt::format(", {} skipped: {}", count, reason);
-  log_info(fmt::format("{}: {} tokens in {} documents of {} records{}{}", done.prefix.string(), done.tokens, done.documents,
-                       done.records, skipped, done.reused ? " (from an earlier run)" : ""));
-}
-
-}  // namespace
-
-data::PreprocessReport prepare_dataset(const TrainConfig& config, const std::vector<std::string>& dataset,
-                                       const std::string& name) {
-  const auto tokenizer = data::load_tokenizer(config.model_name_or_path);
-  auto options = preprocess_options(config, dataset, name);
-  if (options.append_eod && !tokenizer->eos_id())
-    throw ConfigError(fmt::format("append_eod: the tokenizer in {} names no eos token; set append_eod: false",
-                                  config.model_name_or_path.string()));
-  options.eod_id = tokenizer->eos_id().value_or(0);
-  make_folder(config.output_dir / "data");
-  const auto done = data::preprocess_pretrain(options, *tokenizer).at(0);
-  report(done);
-  return done;
-}
 
 int preprocess(const TrainRequest& request) {
-  const auto config = load_train_config(request.config, request.overrides);
+  const auto config = config::load_train_config(request.config, request.overrides);
   const auto prepare = [&](const std::vector<std::string>& dataset, const char* name) {
     if (dataset.empty()) return;
-    if (config.stage == "sft") prepare_sft(config, dataset, name);
-    else prepare_dataset(config, dataset, name);
+    if (config.stage == "sft") train::prepare_sft(config, dataset, name);
+    else train::prepare_dataset(config, dataset, name);
   };
   prepare(config.dataset, "train");
   prepare(config.eval_dataset, "eval");

@@ -9,14 +9,15 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "data/tokenizer/tokenizer.h"
-#include "workflows/export_model.h"
-#include "workflows/load_model.h"
-#include "workflows/lora.h"
-#include "workflows/model_files.h"
-#include "workflows/run_folder.h"
-#include "workflows/sample_prompts.h"
-#include "workflows/source_weights.h"
-#include "workflows/sources.h"
+#include "hub/export_run.h"
+#include "hub/load_model.h"
+#include "hub/lora.h"
+#include "hub/model_files.h"
+#include "hub/run_folder.h"
+#include "generate/sample_prompts.h"
+#include "hub/source_weights.h"
+#include "train/prepare_data.h"
+#include "train/sources.h"
 
 namespace ingot::workflows {
 namespace fs = std::filesystem;
@@ -30,17 +31,20 @@ model::Recompute recompute_kind(const std::string& name) {
 /// A filled model, the values that it had before they were rounded to the type that it computes in, and its adapter.
 struct Start {
   std::unique_ptr<model::CausalLm> model;
-  train::ExactWeights exact_weights;
+  model::ExactWeights exact_weights;
   std::optional<checkpoint::AdapterConfig> adapter;
 };
 
-void add_adapter(const TrainConfig& config, Start& start) {
-  const auto lora = start_lora(config, *start.model, start.exact_weights);
+void add_adapter(const config::TrainConfig& config, Start& start) {
+  const hub::LoraRequest request{config.model_name_or_path, config.adapter_name_or_path, config.lora_rank, config.lora_alpha,
+                                 config.lora_dropout, config.use_rslora, config.lora_target, config.additional_target,
+                                 config::is_expression(config.lora_target.front()), config.seed};
+  const auto lora = hub::start_lora(request, *start.model, start.exact_weights);
   start.exact_weights = lora.exact_weights;
   start.adapter = lora.config;
 }
 
-Start from_scratch(const TrainConfig& config, at::ScalarType type) {
+Start from_scratch(const config::TrainConfig& config, at::ScalarType type) {
   Start start{model::build_model(model::DecoderConfig::from_folder(config.model_name_or_path), type, "cpu"), {}};
   const model::ParameterList& list = start.model->parameters;
   model::initialize_parameters(list, config.seed);
@@ -50,8 +54,8 @@ Start from_scratch(const TrainConfig& config, at::ScalarType type) {
   return start;
 }
 
-Start from_weights(const TrainConfig& config, at::ScalarType type) {
-  Start start{load_model(config.model_name_or_path, type), {}};
+Start from_weights(const config::TrainConfig& config, at::ScalarType type) {
+  Start start{hub::load_model(config.model_name_or_path, type), {}};
   const auto weights = std::make_shared<checkpoint::HfWeights>(config.model_name_or_path);
   start.exact_weights = [weights](const std::string& name) { return weights->load(name); };
   return start;
@@ -65,8 +69,8 @@ void set_balance_weight(model::DecoderConfig& model, const std::optional<double>
   model.router_aux_loss_coef = *wanted;
 }
 
-Start make_model(const TrainConfig& config) {
-  const at::ScalarType type = compute_type(config.precision, "precision");
+Start make_model(const config::TrainConfig& config) {
+  const at::ScalarType type = hub::compute_type(config.precision, "precision");
   Start start = config.train_from_scratch ? from_scratch(config, type) : from_weights(config, type);
   start.model->recompute = recompute_kind(config.recompute);
   set_balance_weight(start.model->config, config.router_aux_loss_coef);
@@ -76,7 +80,7 @@ Start make_model(const TrainConfig& config) {
   return start;
 }
 
-train::LoopConfig loop_config(const TrainConfig& config, const Sources& sources) {
+train::LoopConfig loop_config(const config::TrainConfig& config, const train::Sources& sources) {
   train::LoopConfig loop;
   loop.output_dir = config.output_dir;
   loop.batch = {config.global_batch_size, config.micro_batch_size};
@@ -97,35 +101,46 @@ train::LoopConfig loop_config(const TrainConfig& config, const Sources& sources)
 }
 
 /// A checkpoint of a LoRA run holds no frozen weight: it is of use with the same base model alone.
-void identify_adapter(const TrainConfig& config, const checkpoint::AdapterConfig& adapter, train::LoopConfig& loop) {
-  loop.fixed.update(adapter_identity(adapter));
-  loop.fixed[kBaseIdentity] = weights_identity(config.model_name_or_path);
+void identify_adapter(const config::TrainConfig& config, const checkpoint::AdapterConfig& adapter, train::LoopConfig& loop) {
+  loop.fixed.update(hub::adapter_identity(adapter));
+  loop.fixed[hub::kBaseIdentity] = hub::weights_identity(config.model_name_or_path);
   loop.settings["model_name_or_path"] = fs::absolute(config.model_name_or_path).lexically_normal().string();
 }
 
 /// Starts a run's folder, or finds it as an earlier session left it.
-void open_run(const TrainConfig& config, const RunFolder& run) {
+void open_run(const config::TrainConfig& config, const hub::RunFolder& run) {
   if (config.overwrite_output_dir) {
     fs::remove_all(run.checkpoints());
     fs::remove_all(run.source());
     fs::remove(run.path / "metrics.jsonl");
   }
   if (!fs::exists(run.source() / "config.json")) {
-    if (!config.train_from_scratch) keep_weight_layout(config.model_name_or_path, run.source());
-    copy_companion_files(config.model_name_or_path, run.source());
+    if (!config.train_from_scratch) hub::keep_weight_layout(config.model_name_or_path, run.source());
+    hub::copy_companion_files(config.model_name_or_path, run.source());
   }
-  if (tokenizer_identity(run.source()) != tokenizer_identity(config.model_name_or_path))
+  if (hub::tokenizer_identity(run.source()) != hub::tokenizer_identity(config.model_name_or_path))
     throw ConfigError(fmt::format("output_dir: {} belongs to a run with another tokenizer; set overwrite_output_dir: true to "
                                   "throw that run away", run.path.string()));
 }
 
-void check_vocabulary(const TrainConfig& config) {
+void check_vocabulary(const config::TrainConfig& config) {
   const auto sizes = model::DecoderConfig::from_folder(config.model_name_or_path);
   const int64_t ids = data::load_tokenizer(config.model_name_or_path)->vocab_size();
   if (ids > sizes.vocab_size)
     throw ConfigError(fmt::format("model_name_or_path: {}: the tokenizer has {} ids, the model's vocab_size is {}",
                                   config.model_name_or_path.string(), ids, sizes.vocab_size));
 }
+
+/// What sample_prompts need beside the model.
+struct SampleTexts {
+  explicit SampleTexts(const config::TrainConfig& config)
+      : tokenizer(data::load_tokenizer(config.model_name_or_path)),
+        chat(config.stage == "sft" ? train::open_chat_template(config) : nullptr),
+        prompts{config.sample_prompts, *tokenizer, chat.get(), config.sample_max_new_tokens} {}
+  std::unique_ptr<data::Tokenizer> tokenizer;
+  std::unique_ptr<data::ChatTemplate> chat;
+  generate::SamplePrompts prompts;
+};
 
 void report(const train::LoopResult& result) {
   if (!result.first_evaluation || !result.last_evaluation) return;
@@ -138,24 +153,25 @@ void report(const train::LoopResult& result) {
 }  // namespace
 
 int train(const TrainRequest& request) {
-  const TrainConfig config = load_train_config(request.config, request.overrides);
-  const RunFolder run(config.output_dir);
-  const RunLock lock(run);
+  const config::TrainConfig config = config::load_train_config(request.config, request.overrides);
+  const hub::RunFolder run(config.output_dir);
+  const hub::RunLock lock(run);
   check_vocabulary(config);
   open_run(config, run);
-  const Sources sources = open_sources(config);
+  const train::Sources sources = train::open_sources(config);
   auto start = make_model(config);
-  print_samples(config, *start.model, "before");
+  const SampleTexts samples(config);
+  generate::print_samples(samples.prompts, *start.model, "before");
   auto loop = loop_config(config, sources);
   loop.exact_weights = start.exact_weights;
   if (start.adapter) identify_adapter(config, *start.adapter, loop);
   const auto result = train::run_loop(*start.model, sources.train, sources.eval, loop);
   if (result.stopped) return kExitTerminated;
   report(result);
-  print_samples(config, *start.model, "after");
+  generate::print_samples(samples.prompts, *start.model, "after");
   start = {};  // the export of an adapter holds a model to compare with
   loop.exact_weights = {};
-  export_model({run.path, {}, config.export_dtype});
+  hub::export_run({run.path, {}, config.export_dtype});
   log_info(fmt::format("the trained model is in {}", run.model().string()));
   return kExitOk;
 }

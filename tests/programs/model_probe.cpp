@@ -17,7 +17,7 @@
 #include "core/file.h"
 #include "core/json.h"
 #include "model/causal_lm.h"
-#include "workflows/lora.h"
+#include "hub/lora.h"
 
 namespace {
 
@@ -52,7 +52,7 @@ std::unique_ptr<model::CausalLm> load(const std::filesystem::path& folder, const
   for (const auto& parameter : model->parameters.parameters) parameter->value.copy_(weights.load(parameter->name));
   if (request.contains("adapter")) {
     const std::string adapter = request["adapter"];
-    workflows::attach_adapter(*model, checkpoint::read_adapter(adapter), adapter);
+    hub::attach_adapter(*model, checkpoint::read_adapter(adapter), adapter);
   }
   model->config.router_aux_loss_coef = request.value("router_aux_loss_coef", model->config.router_aux_loss_coef);
   model->recompute = recompute_of(request.value("recompute", "none"));

@@ -8,7 +8,7 @@ from conftest import ROOT, ingot
 
 
 def keys_in_code():
-    text = "".join((ROOT / f"src/workflows/{name}.cpp").read_text() for name in ("train_config", "sft_config"))
+    text = "".join((ROOT / f"src/config/{name}.cpp").read_text() for name in ("train_config", "sft_config"))
     return set(re.findall(r'yaml\.read\("(\w+)"', text))
 
 

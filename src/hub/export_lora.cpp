@@ -1,0 +1,81 @@
+#include "hub/export_lora.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "core/error.h"
+#include "core/log.h"
+#include "model/causal_lm.h"
+#include "hub/lora.h"
+#include "hub/merge.h"
+
+namespace ingot::hub {
+namespace fs = std::filesystem;
+namespace {
+
+const Json& object_of(const checkpoint::LoadedCheckpoint& loaded, const char* name) {
+  static const Json nothing = Json::object();
+  const auto& state = loaded.state.state;
+  return state.is_object() && state.contains(name) && state[name].is_object() ? state[name] : nothing;
+}
+
+fs::path base_of(const checkpoint::LoadedCheckpoint& loaded, const ExportRequest& request) {
+  if (!request.base.empty()) return request.base;
+  const auto& settings = object_of(loaded, "settings");
+  const auto found = settings.find("model_name_or_path");
+  const fs::path base = found != settings.end() && found->is_string() ? found->get<std::string>() : "";
+  if (!fs::exists(base / "config.json"))
+    throw ConfigError(fmt::format("{}: the model that this run started from is not there; name it by --base", base.string()));
+  return base;
+}
+
+/// The checkpoint's trainable parameters, float32; those of a tied embedding also under the head's name.
+checkpoint::Adapter adapter_of(const RunFolder& run, const checkpoint::LoadedCheckpoint& loaded) {
+  checkpoint::Adapter adapter{adapter_of_identity(object_of(loaded, "fixed"), loaded.info.folder.string()), {}};
+  std::map<std::string, at::Tensor> by_name;
+  for (const auto& [name, value] : loaded.state.tensors) by_name[name] = value;
+  for (const auto& [name, value] : loaded.state.tensors) {
+    if (!name.starts_with("model.")) continue;
+    const std::string parameter = name.substr(std::string_view("model.").size());
+    const auto master = by_name.find("optimizer.master." + parameter);
+    adapter.tensors.push_back({parameter, (master == by_name.end() ? value : master->second).to(at::kFloat)});
+  }
+  add_tied_head(adapter, model::DecoderConfig::from_folder(run.source()));
+  return adapter;
+}
+
+void check_base(const fs::path& base, const checkpoint::LoadedCheckpoint& loaded) {
+  const auto& fixed = object_of(loaded, "fixed");
+  const std::string wanted = fixed.value(kBaseIdentity, ""), found = weights_identity(base);
+  if (found != wanted)
+    throw ConfigError(fmt::format("{}: its weights have the sha256 {}, wanted {} of the model that the run started from",
+                                  base.string(), found, wanted));
+}
+
+}  // namespace
+
+bool is_lora_run(const checkpoint::LoadedCheckpoint& loaded) {
+  return object_of(loaded, "fixed").value("finetuning_type", Json()) == "lora";
+}
+
+void export_lora(const RunFolder& run, const checkpoint::LoadedCheckpoint& loaded, const ExportRequest& request) {
+  auto adapter = adapter_of(run, loaded);
+  const bool both = !request.adapter && !request.merge && request.to.empty();
+  const bool merge = request.merge || both || !request.adapter;
+  const auto& settings = object_of(loaded, "settings");
+  adapter.config.base_model_name_or_path = request.base.empty() ? settings.value("model_name_or_path", "") : request.base.string();
+  if (request.adapter || both) {
+    const fs::path folder = request.to.empty() ? run.adapter() : request.to;
+    checkpoint::write_adapter(folder, adapter);
+    log_info(fmt::format("the adapter of step {} is in {}", loaded.info.step, folder.string()));
+  }
+  if (!merge) return;
+  const fs::path base = base_of(loaded, request);
+  check_base(base, loaded);
+  merge_adapter({base, run.source(), request.to.empty() ? run.model() : request.to, request.dtype, request.check_tokens}, adapter);
+}
+
+}  // namespace ingot::hub

@@ -1,0 +1,64 @@
+#include "hub/export_run.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include "checkpoint/hf_folder.h"
+#include "checkpoint/run_checkpoint.h"
+#include "checkpoint/staging.h"
+#include "core/error.h"
+#include "core/log.h"
+#include "model/causal_lm.h"
+#include "hub/export_lora.h"
+#include "hub/model_files.h"
+#include "hub/run_folder.h"
+#include "hub/source_weights.h"
+
+namespace ingot::hub {
+namespace fs = std::filesystem;
+namespace {
+
+using checkpoint::NamedTensor;
+
+/// The checkpoint's parameters under their Hugging Face names; fp32 masters where there are some.
+std::vector<NamedTensor> exported_parameters(const checkpoint::LoadedCheckpoint& loaded, const model::DecoderConfig& config) {
+  std::map<std::string, at::Tensor> by_name;
+  for (const auto& tensor : loaded.state.tensors) by_name[tensor.name] = tensor.value;
+  std::vector<NamedTensor> exported;
+  const auto model = model::build_model(config, at::kFloat, "meta");
+  for (const auto& parameter : model->parameters.parameters) {
+    auto found = by_name.find("optimizer.master." + parameter->name);
+    if (found == by_name.end()) found = by_name.find("model." + parameter->name);
+    if (found == by_name.end())
+      throw DataError(fmt::format("{}: parameter {} is not in the checkpoint", loaded.info.folder.string(), parameter->name));
+    exported.push_back({parameter->name, found->second});
+  }
+  return exported;
+}
+
+void export_parameters(const RunFolder& run, const checkpoint::LoadedCheckpoint& loaded, const ExportRequest& request) {
+  const fs::path folder = model_target(request.to.empty() ? run.model() : request.to);
+  const auto dtype = dtype_named(request.dtype);
+  checkpoint::StagingFolder staging(folder.parent_path(), folder.filename().string());
+  copy_companion_files(run.source(), staging.path());
+  write_as_they_came(staging.path(), run.source(),
+                     exported_parameters(loaded, model::DecoderConfig::from_folder(run.source())), dtype);
+  if (dtype) write_dtype(staging.path(), *dtype);
+  check_companion_files(run.source(), staging.path());
+  staging.publish(folder);
+  log_info(fmt::format("exported step {} to {}{}, reopened and compared", loaded.info.step, folder.string(),
+                       dtype ? fmt::format(" in {}", config_name(*dtype)) : ""));
+}
+
+}  // namespace
+
+void export_run(const ExportRequest& request) {
+  const RunFolder run(request.run);
+  const auto loaded = checkpoint::load_newest_checkpoint(run.checkpoints());
+  if (!loaded) throw ConfigError(fmt::format("{}: no checkpoint to export", run.checkpoints().string()));
+  if (is_lora_run(*loaded)) export_lora(run, *loaded, request);
+  else if (request.adapter) throw ConfigError(fmt::format("--adapter: {} has no adapter: it trained the whole model", request.run.string()));
+  else export_parameters(run, *loaded, request);
+}
+
+}  // namespace ingot::hub

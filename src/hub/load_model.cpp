@@ -1,0 +1,74 @@
+#include "hub/load_model.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <set>
+
+#include "checkpoint/hf_folder.h"
+#include "core/cpu.h"
+#include "core/error.h"
+#include "core/log.h"
+#include "core/progress.h"
+
+namespace ingot::hub {
+namespace {
+
+void fill(model::Parameter& parameter, const checkpoint::HfWeights& weights, const std::string& source) {
+  const at::Tensor loaded = weights.load(parameter.name);
+  if (loaded.sizes() != at::IntArrayRef(parameter.shape))
+    throw DataError(fmt::format("{}: {} has shape {}, wanted {}", source, parameter.name,
+                                to_string(loaded.sizes().vec()), to_string(parameter.shape)));
+  const at::NoGradGuard no_grad;
+  parameter.value.copy_(loaded);
+}
+
+void check_names(const model::CausalLm& model, const checkpoint::HfWeights& weights, const std::string& source) {
+  std::string missing;
+  std::set<std::string> wanted;
+  for (const auto& parameter : model.parameters.parameters) {
+    wanted.insert(parameter->name);
+    if (!weights.contains(parameter->name)) missing += (missing.empty() ? "" : ", ") + parameter->name;
+  }
+  if (!missing.empty()) throw DataError(fmt::format("{}: parameters are missing: {}", source, missing));
+  for (const auto& tensor : weights.tensors())
+    if (!wanted.contains(tensor.name) && !is_derived(tensor.name, model.config))
+      log_warning(fmt::format("{}: {} has no place in this model and is left out", source, tensor.name));
+}
+
+}  // namespace
+
+bool is_derived(const std::string& name, const model::DecoderConfig& config) {
+  return name.ends_with(".rotary_emb.inv_freq") || name.ends_with(".rotary_pos_emb.inv_freq") ||
+         (config.tie_word_embeddings && name == "lm_head.weight");
+}
+
+at::ScalarType compute_type(const std::string& precision, const std::string& field) {
+  if (precision == "bf16") return at::kBFloat16;
+  if (precision == "fp32") return at::kFloat;
+  if (precision != "auto") throw ConfigError(fmt::format("{}: found {}, wanted auto, bf16 or fp32", field, precision));
+  const bool bf16 = cpu_has_bf16_dot_products();
+  log_info(bf16 ? "precision: bf16, which this CPU multiplies in hardware" : "precision: fp32, this CPU has no bf16 dot products");
+  return bf16 ? at::kBFloat16 : at::kFloat;
+}
+
+std::unique_ptr<model::CausalLm> load_model(const std::filesystem::path& folder, at::ScalarType type) {
+  const auto config = model::DecoderConfig::from_folder(folder);
+  const checkpoint::HfWeights weights(folder);
+  auto model = model::build_model(config, type, "cpu");
+  check_names(*model, weights, folder.string());
+  Progress progress("loading weights", weights.total_bytes(), "B");
+  for (const auto& parameter : model->parameters.parameters) {
+    fill(*parameter, weights, folder.string());
+    progress.add(static_cast<uint64_t>(parameter->value.numel() * parameter->value.element_size()));
+  }
+  return model;
+}
+
+void warn_beyond_plain_length(const model::DecoderConfig& config, int64_t length) {
+  if (config.plain_length > 0 && length > config.plain_length)
+    log_warning(fmt::format("{} tokens are longer than seq_length = {}: the model's own code evaluates them with dynamic NTK "
+                            "rope and logn attention, here they are evaluated as in training", length, config.plain_length));
+}
+
+}  // namespace ingot::hub

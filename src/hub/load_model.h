@@ -1,0 +1,29 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "model/causal_lm.h"
+
+namespace ingot::hub {
+
+/// "bf16" or "fp32" as a tensor type; "auto" is bf16 where the CPU multiplies it in hardware, and says which it took.
+/// Throws ConfigError naming `field` for another word.
+at::ScalarType compute_type(const std::string& precision, const std::string& field);
+
+/// Builds the model that the folder's config.json describes and fills it from the folder's safetensors, converted to
+/// `type`. Throws DataError naming every parameter that is missing or has another shape; tensors that the model has no
+/// place for are named in a warning.
+std::unique_ptr<model::CausalLm> load_model(const std::filesystem::path& folder, at::ScalarType type);
+
+/// True for tensors of Hugging Face files that are computed here, not loaded: rope's frequencies and a tied head.
+bool is_derived(const std::string& name, const model::DecoderConfig& config);
+
+/// Warns when positions up to `length` are evaluated by a model whose own code would change its attention there (Qwen's
+/// first version: dynamic NTK and logn beyond the trained length).
+void warn_beyond_plain_length(const model::DecoderConfig& config, int64_t length);
+
+}  // namespace ingot::hub

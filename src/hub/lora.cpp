@@ -1,0 +1,231 @@
+#include "hub/lora.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "core/error.h"
+#include "core/log.h"
+#include "core/sha256.h"
+#include "model/family.h"
+#include "model/lora.h"
+#include "hub/load_model.h"
+#include "hub/lora_target.h"
+
+namespace ingot::hub {
+namespace {
+
+constexpr std::string_view kEnd = ".lora_A.weight";
+
+using checkpoint::Adapter;
+using checkpoint::AdapterConfig;
+
+/// Names of the embedding and the head, which are one parameter when they are tied.
+struct Ends {
+  std::string embedding, head;
+};
+Ends ends_of(const model::DecoderConfig& config) {
+  const auto& names = model::find_family(config.model_type)->names;
+  return {names.embedding + ".weight", names.head + ".weight"};
+}
+
+std::string last_module(const std::string& parameter) {
+  const std::string module = parameter.substr(0, parameter.rfind('.'));
+  return module.substr(module.rfind('.') + 1);
+}
+
+AdapterConfig new_config(const LoraRequest& request, const model::CausalLm& model) {
+  AdapterConfig made;
+  made.base_model_name_or_path = request.base.string();
+  made.r = request.rank;
+  made.lora_alpha = request.alpha > 0 ? request.alpha : 2 * static_cast<double>(request.rank);
+  made.lora_dropout = request.dropout;
+  made.use_rslora = request.rslora;
+  made.target_modules = request.target == std::vector<std::string>{"all"} ? all_targets(model) : request.target;
+  made.target_is_expression = request.target_is_expression;
+  made.modules_to_save = request.whole;
+  return made;
+}
+
+/// A tied head and embedding are one parameter here and two modules for PEFT: both are saved.
+void save_tied_pair(AdapterConfig& config, const model::CausalLm& model) {
+  if (!model.config.tie_word_embeddings) return;
+  const auto whole = whole_parameters(config, model);
+  const auto [embedding, head] = ends_of(model.config);
+  if (std::find(whole.begin(), whole.end(), embedding) == whole.end()) return;
+  for (const auto& name : {last_module(embedding), last_module(head)})
+    if (std::find(config.modules_to_save.begin(), config.modules_to_save.end(), name) == config.modules_to_save.end())
+      config.modules_to_save.push_back(name);
+}
+
+void add_new(model::CausalLm& model, const AdapterConfig& config) {
+  model::LoraPlan plan{.dropout = config.lora_dropout, .whole_parameters = whole_parameters(config, model)};
+  for (const auto& module : targeted_modules(config, model)) plan.layers.push_back(planned_layer(config, module));
+  model::add_lora(model.parameters, plan);
+}
+
+/// Fills the new parameters of the model from the seed; those that are trained whole keep their values.
+model::ExactWeights fill_new(model::CausalLm& model, uint64_t seed, const model::ExactWeights& base) {
+  const at::NoGradGuard no_grad;
+  const auto is_new = [](const std::string& name) { return name.find(".lora_") != std::string::npos; };
+  for (const auto& parameter : model.parameters.parameters)
+    if (is_new(parameter->name)) parameter->value.copy_(model::initial_value(*parameter, seed));
+  return [&list = model.parameters, seed, base, is_new](const std::string& name) {
+    return is_new(name) ? model::initial_value(*list.find(name), seed) : base(name);
+  };
+}
+
+/// The tensors of an adapter with the tied head left out, when it is the embedding as it must be.
+std::map<std::string, at::Tensor> tensors_of(const Adapter& adapter, const model::CausalLm& model, const std::string& source) {
+  std::map<std::string, at::Tensor> tensors;
+  for (const auto& [name, value] : adapter.tensors) tensors.emplace(name, value);
+  if (!model.config.tie_word_embeddings) return tensors;
+  const auto ends = ends_of(model.config);
+  const auto head = tensors.find(ends.head), table = tensors.find(ends.embedding);
+  const bool has_head = head != tensors.end(), has_table = table != tensors.end();
+  if (has_head != has_table || (has_head && !head->second.equal(table->second)))
+    throw DataError(fmt::format("{}: tensor {}: the model's head is its embedding, wanted equal values of both", source,
+                                has_head ? ends.head : ends.embedding));
+  if (has_head) tensors.erase(head);
+  return tensors;
+}
+
+void check_shape(const std::string& name, const at::Tensor& value, const Shape& wanted, const std::string& source) {
+  if (value.sizes() != at::IntArrayRef(wanted))
+    throw DataError(fmt::format("{}: tensor {}: found shape {}, wanted {}", source, name, to_string(value.sizes().vec()),
+                                to_string(wanted)));
+}
+
+model::LoraPlan::Layer plan_layer(const Adapter& adapter, const std::map<std::string, at::Tensor>& tensors,
+                                  const std::string& module, const model::CausalLm& model, const std::string& source) {
+  const auto& layers = model.parameters.linear_layers;
+  const auto layer = std::find_if(layers.begin(), layers.end(), [&](const auto& known) { return known->module == module; });
+  const std::string a = model::lora_a_name(module), b = model::lora_b_name(module);
+  if (layer == layers.end()) throw DataError(fmt::format("{}: tensor {}: the model has no linear layer {}", source, a, module));
+  const auto planned = planned_layer(adapter.config, module);
+  check_shape(a, tensors.at(a), {planned.rank, (*layer)->in}, source);
+  check_shape(b, tensors.at(b), {(*layer)->out, planned.rank}, source);
+  return planned;
+}
+
+model::LoraPlan plan_of(const Adapter& adapter, const std::map<std::string, at::Tensor>& tensors, const model::CausalLm& model,
+                        const std::string& source) {
+  model::LoraPlan plan{.dropout = adapter.config.lora_dropout};
+  for (const auto& [name, value] : tensors) {
+    if (name.ends_with(kEnd)) {
+      const std::string module = name.substr(0, name.size() - kEnd.size());
+      plan.layers.push_back(plan_layer(adapter, tensors, module, model, source));
+    } else if (name.find(".lora_") == std::string::npos) {
+      const auto parameter = model.parameters.find(name);
+      if (!parameter) throw DataError(fmt::format("{}: tensor {}: the model has no such parameter", source, name));
+      check_shape(name, value, parameter->shape, source);
+      plan.whole_parameters.push_back(name);
+    }
+  }
+  return plan;
+}
+
+/// Adds the adapter and returns its tensors by parameter.
+std::map<std::string, at::Tensor> attach(model::CausalLm& model, const Adapter& adapter, const std::string& source) {
+  auto tensors = tensors_of(adapter, model, source);
+  model::add_lora(model.parameters, plan_of(adapter, tensors, model, source));
+  const at::NoGradGuard no_grad;
+  for (const auto& [name, value] : tensors) model.parameters.find(name)->value.copy_(value);
+  return tensors;
+}
+
+std::string digest(const std::string& name, const at::Tensor& value) {
+  Sha256 hash;
+  const std::string head = fmt::format("{} {} {}", name, c10::toString(value.scalar_type()), to_string(value.sizes().vec()));
+  hash.add(head.data(), head.size() + 1);
+  hash.add(value.const_data_ptr(), value.nbytes());
+  return hash.hex();
+}
+
+}  // namespace
+
+void attach_adapter(model::CausalLm& model, const Adapter& adapter, const std::string& source) { attach(model, adapter, source); }
+
+void check_adapter(const model::CausalLm& model, const Adapter& adapter, const std::string& source) {
+  plan_of(adapter, tensors_of(adapter, model, source), model, source);
+}
+
+std::unique_ptr<model::CausalLm> load_adapted_model(const std::filesystem::path& folder, const std::filesystem::path& adapter,
+                                                    at::ScalarType type) {
+  auto model = load_model(folder, type);
+  if (!adapter.empty()) attach_adapter(*model, checkpoint::read_adapter(adapter), adapter.string());
+  return model;
+}
+
+void add_tied_head(Adapter& adapter, const model::DecoderConfig& config) {
+  if (!config.tie_word_embeddings) return;
+  const auto ends = ends_of(config);
+  const auto found = std::find_if(adapter.tensors.begin(), adapter.tensors.end(), [&](const auto& t) { return t.name == ends.embedding; });
+  if (found != adapter.tensors.end()) adapter.tensors.push_back({ends.head, at::Tensor(found->value)});
+}
+
+LoraStart start_lora(const LoraRequest& request, model::CausalLm& model, const model::ExactWeights& base) {
+  LoraStart start;
+  if (request.go_on_from.empty()) {
+    start.config = new_config(request, model);
+    save_tied_pair(start.config, model);
+    add_new(model, start.config);
+    start.exact_weights = fill_new(model, request.seed, base);
+  } else {
+    const auto adapter = checkpoint::read_adapter(request.go_on_from);
+    start.config = adapter.config;
+    start.config.base_model_name_or_path = request.base.string();
+    start.exact_weights = [tensors = attach(model, adapter, request.go_on_from.string())](const std::string& name) {
+      return tensors.at(name);
+    };
+  }
+  const int64_t all = model.parameters.num_elements(), trainable = model.parameters.num_trainable();
+  log_info(fmt::format("LoRA: {:.3f} M of {:.2f} M parameters are trained ({:.2f}%)", static_cast<double>(trainable) / 1e6,
+                       static_cast<double>(all) / 1e6, 100.0 * static_cast<double>(trainable) / static_cast<double>(all)));
+  return start;
+}
+
+Json adapter_identity(const AdapterConfig& config) {
+  const Json whole = config.to_json();
+  return {{"finetuning_type", "lora"},
+          {"lora_rank", whole["r"]},
+          {"lora_alpha", whole["lora_alpha"]},
+          {"lora_dropout", whole["lora_dropout"]},
+          {"use_rslora", whole["use_rslora"]},
+          {"lora_target", whole["target_modules"]},
+          {"additional_target", whole["modules_to_save"]},
+          {"rank_pattern", whole["rank_pattern"]},
+          {"alpha_pattern", whole["alpha_pattern"]}};
+}
+
+AdapterConfig adapter_of_identity(const Json& fixed, const std::string& source) {
+  const auto field = [&](const char* name) { return fixed.value(name, Json()); };
+  return AdapterConfig::from_json({{"peft_type", "LORA"},
+                                   {"r", field("lora_rank")},
+                                   {"lora_alpha", field("lora_alpha")},
+                                   {"lora_dropout", field("lora_dropout")},
+                                   {"use_rslora", field("use_rslora")},
+                                   {"target_modules", field("lora_target")},
+                                   {"modules_to_save", field("additional_target")},
+                                   {"rank_pattern", field("rank_pattern")},
+                                   {"alpha_pattern", field("alpha_pattern")}}, source);
+}
+
+std::string weights_identity(const std::filesystem::path& folder) {
+  const checkpoint::HfWeights weights(folder);
+  auto entries = weights.tensors();
+  std::sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+  std::vector<std::string> digests(entries.size());
+  at::parallel_for(0, static_cast<int64_t>(entries.size()), 1, [&](int64_t begin, int64_t end) {
+    for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i)
+      digests[i] = digest(entries[i].name, weights.load(entries[i].name));
+  });
+  Sha256 hash;
+  for (const auto& one : digests) hash.add(one.data(), one.size());
+  return hash.hex();
+}
+
+}  // namespace ingot::hub

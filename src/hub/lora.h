@@ -1,0 +1,58 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "checkpoint/adapter_folder.h"
+#include "core/json.h"
+#include "model/causal_lm.h"
+
+namespace ingot::hub {
+
+/// The adapter that a run asks for.
+struct LoraRequest {
+  std::filesystem::path base;        // the model folder, as the adapter's config names it
+  std::filesystem::path go_on_from;  // a trained adapter; empty: a new one, of what follows
+  int64_t rank = 8;
+  double alpha = 0, dropout = 0;     // alpha 0: twice the rank
+  bool rslora = false;
+  std::vector<std::string> target{"all"}, whole;  // see config::TrainConfig: lora_target, additional_target
+  bool target_is_expression = false;
+  uint64_t seed = 0;
+};
+
+/// A run's adapter: what it is, and the float32 values that the trainable parameters start from.
+struct LoraStart {
+  checkpoint::AdapterConfig config;
+  model::ExactWeights exact_weights;
+};
+
+/// Freezes a filled model and adds the adapter that `request` asks for. `base` gives the model's own values before they were rounded.
+LoraStart start_lora(const LoraRequest& request, model::CausalLm& model, const model::ExactWeights& base);
+
+/// Adds a trained adapter to a filled model. Throws DataError naming `source` and the tensor for one that does not fit.
+void attach_adapter(model::CausalLm& model, const checkpoint::Adapter& adapter, const std::string& source);
+
+/// Throws what attach_adapter would; the model may be on meta.
+void check_adapter(const model::CausalLm& model, const checkpoint::Adapter& adapter, const std::string& source);
+
+/// load_model, with the adapter in `adapter` added when that is not empty.
+std::unique_ptr<model::CausalLm> load_adapted_model(const std::filesystem::path& folder, const std::filesystem::path& adapter,
+                                                    at::ScalarType type);
+
+/// Names an embedding that the adapter holds a second time as the head, when the two are tied.
+void add_tied_head(checkpoint::Adapter& adapter, const model::DecoderConfig& config);
+
+/// The fields by which a run knows its adapter again, as its configuration names them, and the way back.
+Json adapter_identity(const checkpoint::AdapterConfig& config);
+checkpoint::AdapterConfig adapter_of_identity(const Json& fixed, const std::string& source);
+
+/// The field of a run's identity that holds the weights_identity of the model it started from.
+inline constexpr const char* kBaseIdentity = "sha256 of the base weights";
+
+/// sha256 over the names, types, shapes and values of all weights in a model folder, however they are split into files.
+std::string weights_identity(const std::filesystem::path& folder);
+
+}  // namespace ingot::hub

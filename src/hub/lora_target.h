@@ -1,0 +1,27 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "checkpoint/adapter_config.h"
+#include "model/causal_lm.h"
+#include "model/lora.h"
+
+namespace ingot::hub {
+
+/// The linear layers that `config.target_modules` names, in the model's order: a list entry matches a module path that
+/// is it or ends with "." and it, one expression matches whole paths. Modules that are saved whole are left out. Throws
+/// ConfigError with the names that exist for an entry that matches none.
+std::vector<std::string> targeted_modules(const checkpoint::AdapterConfig& config, const model::CausalLm& model);
+
+/// The last parts of the paths of all linear layers, sorted: what `lora_target: all` stands for.
+std::vector<std::string> all_targets(const model::CausalLm& model);
+
+/// Rank and scale of a module's addition, by the patterns of the configuration.
+model::LoraPlan::Layer planned_layer(const checkpoint::AdapterConfig& config, const std::string& module);
+
+/// Names of the parameters inside modules whose paths end with one of `config.modules_to_save`, as PEFT matches them;
+/// the tied head is the embedding. Throws ConfigError with the names that exist for an entry that matches none.
+std::vector<std::string> whole_parameters(const checkpoint::AdapterConfig& config, const model::CausalLm& model);
+
+}  // namespace ingot::hub

@@ -1,0 +1,83 @@
+#include "hub/merge.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <map>
+
+#include "checkpoint/hf_folder.h"
+#include "checkpoint/staging.h"
+#include "checkpoint/weight_layout.h"
+#include "core/error.h"
+#include "core/log.h"
+#include "model/lora.h"
+#include "hub/load_model.h"
+#include "hub/lora.h"
+#include "hub/lora_target.h"
+#include "hub/merge_check.h"
+#include "hub/model_files.h"
+#include "hub/source_weights.h"
+
+namespace ingot::hub {
+namespace fs = std::filesystem;
+namespace {
+
+using checkpoint::Adapter;
+
+/// An adapter's tensors by name.
+class Additions {
+ public:
+  explicit Additions(const Adapter& adapter) : config_(adapter.config) {
+    for (const auto& [name, value] : adapter.tensors) tensors_.emplace(name, value);
+  }
+
+  /// The merged value of a base weight, float32; the weight itself where nothing is added.
+  at::Tensor merged(const std::string& name, const at::Tensor& weight) const {
+    if (const auto whole = tensors_.find(name); whole != tensors_.end()) return whole->second;
+    if (!name.ends_with(".weight")) return weight;
+    const std::string module = name.substr(0, name.rfind('.'));
+    const auto a = tensors_.find(model::lora_a_name(module)), b = tensors_.find(model::lora_b_name(module));
+    if (a == tensors_.end() || !b->second.any().item<bool>()) return weight;
+    return at::addmm(weight.to(at::kFloat), b->second, a->second, 1, planned_layer(config_, module).scale);
+  }
+
+ private:
+  const checkpoint::AdapterConfig& config_;
+  std::map<std::string, at::Tensor> tensors_;
+};
+
+void write_merged(const MergeRequest& request, const Adapter& adapter, const fs::path& folder) {
+  const checkpoint::HfWeights weights(request.base);
+  const Additions additions(adapter);
+  const auto dtype = dtype_named(request.dtype);
+  std::vector<checkpoint::TensorMaker> makers;
+  for (const auto& entry : weights.tensors())
+    makers.push_back({entry.name, checkpoint::written_dtype(entry.dtype, dtype), entry.shape,
+                      [&, name = entry.name] { return additions.merged(name, weights.load(name)); }});
+  copy_companion_files(request.companions, folder);
+  if (dtype) write_dtype(folder, *dtype);
+  const at::NoGradGuard no_grad;
+  const auto layout = checkpoint::WeightLayout::of_folder(request.base);
+  if (!layout) return checkpoint::write_hf_weights(folder, makers);
+  checkpoint::write_hf_weights(folder, makers, *layout, dtype);
+  if (!dtype) restore_index(request.base, folder);
+}
+
+}  // namespace
+
+void merge_adapter(const MergeRequest& request, const Adapter& adapter) {
+  const fs::path folder = model_target(request.to);
+  {
+    // Names and shapes are checked before anything is written; on meta a model takes no memory.
+    const auto model = model::build_model(model::DecoderConfig::from_folder(request.base), at::kFloat, "meta");
+    check_adapter(*model, adapter, request.base.string());
+  }
+  checkpoint::StagingFolder staging(folder.parent_path(), folder.filename().string());
+  write_merged(request, adapter, staging.path());
+  check_companion_files(request.companions, staging.path());
+  if (request.check_tokens > 0) check_merge(request.base, adapter, staging.path(), request.check_tokens);
+  staging.publish(folder);
+  log_info(fmt::format("the merged model is in {}", folder.string()));
+}
+
+}  // namespace ingot::hub

@@ -1,0 +1,109 @@
+#include "hub/source_weights.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "checkpoint/hf_index.h"
+#include "checkpoint/weight_layout.h"
+#include "core/error.h"
+#include "core/file.h"
+#include "core/json.h"
+#include "model/causal_lm.h"
+#include "model/family.h"
+#include "hub/load_model.h"
+
+namespace ingot::hub {
+namespace fs = std::filesystem;
+namespace {
+
+using checkpoint::NamedTensor;
+using checkpoint::WeightLayout;
+
+constexpr const char* kLayoutFile = "weight_layout.json";
+constexpr const char* kBuffersFile = "buffers.safetensors";
+
+const std::string& head_name(const model::DecoderConfig& config) { return model::find_family(config.model_type)->names.head; }
+
+/// The head's weight where the file holds it though it is the embedding.
+void add_tied_head(const model::DecoderConfig& config, std::vector<NamedTensor>& tensors) {
+  const auto& names = model::find_family(config.model_type)->names;
+  const auto embedding = std::find_if(tensors.begin(), tensors.end(),
+                                      [&](const auto& tensor) { return tensor.name == names.embedding + ".weight"; });
+  if (config.tie_word_embeddings && embedding != tensors.end())
+    tensors.push_back({names.head + ".weight", embedding->value});
+}
+
+void add_buffers(const fs::path& file, std::vector<NamedTensor>& tensors) {
+  if (!fs::exists(file)) return;
+  const checkpoint::SafetensorsFile buffers(file);
+  for (const auto& buffer : buffers.tensors()) tensors.push_back({buffer.name, checkpoint::load_tensor(buffers, buffer.name)});
+}
+
+/// Reopens what was written and compares it, element by element, with what was to be written.
+void check_written(const fs::path& folder, const std::vector<std::string>& names, const std::vector<NamedTensor>& wanted) {
+  const checkpoint::HfWeights written(folder);
+  if (written.tensors().size() != names.size())
+    throw DataError(fmt::format("{}: holds {} tensors, wanted {}", folder.string(), written.tensors().size(), names.size()));
+  for (const auto& tensor : wanted) {
+    if (std::find(names.begin(), names.end(), tensor.name) == names.end()) continue;
+    const auto found = written.load(tensor.name);
+    if (!found.equal(tensor.value.to(found.scalar_type())))
+      throw DataError(fmt::format("{}: {} differs from the checkpoint", folder.string(), tensor.name));
+  }
+}
+
+void write_by_rule(const fs::path& folder, const std::vector<NamedTensor>& parameters, DType dtype) {
+  checkpoint::write_hf_weights(folder, parameters, dtype);
+  std::vector<std::string> names;
+  for (const auto& parameter : parameters) names.push_back(parameter.name);
+  check_written(folder, names, parameters);
+}
+
+}  // namespace
+
+void restore_index(const fs::path& source, const fs::path& folder) {
+  const fs::path kept = source / checkpoint::kHfIndexFile, written = folder / checkpoint::kHfIndexFile;
+  if (fs::exists(kept) && fs::exists(written) &&
+      checkpoint::read_weight_map(kept) == checkpoint::read_weight_map(written))
+    ingot::copy_file(kept, written);
+}
+
+void keep_weight_layout(const fs::path& model_folder, const fs::path& source) {
+  auto layout = WeightLayout::of_folder(model_folder);
+  if (!layout) return;
+  const auto config = model::DecoderConfig::from_folder(model_folder);
+  const auto model = model::build_model(config, at::kFloat, "meta");
+  std::set<std::string> parameters;
+  for (const auto& parameter : model->parameters.parameters) parameters.insert(parameter->name);
+  std::vector<std::string> buffers;
+  for (auto& file : layout->files)
+    std::erase_if(file.tensors, [&](const auto& tensor) {
+      if (parameters.contains(tensor.first) || tensor.first == head_name(config) + ".weight") return false;
+      if (!is_derived(tensor.first, config)) return true;
+      buffers.push_back(tensor.first);
+      return false;
+    });
+  make_folder(source);
+  if (!buffers.empty()) checkpoint::copy_tensors(model_folder, buffers, source / kBuffersFile);
+  if (fs::exists(model_folder / checkpoint::kHfIndexFile))
+    ingot::copy_file(model_folder / checkpoint::kHfIndexFile, source / checkpoint::kHfIndexFile);
+  write_file(source / kLayoutFile, layout->to_json().dump(1) + "\n");
+}
+
+void write_as_they_came(const fs::path& folder, const fs::path& source, std::vector<NamedTensor> parameters,
+                        std::optional<DType> dtype) {
+  const auto config = model::DecoderConfig::from_folder(source);
+  const fs::path file = source / kLayoutFile;
+  if (!fs::exists(file)) return write_by_rule(folder, parameters, dtype.value_or(config.dtype));
+  const auto layout = WeightLayout::from_json(read_json(file), file.string());
+  add_tied_head(config, parameters);
+  add_buffers(source / kBuffersFile, parameters);
+  checkpoint::write_hf_weights(folder, parameters, layout, dtype);
+  check_written(folder, layout.tensor_names(), parameters);
+  if (!dtype) restore_index(source, folder);
+}
+
+}  // namespace ingot::hub

@@ -1,0 +1,48 @@
+#include "train/prepare_data.h"
+
+#include <fmt/format.h>
+
+#include "core/error.h"
+#include "core/file.h"
+#include "core/log.h"
+#include "hub/model_files.h"
+
+namespace ingot::train {
+namespace {
+
+data::PreprocessOptions preprocess_options(const config::TrainConfig& config, const std::vector<std::string>& dataset,
+                                           const std::string& name) {
+  data::PreprocessOptions options;
+  options.inputs.assign(dataset.begin(), dataset.end());
+  options.json_keys = config.json_keys;
+  options.output_prefix = config.output_dir / "data" / name;
+  options.append_eod = config.append_eod;
+  options.tokenizer_identity = hub::tokenizer_identity(config.model_name_or_path);
+  options.num_workers = static_cast<int>(config.preprocessing_num_workers);
+  return options;
+}
+
+void report(const data::PreprocessReport& done) {
+  std::string skipped;
+  for (const auto& [reason, count] : done.skipped) skipped += fmt::format(", {} skipped: {}", count, reason);
+  log_info(fmt::format("{}: {} tokens in {} documents of {} records{}{}", done.prefix.string(), done.tokens, done.documents,
+                       done.records, skipped, done.reused ? " (from an earlier run)" : ""));
+}
+
+}  // namespace
+
+data::PreprocessReport prepare_dataset(const config::TrainConfig& config, const std::vector<std::string>& dataset,
+                                       const std::string& name) {
+  const auto tokenizer = data::load_tokenizer(config.model_name_or_path);
+  auto options = preprocess_options(config, dataset, name);
+  if (options.append_eod && !tokenizer->eos_id())
+    throw ConfigError(fmt::format("append_eod: the tokenizer in {} names no eos token; set append_eod: false",
+                                  config.model_name_or_path.string()));
+  options.eod_id = tokenizer->eos_id().value_or(0);
+  make_folder(config.output_dir / "data");
+  const auto done = data::preprocess_pretrain(options, *tokenizer).at(0);
+  report(done);
+  return done;
+}
+
+}  // namespace ingot::train

@@ -1,0 +1,67 @@
+#include <fmt/format.h>
+
+#include "core/file.h"
+#include "core/log.h"
+#include "core/sha256.h"
+#include "hub/model_files.h"
+#include "train/prepare_data.h"
+
+namespace ingot::train {
+namespace fs = std::filesystem;
+namespace {
+
+/// What beside its name decides what a template writes: the file that describes it, and its options.
+std::string template_identity(const config::SftConfig& config) {
+  std::string identity = config.vendor_labels ? "vendor_labels" : "";
+  if (fs::is_regular_file(config.chat_template)) {
+    const std::string text = read_file(config.chat_template);
+    identity += " " + sha256_hex(std::as_bytes(std::span(text)));
+  }
+  return identity;
+}
+
+data::SftPreprocessOptions sft_options(const config::TrainConfig& config) {
+  const config::SftConfig& sft = config.sft;
+  data::SftPreprocessOptions options;
+  options.handler_name = sft.handler_name;
+  options.map_keys = data::MapKeys(sft.map_keys);
+  options.sample = {config.cutoff_len, data::truncation_of(sft.truncation), sft.train_on_prompt, sft.mask_history};
+  options.max_samples = static_cast<uint64_t>(sft.max_samples);
+  options.megatron_instruction_layout = sft.megatron_instruction_layout;
+  options.tokenizer_identity = hub::tokenizer_identity(config.model_name_or_path);
+  options.template_identity = template_identity(sft);
+  options.model = fs::absolute(config.model_name_or_path).lexically_normal().string();
+  options.chat_template = sft.chat_template;
+  options.num_workers = static_cast<int>(config.preprocessing_num_workers);
+  return options;
+}
+
+void report(const std::string& dataset, const data::SftReport& done) {
+  std::string more;
+  if (done.cut_samples > 0) more += fmt::format(", {} cut by {} tokens", done.cut_samples, done.cut_tokens);
+  for (const auto& [reason, count] : done.skipped) more += fmt::format(", {} skipped: {}", count, reason);
+  log_info(fmt::format("{}: {} samples of {} records, {} tokens, {} of them labels{}{}", dataset, done.samples, done.records,
+                       done.tokens, done.labels, more, done.reused ? " (from an earlier run)" : ""));
+}
+
+}  // namespace
+
+std::unique_ptr<data::ChatTemplate> open_chat_template(const config::TrainConfig& config) {
+  return data::make_chat_template(config.sft.chat_template, {.vendor_labels = config.sft.vendor_labels});
+}
+
+std::vector<data::SftReport> prepare_sft(const config::TrainConfig& config, const std::vector<std::string>& dataset, const std::string& name) {
+  const auto tokenizer = data::load_tokenizer(config.model_name_or_path);
+  const auto chat = open_chat_template(config);
+  auto options = sft_options(config);
+  std::vector<data::SftReport> reports;
+  for (const auto& path : dataset) {
+    options.inputs = {path};
+    options.output_prefix = config.output_dir / "data" / fmt::format("{}_{}", name, reports.size() + 1);
+    reports.push_back(data::preprocess_sft(options, *chat, *tokenizer));
+    report(path, reports.back());
+  }
+  return reports;
+}
+
+}  // namespace ingot::train

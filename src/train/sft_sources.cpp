@@ -1,0 +1,96 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "core/log.h"
+#include "core/sha256.h"
+#include "data/sft/mixture.h"
+#include "data/sft/sft_dataset.h"
+#include "data/shards/sampler.h"
+#include "train/prepare_data.h"
+#include "train/sources.h"
+
+namespace ingot::train {
+namespace {
+
+using Numbers = std::vector<uint64_t>;
+
+Numbers counted_from(uint64_t begin, uint64_t end) {
+  Numbers numbers(end - begin);
+  std::iota(numbers.begin(), numbers.end(), begin);
+  return numbers;
+}
+
+std::shared_ptr<const data::SftSamples> open_samples(const std::vector<data::SftReport>& reports) {
+  std::vector<std::filesystem::path> prefixes;
+  for (const auto& report : reports) prefixes.push_back(report.prefix);
+  return std::make_shared<data::SftSamples>(prefixes);
+}
+
+/// Those of `samples`, ascending, that belong to one data set.
+Numbers of_set(const data::SftSamples& all, const Numbers& samples, uint64_t set) {
+  const auto begin = std::lower_bound(samples.begin(), samples.end(), all.start_of(set));
+  return {begin, std::lower_bound(begin, samples.end(), all.start_of(set + 1))};
+}
+
+/// The samples of an epoch, every data set with its weight.
+Numbers mixed(const config::TrainConfig& config, const data::SftSamples& all, const Numbers& samples) {
+  const auto& weights = config.sft.dataset_weights;
+  Numbers chosen;
+  for (uint64_t set = 0; set < all.num_sets(); ++set) {
+    const Numbers part = data::weighted(of_set(all, samples, set), weights.empty() ? 1 : weights[set], config.seed, set);
+    chosen.insert(chosen.end(), part.begin(), part.end());
+  }
+  return chosen;
+}
+
+/// One evaluation set for every data set that has a sample among `samples`. They are never packed.
+std::vector<EvaluationSet> evaluation_sets(const std::shared_ptr<const data::SftSamples>& all, const Numbers& samples,
+                                                  const std::vector<std::string>& names, data::SftRowOptions options) {
+  options.packing = false;
+  std::vector<EvaluationSet> sets;
+  for (uint64_t set = 0; set < all->num_sets(); ++set) {
+    const Numbers part = of_set(*all, samples, set);
+    if (part.empty()) continue;
+    const auto rows = std::make_shared<data::SftDataset>(all, part, options);
+    sets.push_back({names[set], evaluation_source(rows, counted_from(0, part.size()))});
+  }
+  return sets;
+}
+
+std::string combined_sha256(const std::vector<data::SftReport>& reports) {
+  Sha256 hash;
+  for (const auto& report : reports) hash.add(report.sha256.data(), report.sha256.size());
+  return hash.hex();
+}
+
+}  // namespace
+
+Sources open_sft_sources(const config::TrainConfig& config) {
+  const auto reports = prepare_sft(config, config.dataset, "train");
+  const auto samples = open_samples(reports);
+  const auto split = data::split_rows(samples->num_samples(), num_validation_rows(config, samples->num_samples()), config.seed);
+  const data::SftRowOptions options{config.cutoff_len, config.sft.packing, data::load_tokenizer(config.model_name_or_path)->eos_id()};
+  const auto rows = std::make_shared<data::SftDataset>(samples, mixed(config, *samples, split.train), options);
+  if (config.sft.packing)
+    log_info(fmt::format("{} packs of up to {} tokens, {:.1f}% full", rows->num_rows(), config.cutoff_len, 100 * rows->fill()));
+  Sources sources{training_source(rows, counted_from(0, rows->num_rows()), {config.seed, config.shuffle}), {}, rows->num_rows()};
+  if (config.eval_dataset.empty()) {
+    sources.eval = evaluation_sets(samples, split.eval, config.dataset, options);
+  } else {
+    const auto others = open_samples(prepare_sft(config, config.eval_dataset, "eval"));
+    sources.eval = evaluation_sets(others, counted_from(0, others->num_samples()), config.eval_dataset, options);
+  }
+  sources.identity = {{"stage", config.stage},
+                      {"template", config.sft.chat_template},
+                      {"sha256 of the dataset's tokens and loss masks", combined_sha256(reports)},
+                      {"dataset_weights", config.sft.dataset_weights},
+                      {"cutoff_len", config.cutoff_len},
+                      {"packing", config.sft.packing},
+                      {"shuffle", config.shuffle},
+                      {"val_size", config.val_size}};
+  return sources;
+}
+
+}  // namespace ingot::train

@@ -1,0 +1,51 @@
+#include "train/sources.h"
+
+#include <cmath>
+
+#include "data/shards/row_dataset.h"
+#include "data/shards/sampler.h"
+#include "train/prepare_data.h"
+
+namespace ingot::train {
+namespace fs = std::filesystem;
+namespace {
+
+std::shared_ptr<const data::RowDataset> open_rows(const config::TrainConfig& config, const fs::path& prefix) {
+  const data::RowOptions options{config.cutoff_len, config.reset_position_ids, config.reset_attention_mask};
+  return std::make_shared<data::RowDataset>(std::make_shared<data::IndexedDataset>(prefix), options);
+}
+
+std::vector<uint64_t> all_rows(const data::RowDataset& rows) { return data::split_rows(rows.num_rows(), 0, 0).train; }
+
+Sources open_pretrain_sources(const config::TrainConfig& config) {
+  const auto prepared = prepare_dataset(config, config.dataset, "train");
+  const auto rows = open_rows(config, prepared.prefix);
+  const auto split = data::split_rows(rows->num_rows(), num_validation_rows(config, rows->num_rows()), config.seed);
+  Sources sources{training_source(rows, split.train, {config.seed, config.shuffle}), {}, split.train.size()};
+  if (!config.eval_dataset.empty()) {
+    const auto eval_rows = open_rows(config, prepare_dataset(config, config.eval_dataset, "eval").prefix);
+    sources.eval.push_back({"eval_dataset", evaluation_source(eval_rows, all_rows(*eval_rows))});
+  } else if (!split.eval.empty()) {
+    sources.eval.push_back({"val_size", evaluation_source(rows, split.eval)});
+  }
+  sources.identity = {{"sha256 of the dataset's tokens", prepared.bin_sha256},
+                      {"cutoff_len", config.cutoff_len},
+                      {"shuffle", config.shuffle},
+                      {"val_size", config.val_size},
+                      {"reset_position_ids", config.reset_position_ids},
+                      {"reset_attention_mask", config.reset_attention_mask}};
+  return sources;
+}
+
+}  // namespace
+
+Sources open_sources(const config::TrainConfig& config) {
+  return config.stage == "sft" ? open_sft_sources(config) : open_pretrain_sources(config);
+}
+
+uint64_t num_validation_rows(const config::TrainConfig& config, uint64_t num_rows) {
+  const double wanted = config.val_size < 1 ? config.val_size * static_cast<double>(num_rows) : config.val_size;
+  return static_cast<uint64_t>(std::llround(wanted));
+}
+
+}  // namespace ingot::train

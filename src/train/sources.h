@@ -1,0 +1,30 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/json.h"
+#include "train/loop.h"
+#include "config/train_config.h"
+
+namespace ingot::train {
+
+/// Rows to train on and rows to evaluate with.
+struct Sources {
+  DataSource train;
+  std::vector<EvaluationSet> eval;
+  uint64_t num_train_rows = 0;
+  Json identity = Json::object();  // what a resumed run must have unchanged: the data and how rows are made of it
+};
+
+/// The data of a configuration, preprocessed when it is not yet.
+Sources open_sources(const config::TrainConfig& config);
+
+/// The same for stage sft.
+Sources open_sft_sources(const config::TrainConfig& config);
+
+/// How many of `num_rows` val_size keeps apart.
+uint64_t num_validation_rows(const config::TrainConfig& config, uint64_t num_rows);
+
+}  // namespace ingot::train
