@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <istream>
 #include <ostream>
 #include <string>
@@ -68,10 +69,13 @@ std::string chat_line(const data::ChatTemplate& chat, const data::Tokenizer& tok
       mask.push_back(rendered.loss_mask[i] != data::kNoLabel);
       if (rendered.loss_mask[i] == data::kEosLabel) eos_labels.push_back(static_cast<data::TokenId>(i));
     }
-    return fmt::format(R"({{"text":{},"input_ids":{},"loss_mask":{}{}}})",
+    const auto is_fraction = [](float weight) { return weight != 0 && weight != 1; };
+    const bool fractions = std::any_of(rendered.weights.begin(), rendered.weights.end(), is_fraction);
+    return fmt::format(R"({{"text":{},"input_ids":{},"loss_mask":{}{}{}}})",
                        Json(rendered.text).dump(-1, ' ', false, Json::error_handler_t::replace),
                        to_json_list(rendered.ids), to_json_list(mask),
-                       eos_labels.empty() ? "" : ",\"eos_labels\":" + to_json_list(eos_labels));
+                       eos_labels.empty() ? "" : ",\"eos_labels\":" + to_json_list(eos_labels),
+                       fractions ? fmt::format(",\"weights\":[{}]", fmt::join(rendered.weights, ",")) : "");
   } catch (const DataError& error) {
     throw DataError(fmt::format("{}: {}", where, error.what()));
   }

@@ -68,6 +68,19 @@ TEST_P(EveryTemplate, HasNoLabelWhereTheAnswersAreNone) {
   EXPECT_EQ(std::count(chat.loss_mask.begin(), chat.loss_mask.end(), kNoLabel), static_cast<int64_t>(chat.ids.size()));
 }
 
+TEST_P(EveryTemplate, GivesTheLabelsTheWeightOfTheirAnswer) {
+  Conversation weighted = kTwoTurns;
+  weighted.messages[2].weight = 0.25;
+  const auto chat = chat_->render(weighted, tokenizer_), whole = chat_->render(kTwoTurns, tokenizer_);
+  EXPECT_EQ(chat.loss_mask, whole.loss_mask);
+  const size_t labels = static_cast<size_t>(std::count(whole.weights.begin(), whole.weights.end(), 1.0F));
+  const auto quarters = static_cast<size_t>(std::count(chat.weights.begin(), chat.weights.end(), 0.25F));
+  const auto ones = static_cast<size_t>(std::count(chat.weights.begin(), chat.weights.end(), 1.0F));
+  EXPECT_EQ(quarters, ones);  // both answers are of one character and what ends it
+  EXPECT_EQ(quarters + ones, labels);
+  for (size_t i = 0; i < chat.ids.size(); ++i) EXPECT_EQ(chat.weights[i] != 0, chat.loss_mask[i] != kNoLabel);
+}
+
 TEST_P(EveryTemplate, RefusesAConversationOfNothing) {
   EXPECT_NE(error_of<DataError>([&] { chat_->render({}, tokenizer_); }).find(GetParam()), std::string::npos);
 }

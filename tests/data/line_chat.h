@@ -17,7 +17,7 @@ struct LineChat : ChatTemplate {
     for (const auto& message : conversation.messages) {
       if (message.role == Role::kUser) rendered.turn_starts.push_back(rendered.ids.size());
       append(rendered, std::string(1, "SUAO"[static_cast<int>(message.role)]) + ":", 0, tokenizer);
-      append(rendered, message.content + "\n", is_label(message), tokenizer);
+      append(rendered, message.content + "\n", label_weight(message), tokenizer);
     }
     append(rendered, ">", 0, tokenizer);
     return rendered;
@@ -30,11 +30,12 @@ struct LineChat : ChatTemplate {
   std::vector<TokenId> stop_ids(const Tokenizer&) const override { return {'\n'}; }
 
  private:
-  static void append(RenderedChat& rendered, const std::string& text, bool label, const Tokenizer& tokenizer) {
+  static void append(RenderedChat& rendered, const std::string& text, float weight, const Tokenizer& tokenizer) {
     const auto ids = tokenizer.encode_ordinary(text);
     rendered.text += text;
     rendered.ids.insert(rendered.ids.end(), ids.begin(), ids.end());
-    rendered.loss_mask.insert(rendered.loss_mask.end(), ids.size(), label ? 1 : 0);
+    rendered.loss_mask.insert(rendered.loss_mask.end(), ids.size(), weight != 0 ? 1 : 0);
+    rendered.weights.insert(rendered.weights.end(), ids.size(), weight);
   }
 };
 

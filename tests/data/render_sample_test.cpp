@@ -23,6 +23,25 @@ std::string labels_of(const Sample& sample) {
   return labels;
 }
 
+/// A tokenizer whose expression gives up on a text.
+struct TiredTokenizer : ByteTokenizer {
+  std::vector<TokenId> encode_ordinary(std::string_view text) const override {
+    if (text.find("heavy") != std::string_view::npos) throw DataError("regular expression failed on the text: match limit exceeded");
+    return ByteTokenizer::encode_ordinary(text);
+  }
+};
+
+TEST(RenderSample, ATextThatTheTokenizerCannotCutIsThisRecordsFault) {
+  const Conversation heavy{{{Role::kUser, "heavy"}, {Role::kAssistant, "a"}}};
+  const auto sample = render_sample(heavy, LineChat(), TiredTokenizer(), {});
+  EXPECT_EQ(sample.reason, "template lines: regular expression failed on the text: match limit exceeded");
+}
+
+TEST(RenderSample, AFractionIsNeverCountedAsWhole) {
+  const Conversation weighted{{{Role::kUser, "q"}, {Role::kAssistant, "a", 0.5}}};
+  EXPECT_EQ(render_sample(weighted, LineChat(), ByteTokenizer(), {}).reason, "a message's weight is a fraction, wanted 0 or 1");
+}
+
 TEST(RenderSample, KeepsWhatFits) {
   for (const auto& name : truncation_names()) {
     const Sample sample = rendered(32, truncation_of(name));

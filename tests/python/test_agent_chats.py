@@ -292,3 +292,20 @@ def test_an_order_of_roles_is_rendered_where_the_familys_template_renders_it(fam
         kept[name] = samples[0][0] if len(samples) == 2 else None
     assert kept == expected
     assert (None in kept.values()) == (family == "mistral")
+
+
+@pytest.mark.parametrize("weight, weights", [(0.5, [0.5, 1]), (1, None), (True, None), (1.0, None)])
+def test_a_fraction_is_the_weight_of_its_answers_labels(weight, weights, folders):
+    chat = [user("q"), answer("one", weight=weight), user("r"), answer("two", weight=1)]
+    found = run(folders["qwen2_5"], [json.dumps(chat)])[0]
+    labels = [i for i, label in enumerate(found["loss_mask"]) if label]
+    assert len(labels) == 4
+    assert ("weights" in found) == (weights is not None)
+    if weights:
+        assert [found["weights"][i] for i in labels] == [0.5, 0.5, 1, 1] and sum(found["weights"]) == 3
+
+
+@pytest.mark.parametrize("weight", [2, -1, "1", 1.5, [1], "x"])
+def test_a_weight_that_is_none_is_refused(weight, folders):
+    done = ingot("tokenize", "--chat", "--model", folders["qwen2_5"], text=json.dumps([user("q"), answer("a", weight=weight)]), check=False)
+    assert done.returncode == 3 and "message 2: a message's weight is no number from 0 to 1" in done.stderr

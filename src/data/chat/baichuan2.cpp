@@ -23,20 +23,20 @@ void Baichuan2::write(const Conversation& conversation, Purpose purpose, ChatWri
   expect_no_tools(conversation);
   const auto& messages = conversation.messages;
   if (messages[0].role == Role::kSystem) to.text(messages[0].content);
-  bool after_trained = false;
+  float after = 0;  // weight of the answer before
   for (size_t i = messages[0].role == Role::kSystem ? 1 : 0; i < messages.size(); ++i) {
     const Message& message = messages[i];
     if (message.role == Role::kSystem || message.role == Role::kObservation)
       refuse(fmt::format("role {} has no place there", role_name(message.role)));
-    const bool answers = is_answer(message.role), trained = is_label(message);
-    if (!answers && (after_trained || options().vendor_labels)) to.next_label_is_eos();
+    const bool answers = is_answer(message.role);
+    if (!answers && (after != 0 || options().vendor_labels)) to.next_label_is_eos(after != 0 ? after : 1);
     if (opens_turn(conversation, i)) to.begin_turn();
     to.special(answers ? kAssistant : kUser);
-    to.text(message.content, trained);
-    after_trained = trained;
+    after = label_weight(message);
+    to.text(message.content, after);
   }
   if (purpose == Purpose::kGeneration) to.special(kAssistant);
-  else to.eos(after_trained || options().vendor_labels);
+  else to.eos(after != 0 ? after : options().vendor_labels);
 }
 
 }  // namespace

@@ -62,6 +62,7 @@ RenderedChat ChatFamily::render(const Conversation& conversation, const Tokenize
 RenderedChat ChatFamily::prompt(const Conversation& conversation, const Tokenizer& tokenizer) const {
   RenderedChat chat = write_all(conversation, tokenizer, Purpose::kGeneration);
   std::fill(chat.loss_mask.begin(), chat.loss_mask.end(), kNoLabel);
+  std::fill(chat.weights.begin(), chat.weights.end(), 0.0F);
   return chat;
 }
 

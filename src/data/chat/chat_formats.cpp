@@ -17,7 +17,7 @@ using Parts = std::vector<FormatPart>;
 struct Place {
   std::string content;
   size_t round = 1;
-  bool label = false;  // an answer's format: carries loss up to its last special token
+  float weight = 0;  // an answer's format: carries loss up to its last special token
 };
 
 class FormattedChat : public ChatFamily {
@@ -97,15 +97,15 @@ size_t end_of_label(const Parts& parts) {
 void FormattedChat::write_format(const Parts& parts, const Place& place, ChatWriter& to) const {
   to.cut();
   for (size_t i = 0; i < parts.size(); ++i) {
-    const bool label = place.label && i < end_of_label(parts);
+    const float weight = i < end_of_label(parts) ? place.weight : 0;
     switch (parts[i].kind) {
-      case Kind::kContent: to.text(place.content, label); break;
-      case Kind::kRound: to.text(std::to_string(place.round), label); break;
-      case Kind::kBos: to.bos(label); break;
-      case Kind::kEos: to.eos(label); break;
-      case Kind::kText: to.text(parts[i].text, label); break;
-      case Kind::kToken: to.special(parts[i].text, label); break;
-      case Kind::kMaybeToken: to.special_or_text(parts[i].text, label); break;
+      case Kind::kContent: to.text(place.content, weight); break;
+      case Kind::kRound: to.text(std::to_string(place.round), weight); break;
+      case Kind::kBos: to.bos(weight); break;
+      case Kind::kEos: to.eos(weight); break;
+      case Kind::kText: to.text(parts[i].text, weight); break;
+      case Kind::kToken: to.special(parts[i].text, weight); break;
+      case Kind::kMaybeToken: to.special_or_text(parts[i].text, weight); break;
     }
   }
   to.cut();
@@ -126,19 +126,19 @@ void FormattedChat::write(const Conversation& conversation, Purpose purpose, Cha
   write_format(prefix_, {}, to);
   write_system(conversation, to);
   const size_t first = messages[0].role == Role::kSystem ? 1 : 0;
-  bool after_trained = false;
+  float after = 0;  // weight of the answer before
   for (size_t i = first; i < messages.size(); ++i) {
     const bool answers = is_answer(messages[i].role);
-    const Place place{content_of(messages[i]), (i - first) / 2 + 1, is_label(messages[i])};
+    const Place place{content_of(messages[i]), (i - first) / 2 + 1, label_weight(messages[i])};
     if (!answers) {
-      if (formats_.efficient_eos && after_trained) to.next_label_is_eos();
+      if (formats_.efficient_eos && after != 0) to.next_label_is_eos(after);
       to.begin_turn();
       if (i > first) write_format(separator_, {}, to);
     }
     write_format(parts_of(messages[i]), place, to);
-    after_trained = place.label;
+    after = place.weight;
   }
-  if (purpose == Purpose::kTraining && formats_.efficient_eos) to.eos(after_trained);
+  if (purpose == Purpose::kTraining && formats_.efficient_eos) to.eos(after);
 }
 
 }  // namespace

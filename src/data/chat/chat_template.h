@@ -22,6 +22,7 @@ struct RenderedChat {
   std::string text;                 // with the texts of special tokens in it
   std::vector<TokenId> ids;
   std::vector<uint8_t> loss_mask;   // [ids]  kNoLabel, kLabel or kEosLabel
+  std::vector<float> weights;       // [ids]  of labels in the loss, 0 elsewhere
   std::vector<size_t> turn_starts;  // first token of every turn (a user's or tool's message with the answer to it), ascending
 };
 

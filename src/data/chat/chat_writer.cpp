@@ -33,49 +33,51 @@ TokenId ChatWriter::need(std::optional<TokenId> id, const std::string& token) co
                                 "tokenizer files that have it", template_name_, token));
 }
 
-void ChatWriter::special(const std::string& token, bool label) {
-  append(need(tokenizer_.token_id(token), in_quotes(token)), token, label);
+void ChatWriter::special(const std::string& token, float weight) {
+  append(need(tokenizer_.token_id(token), in_quotes(token)), token, weight);
 }
 
-void ChatWriter::special_or_text(const std::string& token, bool label) {
-  if (const auto id = tokenizer_.token_id(token)) append(*id, token, label);
-  else text(token, label);
+void ChatWriter::special_or_text(const std::string& token, float weight) {
+  if (const auto id = tokenizer_.token_id(token)) append(*id, token, weight);
+  else text(token, weight);
 }
 
-void ChatWriter::bos(bool label) {
+void ChatWriter::bos(float weight) {
   const TokenId id = need(tokenizer_.bos_id(), "bos");
-  append(id, tokenizer_.decode(std::span(&id, 1)), label);
+  append(id, tokenizer_.decode(std::span(&id, 1)), weight);
 }
 
-void ChatWriter::eos(bool label) {
+void ChatWriter::eos(float weight) {
   const TokenId id = need(tokenizer_.eos_id(), "eos");
-  append(id, tokenizer_.decode(std::span(&id, 1)), label);
+  append(id, tokenizer_.decode(std::span(&id, 1)), weight);
 }
 
-void ChatWriter::text(std::string_view text, bool label) {
+void ChatWriter::text(std::string_view text, float weight) {
   if (text.empty()) return;
-  if (run_.empty() || turn_begins_ || run_.back().label != label) run_.push_back({"", label, turn_begins_});
+  if (run_.empty() || turn_begins_ || run_.back().weight != weight) run_.push_back({"", weight, turn_begins_});
   run_.back().text += text;
   turn_begins_ = false;
 }
 
-void ChatWriter::next_label_is_eos() {
+void ChatWriter::next_label_is_eos(float weight) {
   need(tokenizer_.eos_id(), "eos");
   flush();
-  eos_label_ = true;
+  eos_weight_ = weight;
 }
 
-void ChatWriter::append(TokenId id, const std::string& text, bool label) {
+void ChatWriter::append(TokenId id, const std::string& text, float weight) {
   flush();
   if (turn_begins_) chat_.turn_starts.push_back(chat_.ids.size());
   turn_begins_ = false;
   chat_.text += text;
-  push(id, label);
+  push(id, weight);
 }
 
-void ChatWriter::push(TokenId id, bool label) {
+void ChatWriter::push(TokenId id, float weight) {
   chat_.ids.push_back(id);
-  chat_.loss_mask.push_back(std::exchange(eos_label_, false) ? kEosLabel : label ? kLabel : kNoLabel);
+  const float eos_weight = std::exchange(eos_weight_, 0.0F);
+  chat_.loss_mask.push_back(eos_weight != 0 ? kEosLabel : weight != 0 ? kLabel : kNoLabel);
+  chat_.weights.push_back(eos_weight != 0 ? eos_weight : weight);
 }
 
 void ChatWriter::flush() {
@@ -89,7 +91,7 @@ void ChatWriter::flush() {
                            ? ids.size()
                            : std::max(token, common_length(encode(std::string_view(text).substr(0, end_of_prefix)), ids));
     if (piece.opens_turn) chat_.turn_starts.push_back(chat_.ids.size());
-    for (; token < end; ++token) push(ids[token], piece.label);
+    for (; token < end; ++token) push(ids[token], piece.weight);
   }
   chat_.text += text;
   run_.clear();

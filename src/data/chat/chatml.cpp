@@ -45,7 +45,7 @@ class ChatMl : public ChatFamily {
   bool all_labels() const { return options().vendor_labels && style_.vendor == Vendor::kEverything; }
   bool marker_labels() const { return options().vendor_labels && style_.vendor != Vendor::kCommon; }
   void open(std::string_view role, ChatWriter& to) const;
-  void close(bool label, ChatWriter& to) const;
+  void close(float weight, ChatWriter& to) const;
   size_t write_message(const Conversation& conversation, size_t index, ChatWriter& to) const;
   void write_system(const Conversation& conversation, ChatWriter& to) const;
   void write_calls(const Message& message, ChatWriter& to) const;
@@ -59,8 +59,8 @@ void ChatMl::open(std::string_view role, ChatWriter& to) const {
   if (style_.separate) to.cut();
 }
 
-void ChatMl::close(bool label, ChatWriter& to) const {
-  to.special(kEnd, label || marker_labels());
+void ChatMl::close(float weight, ChatWriter& to) const {
+  to.special(kEnd, weight != 0 ? weight : marker_labels());
   to.text("\n", marker_labels());
 }
 
@@ -93,31 +93,31 @@ void ChatMl::write_system(const Conversation& conversation, ChatWriter& to) cons
   to.text("\n", all_labels());
   if (style_.separate) to.cut();
   to.text(text, all_labels());
-  close(false, to);
+  close(0, to);
 }
 
 /// Writes the message, and those that share its markers; returns the index behind them.
 size_t ChatMl::write_message(const Conversation& conversation, size_t index, ChatWriter& to) const {
   const Message& message = conversation.messages[index];
-  const bool label = is_label(message);
+  const float weight = label_weight(message);
   if (opens_turn(conversation, index)) to.begin_turn();
   if (style_.tools && message.role == Role::kObservation) return write_observations(conversation, index, to);
   open(role_name(message.role), to);
   to.text("\n", all_labels());
   if (style_.separate) to.cut();
-  to.text(message.content, label || all_labels());
+  to.text(message.content, weight != 0 ? weight : all_labels());
   write_calls(message, to);
-  close(label, to);
+  close(weight, to);
   return index + 1;
 }
 
 void ChatMl::write_calls(const Message& message, ChatWriter& to) const {
   bool first = message.content.empty();
   for (const auto& call : message.calls) {
-    if (!first) to.text("\n", is_label(message));
+    if (!first) to.text("\n", label_weight(message));
     first = false;
     to.text("<tool_call>\n{\"name\": \"" + call.name + "\", \"arguments\": " + python_json(call.arguments) +
-                "}\n</tool_call>", is_label(message));
+                "}\n</tool_call>", label_weight(message));
   }
 }
 
@@ -126,7 +126,7 @@ size_t ChatMl::write_observations(const Conversation& conversation, size_t index
   open(role_name(Role::kUser), to);
   for (; index < conversation.messages.size() && conversation.messages[index].role == Role::kObservation; ++index)
     to.text("\n<tool_response>\n" + conversation.messages[index].content + "\n</tool_response>");
-  close(false, to);
+  close(0, to);
   return index;
 }
 

@@ -36,7 +36,9 @@ struct Conversation {
   bool operator==(const Conversation&) const = default;
 };
 
-/// True for what the model has to produce: an assistant's message of some weight.
-inline bool is_label(const Message& message) { return message.role == Role::kAssistant && message.weight != 0; }
+/// The weight in the loss of what a message says: only the assistant's has one.
+inline float label_weight(const Message& message) {
+  return message.role == Role::kAssistant ? static_cast<float>(message.weight) : 0.0F;
+}
 
 }  // namespace ingot::data

@@ -32,9 +32,9 @@ class Glm : public ChatFamily {
   void write(const Conversation& conversation, Purpose purpose, ChatWriter& to) const override;
 
  private:
-  bool trained(const Message& message) const;
+  float trained(const Message& message) const;
   std::vector<Parts> parts_of(const Message& message) const;
-  void write_parts(const std::string& marker, const Parts& parts, bool after_trained, bool trained, ChatWriter& to) const;
+  void write_parts(const std::string& marker, const Parts& parts, float after, float weight, ChatWriter& to) const;
   void write_system(const Conversation& conversation, ChatWriter& to) const;
   bool is_glm4_;
   std::string sop_, default_system_;
@@ -50,9 +50,9 @@ const std::string& marker_of(Role role) {
 }
 
 /// ChatGLM3's script trains on what tools answered, too.
-bool Glm::trained(const Message& message) const {
+float Glm::trained(const Message& message) const {
   const bool observation = options().vendor_labels && !is_glm4_ && message.role == Role::kObservation;
-  return is_label(message) || (observation && message.weight != 0);
+  return observation ? static_cast<float>(message.weight) : label_weight(message);
 }
 
 /// Text and a call are two messages of the vendor's.
@@ -66,12 +66,12 @@ std::vector<Parts> Glm::parts_of(const Message& message) const {
 
 /// The role token behind a trained message is what ends it, so it is that message's last label. The vendors' scripts
 /// also train on the metadata line.
-void Glm::write_parts(const std::string& marker, const Parts& parts, bool after_trained, bool trained,
+void Glm::write_parts(const std::string& marker, const Parts& parts, float after, float weight,
                       ChatWriter& to) const {
-  to.special(marker, after_trained);
-  to.text(parts.metadata + "\n", trained && (options().vendor_labels || !parts.metadata.empty()));
+  to.special(marker, after);
+  to.text(parts.metadata + "\n", options().vendor_labels || !parts.metadata.empty() ? weight : 0);
   to.cut();
-  to.text(parts.content, trained);
+  to.text(parts.content, weight);
 }
 
 /// Source: the tool branch of GLM-4's builder, of which functions are here.
@@ -89,11 +89,11 @@ void Glm::write_system(const Conversation& conversation, ChatWriter& to) const {
       text += "\n\n## " + name->text + "\n\n" + python_json(function, 4) +
               "\n在调用上述函数时，请使用 Json 格式表示调用的参数。";
     }
-    write_parts(kSystem, {"", text}, false, false, to);
+    write_parts(kSystem, {"", text}, 0, 0, to);
   }
   const std::string content = given ? conversation.messages[0].content : default_system_;
   const bool skipped = content.empty() && (is_glm4_ || !given);  // GLM-4 leaves an empty one out
-  if (!skipped) write_parts(kSystem, {"", content}, false, false, to);
+  if (!skipped) write_parts(kSystem, {"", content}, 0, 0, to);
 }
 
 void Glm::write(const Conversation& conversation, Purpose purpose, ChatWriter& to) const {
@@ -102,17 +102,17 @@ void Glm::write(const Conversation& conversation, Purpose purpose, ChatWriter& t
   to.special(kMask);
   to.special(sop_);
   write_system(conversation, to);
-  bool after_trained = false;
+  float after = 0;  // weight of the message before
   for (size_t i = messages[0].role == Role::kSystem ? 1 : 0; i < messages.size(); ++i) {
     if (opens_turn(conversation, i)) to.begin_turn();
     for (const auto& parts : parts_of(messages[i])) {
-      write_parts(marker_of(messages[i].role), parts, after_trained, trained(messages[i]), to);
-      after_trained = trained(messages[i]);
+      write_parts(marker_of(messages[i].role), parts, after, trained(messages[i]), to);
+      after = trained(messages[i]);
     }
   }
   if (purpose == Purpose::kGeneration) to.special(kAssistant);
-  else if (is_glm4_) to.special(kUser, after_trained);
-  else to.eos(after_trained);
+  else if (is_glm4_) to.special(kUser, after);
+  else to.eos(after);
 }
 
 /// A model writes the metadata line first; it is empty but for calls.

@@ -31,8 +31,8 @@ void Inst::write(const Conversation& conversation, Purpose purpose, ChatWriter& 
   for (size_t i = first; i < messages.size(); ++i) {
     const Message& message = messages[i];
     if (is_answer(message.role)) {
-      to.text(reply(message.content), is_label(message));
-      to.eos(is_label(message));
+      to.text(reply(message.content), label_weight(message));
+      to.eos(label_weight(message));
       continue;
     }
     to.begin_turn();

@@ -49,14 +49,14 @@ void Llama3::write(const Conversation& conversation, Purpose purpose, ChatWriter
   if (header_) write_head(conversation, tools, to);
   for (size_t i = system_done ? 1 : 0; i < messages.size(); ++i) {
     const Message& message = messages[i];
-    const bool label = is_label(message);
+    const float weight = label_weight(message);
     const bool takes_tools = !tools.empty() && i == (system_done ? 1 : 0);
     if (takes_tools && message.role != Role::kUser) refuse("tools stand in the first message, wanted a user's there");
     if (opens_turn(conversation, i)) to.begin_turn();
     open(header_ && message.role == Role::kObservation ? "ipython" : role_name(message.role), to);
     if (takes_tools) to.text(text_of_tools(tools));
-    to.text(content_of(message), label);
-    to.special(kEndOfTurn, label);
+    to.text(content_of(message), weight);
+    to.special(kEndOfTurn, weight);
   }
   if (purpose == Purpose::kGeneration) open(role_name(Role::kAssistant), to);
 }

@@ -40,12 +40,14 @@ Role role_of(const std::string& role, const MessageNames& names) {
   throw RecordError("a message's " + names.role + " is none that is known", in_quotes(role));
 }
 
-/// OpenAI's mark of an answer that is not trained on.
+/// OpenAI's mark of an answer that is not trained on, 0; a fraction is a share of the loss.
 double weight_of(const JsonValue& message) {
   const JsonValue* weight = find_member(message, "weight");
   if (!weight) return 1;
-  if (weight->kind != JsonValue::Kind::kNumber) throw RecordError("a message's weight is no number");
-  return std::strtod(weight->text.c_str(), nullptr);
+  if (weight->kind == JsonValue::Kind::kBool) return weight->text == "true" ? 1 : 0;
+  const double value = weight->kind == JsonValue::Kind::kNumber ? std::strtod(weight->text.c_str(), nullptr) : -1;
+  if (!(value >= 0 && value <= 1)) throw RecordError("a message's weight is no number from 0 to 1", weight->text);
+  return value;
 }
 
 Message read_message(const JsonValue& object, const MessageNames& names) {

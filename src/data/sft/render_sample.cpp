@@ -25,6 +25,12 @@ void keep_last_label(Conversation& conversation) {
     if (last == conversation.messages.rend() || &message != &*last) message.weight = 0;
 }
 
+/// A sample's mask has no place for fractions: rather than count them as whole, the record is left out.
+void expect_whole_weights(const Conversation& conversation) {
+  for (const auto& message : conversation.messages)
+    if (message.weight != 0 && message.weight != 1) throw RecordError("a message's weight is a fraction, wanted 0 or 1");
+}
+
 /// Renders conversations; what the template refuses is a RecordError.
 struct Renderer {
   const ChatTemplate& chat;
@@ -144,6 +150,7 @@ Sample render_sample(Conversation conversation, const ChatTemplate& chat, const 
                      const SampleOptions& options) {
   Sample sample;
   try {
+    expect_whole_weights(conversation);
     if (options.mask_history) keep_last_label(conversation);
     const Renderer render{chat, tokenizer};
     RenderedChat rendered = render(conversation);
