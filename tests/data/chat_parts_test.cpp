@@ -4,6 +4,7 @@
 #include "data/chat/chat_family.h"
 #include "data/chat/format_parts.h"
 #include "data/chat/python_json.h"
+#include "data/chat/python_repr.h"
 #include "data/test_files.h"
 
 namespace ingot::data {
@@ -44,6 +45,14 @@ TEST(PythonJson, SpellsFloatsAsPythonDoes) {
   const std::pair<const char*, const char*> cases[] = {{"-0", "0"}, {"-0.0", "-0.0"}, {"1.50", "1.5"}, {"1E+2", "100.0"}, {"1e15", "1000000000000000.0"},
                                                        {"1e16", "1e+16"}, {"0.0001", "0.0001"}, {"1e-5", "1e-05"}, {"2.50e-10", "2.5e-10"}, {"0e9", "0.0"}};
   for (const auto& [written, python] : cases) EXPECT_EQ(python_number(written), python);
+}
+
+TEST(PythonRepr, IsWrittenAsPythonDoes) {
+  EXPECT_EQ(python_repr(parsed(R"({"a":[1,1.50,null,true,false],"b":{},"c":"é北\u00a0\u200b\n\u0001\u007f\ue000"})")),
+            R"({'a': [1, 1.5, None, True, False], 'b': {}, 'c': 'é北\xa0\u200b\n\x01\x7f\ue000'})");
+  const std::pair<const char*, const char*> cases[] = {{R"("it's")", R"("it's")"}, {R"("it's \"so\"")", R"('it\'s "so"')"}, {R"("\\")", R"('\\')"},
+                                                       {R"("\ud83d\ude00\udb40\udc01")", "'😀\\U000e0001'"}};
+  for (const auto& [json, repr] : cases) EXPECT_EQ(python_repr(parsed(json)), repr);
 }
 
 TEST(Stripped, TakesWhatPythonTakes) {

@@ -322,10 +322,32 @@ def glm4_system(tools):
 
 
 def glm4_agent(folder, messages, tools, weights):
-    """The vendor's builder: text and a call are two messages, a call's name is in the metadata line."""
     config = json.loads((folder / "tokenizer_config.json").read_text())
     ids = {token["content"]: int(i) for i, token in config["added_tokens_decoder"].items()}
-    encode, out, after = tiktoken_encoder(folder), Builder(), 0
+    messages = [message for message in messages if message["role"] != "system" or message["content"]]
+    weights = weights[-len(messages):]
+    if tools:
+        messages, weights = [{"role": "system", "content": glm4_system(tools)}, *messages], [1, *weights]
+    return glm_agent(tiktoken_encoder(folder), ids, ("<sop>", ids["<sop>"]), ("<|user|>", ids["<|user|>"]), tojson, messages, weights)
+
+
+def chatglm3_agent(folder, messages, tools, weights):
+    """build_chat_input's system text with tools, format_function_call of the vendor's fine-tuning script."""
+    if tools and messages[0]["role"] != "system":
+        text = "Answer the following questions as best as you can. You have access to the following tools:"
+        messages, weights = [{"role": "system", "content": text}, *messages], [1, *weights]
+    if tools:
+        messages = [{**messages[0], "content": messages[0]["content"] + "\n" + tojson(tools, 4)}, *messages[1:]]
+
+    def call(arguments):
+        return "```python\ntool_call(" + ", ".join(f"{name}={value!r}" for name, value in arguments.items()) + ")\n```"
+
+    return glm_agent(sentencepiece_encoder(folder), CHATGLM3, ("sop", CHATGLM3["sop"]), ("</s>", 2), call, messages, weights)
+
+
+def glm_agent(encode, ids, sop, last, call_text, messages, weights):
+    """The vendors' builders: text and a call are two messages, a call's name is in the metadata line."""
+    out, after = Builder(), 0
 
     def single(role, metadata, content, label):
         nonlocal after
@@ -335,15 +357,13 @@ def glm4_agent(folder, messages, tools, weights):
         after = label
 
     out.add("[gMASK]", [ids["[gMASK]"]])
-    out.add("<sop>", [ids["<sop>"]])
-    if tools:
-        single("system", "", glm4_system(tools), 0)
+    out.add(sop[0], [sop[1]])
     for i, message in enumerate(messages):
         role = {"tool": "observation"}.get(message["role"], message["role"])
         label, calls = int(is_answer(message) and weights[i] != 0), message.get("tool_calls", [])
-        if message.get("content") or (role != "system" and not calls):
+        if message.get("content") or not calls:
             single(role, "", message["content"], label)
         for call in calls:
-            single(role, call["function"]["name"], tojson(call["function"]["arguments"]), label)
-    out.add("<|user|>", [ids["<|user|>"]], after)
+            single(role, call["function"]["name"], call_text(call["function"]["arguments"]), label)
+    out.add(last[0], [last[1]], after)
     return out.done()

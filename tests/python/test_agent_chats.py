@@ -15,7 +15,7 @@ import chat_oracle as oracle
 from conftest import ingot, write_config
 from test_chat import differences
 
-FAMILIES = {"qwen2.5": "qwen2_5", "llama3.1": "llama3", "llama3.2": "llama3", "glm4": "glm4-model"}
+FAMILIES = {"qwen2.5": "qwen2_5", "llama3.1": "llama3", "llama3.2": "llama3", "glm4": "glm4-model", "chatglm3": "chatglm3-model"}
 COUNT = 2400 if os.environ.get("INGOT_LONG") == "1" else 300
 
 
@@ -71,7 +71,7 @@ class Agents:
     def calling(self):
         """An answer with calls, and their results."""
         parallel = self.family == "qwen2.5"
-        beside = self.family in ("qwen2.5", "glm4") and self.chance(0.5)
+        beside = self.family in ("qwen2.5", "glm4", "chatglm3") and self.chance(0.5)
         count = self.random.randint(1, 3) if parallel else 1
         content = f'"content": {json.dumps(self.text(1))}, ' if beside else self.random.choice(['"content": null, ', '"content": "", ', ""])
         calls = ", ".join(self.call(i) for i in range(count))
@@ -130,8 +130,9 @@ def live(folder, template=None):
 
 def reference_of(family, folders):
     """A function from a line to what transformers makes of it, with the labels."""
-    if family == "glm4":
-        return lambda line: oracle.glm4_agent(folders["glm4-model"], *parsed(line), weights(line))
+    if "glm" in family:
+        agent = {"glm4": oracle.glm4_agent, "chatglm3": oracle.chatglm3_agent}[family]
+        return lambda line: agent(folders[FAMILIES[family]], *parsed(line), weights(line))
     folder = folders[FAMILIES[family]]
     reference = live(folder, None if family == "qwen2.5" else oracle.LLAMA3_TOOLS)
     head, tail = ("<|im_start|>assistant\n", "\n") if family == "qwen2.5" else (oracle.LLAMA3_PROMPT, "")
@@ -252,7 +253,7 @@ RESULT = {"role": "tool", "tool_call_id": "c1", "content": "21"}
     ("glm4-model", "glm4", [user("q"), answer("", tool_calls=[CALL, CALL]), RESULT, answer("a")], "several tool calls in one message, wanted one"),
     ("qwen2", "qwen2", [user("q"), answer("", tool_calls=[CALL]), RESULT, answer("a")], "no place for tool calls"),
     ("llama3", "llama3", [user("q"), answer("", tool_calls=[CALL]), RESULT, answer("a")], "no place for tool calls"),
-    ("chatglm3-model", "chatglm3", [user("q"), answer("", tool_calls=[CALL]), RESULT, answer("a")], "no place for tool calls"),
+    ("chatglm3-model", "chatglm3", [user("q"), answer("", tool_calls=[CALL, CALL]), RESULT, answer("a")], "several tool calls in one message, wanted one"),
     ("qwen2_5", "qwen2.5", [user("q"), answer("a", reasoning_content="hm")], "no place for reasoning_content"),
     ("qwen2_5", "qwen2.5", [user("q"), answer(None)], "content is absent"),
     ("qwen2_5", "qwen2.5", [user("q"), answer("", tool_calls=[{"function": {"name": "f", "arguments": "{"}}])], "arguments are not valid JSON"),
@@ -309,3 +310,20 @@ def test_a_fraction_is_the_weight_of_its_answers_labels(weight, weights, folders
 def test_a_weight_that_is_none_is_refused(weight, folders):
     done = ingot("tokenize", "--chat", "--model", folders["qwen2_5"], text=json.dumps([user("q"), answer("a", weight=weight)]), check=False)
     assert done.returncode == 3 and "message 2: a message's weight is no number from 0 to 1" in done.stderr
+
+
+def random_number(numbers):
+    return numbers.choice([lambda: repr(numbers.uniform(-1, 1) * 10.0 ** numbers.randint(-300, 300)),
+                           lambda: f"{numbers.uniform(-9, 9):.{numbers.randint(0, 14)}{numbers.choice('eEfg')}}",
+                           lambda: str(numbers.randint(-10 ** 60, 10 ** 60)), lambda: f"{numbers.randint(0, 10 ** 9)}.{numbers.randint(0, 999)}",
+                           lambda: f"{numbers.randint(-99, 99)}e{numbers.choice(['', '+', '-'])}{numbers.randint(0, 300)}"])()
+
+
+def test_numbers_are_spelled_as_python_spells_them(folders):
+    numbers = random.Random(3)
+    written = [random_number(numbers) for _ in range(5000)]
+    call = '{"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": {"x": [' + ",".join(written) + "]}}}]}"
+    text = run(folders["qwen2_5"], ['[{"role": "user", "content": "q"}, ' + call + "]"])[0]["text"]
+    wanted = oracle.tojson({"x": [json.loads(number) for number in written]})
+    assert '"arguments": ' + wanted + "}" in text
+    assert sum(number != oracle.tojson(json.loads(number)) for number in written) > 1000

@@ -103,9 +103,9 @@ void ChatFamily::expect_alternation(const Conversation& conversation, bool obser
 void ChatFamily::expect_no_tools(const Conversation& conversation) const {
   if (!conversation.tools.empty()) refuse_tools();
   for (const auto& message : conversation.messages)
-    if (!message.calls.empty()) refuse("it has no place for tool calls; qwen2.5, llama3.1, llama3.2 and glm4 have");
+    if (!message.calls.empty()) refuse("it has no place for tool calls; qwen2.5, llama3.1, llama3.2, glm4 and chatglm3 have");
 }
 
-void ChatFamily::refuse_tools() const { refuse("it has no place for tools; qwen2.5, llama3.1, llama3.2 and glm4 have"); }
+void ChatFamily::refuse_tools() const { refuse("it has no place for tools; qwen2.5, llama3.1, llama3.2, glm4 and chatglm3 have"); }
 
 }  // namespace ingot::data

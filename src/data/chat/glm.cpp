@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "data/chat/chat_family.h"
+#include "data/chat/python_repr.h"
 
 namespace ingot::data {
 namespace {
@@ -35,6 +36,8 @@ class Glm : public ChatFamily {
   float trained(const Message& message) const;
   std::vector<Parts> parts_of(const Message& message) const;
   void write_parts(const std::string& marker, const Parts& parts, float after, float weight, ChatWriter& to) const;
+  std::string content_of(const ToolCall& call) const;
+  std::string text_of_tools(const std::vector<JsonValue>& tools) const;
   void write_system(const Conversation& conversation, ChatWriter& to) const;
   bool is_glm4_;
   std::string sop_, default_system_;
@@ -60,8 +63,17 @@ std::vector<Parts> Glm::parts_of(const Message& message) const {
   std::vector<Parts> parts;
   if (message.calls.empty() || !message.content.empty()) parts.push_back({"", message.content});
   if (message.calls.size() > 1) refuse("found several tool calls in one message, wanted one");
-  for (const auto& call : message.calls) parts.push_back({call.name, python_json(call.arguments)});
+  for (const auto& call : message.calls) parts.push_back({call.name, content_of(call)});
   return parts;
+}
+
+/// ChatGLM3 calls in Python. Source: format_function_call of its fine-tuning script.
+std::string Glm::content_of(const ToolCall& call) const {
+  if (is_glm4_) return python_json(call.arguments);
+  std::vector<std::string> arguments;
+  for (size_t i = 0; i < call.arguments.items.size(); ++i)
+    arguments.push_back(call.arguments.keys[i] + "=" + python_repr(call.arguments.items[i]));
+  return fmt::format("```python\ntool_call({})\n```", fmt::join(arguments, ", "));
 }
 
 /// The role token behind a trained message is what ends it, so it is that message's last label. The vendors' scripts
@@ -75,30 +87,37 @@ void Glm::write_parts(const std::string& marker, const Parts& parts, float after
 }
 
 /// Source: the tool branch of GLM-4's builder, of which functions are here.
+std::string Glm::text_of_tools(const std::vector<JsonValue>& tools) const {
+  std::string text = "你是一个名为 GLM-4 的人工智能助手。你是基于智谱AI训练的语言模型 GLM-4 模型开发的，你的任务是针对用户的问题和要求"
+                     "提供适当的答复和支持。\n\n# 可用工具";
+  for (const auto& tool : tools) {
+    const JsonValue* inner = tool.find("function");
+    const JsonValue& function = inner ? *inner : tool;
+    const JsonValue* name = function.find("name");
+    if (!name || !name->is_text()) refuse("a tool is no function with a name");
+    text += "\n\n## " + name->text + "\n\n" + python_json(function, 4) +
+            "\n在调用上述函数时，请使用 Json 格式表示调用的参数。";
+  }
+  return text;
+}
+
+/// Source: ChatGLM3's build_chat_input puts tools behind the system's text; its fine-tuning script has the text where
+/// there is none. GLM-4's builder gives them a message of their own.
 void Glm::write_system(const Conversation& conversation, ChatWriter& to) const {
   const bool given = conversation.messages[0].role == Role::kSystem;
   const auto& tools = conversation.tools;
-  if (!tools.empty()) {
-    std::string text = "你是一个名为 GLM-4 的人工智能助手。你是基于智谱AI训练的语言模型 GLM-4 模型开发的，你的任务是针对用户的问题和要求"
-                       "提供适当的答复和支持。\n\n# 可用工具";
-    for (const auto& tool : tools) {
-      const JsonValue* inner = tool.find("function");
-      const JsonValue& function = inner ? *inner : tool;
-      const JsonValue* name = function.find("name");
-      if (!name || !name->is_text()) refuse("a tool is no function with a name");
-      text += "\n\n## " + name->text + "\n\n" + python_json(function, 4) +
-              "\n在调用上述函数时，请使用 Json 格式表示调用的参数。";
-    }
-    write_parts(kSystem, {"", text}, 0, 0, to);
+  std::string content = given ? conversation.messages[0].content : default_system_;
+  if (!tools.empty() && !is_glm4_) {
+    if (!given) content = "Answer the following questions as best as you can. You have access to the following tools:";
+    content += "\n" + python_json({JsonValue::Kind::kList, {}, {}, tools}, 4);
   }
-  const std::string content = given ? conversation.messages[0].content : default_system_;
+  if (!tools.empty() && is_glm4_) write_parts(kSystem, {"", text_of_tools(tools)}, 0, 0, to);
   const bool skipped = content.empty() && (is_glm4_ || !given);  // GLM-4 leaves an empty one out
   if (!skipped) write_parts(kSystem, {"", content}, 0, 0, to);
 }
 
 void Glm::write(const Conversation& conversation, Purpose purpose, ChatWriter& to) const {
   const auto& messages = conversation.messages;
-  if (!is_glm4_) expect_no_tools(conversation);
   to.special(kMask);
   to.special(sop_);
   write_system(conversation, to);
