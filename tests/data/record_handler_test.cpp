@@ -67,6 +67,44 @@ TEST(RecordHandler, KeepsWhatAnAgentsMessageCarries) {
   EXPECT_EQ(messages_of(json), wanted);
 }
 
+TEST(RecordHandler, ReadsWhatOtherTrainersCallMessages) {
+  const Messages talk{{kUser, "q"}, {kAssistant, "a"}}, agent{{kUser, "q"}, calling("", R"({"x": 1})"), {Role::kObservation, "o"}, {kAssistant, "a"}};
+  const std::string call = R"({"name": "f", "arguments": {"x": 1}})", end = R"(, {"role": "assistant", "content": "a"}]})";
+  const std::string begin = R"({"messages": [{"role": "user", "content": "q"}, )";
+  for (const char* speaker : {"chatgpt", "model", "bot", "gpt"})
+    EXPECT_EQ(messages_of(R"({"conversations": [{"from": "human", "value": "q"}, {"from": ")" + std::string(speaker) + R"(", "value": "a"}]})"), talk);
+  EXPECT_EQ(messages_of(begin + R"({"role": "tool_call", "content": "{\"name\": \"f\", \"arguments\": {\"x\": 1}}"}, {"role": "tool_response", "content": "o"})" + end), agent);
+  EXPECT_EQ(messages_of(begin + R"({"role": "assistant", "content": null, "function_call": {"name": "f", "arguments": "{\"x\": 1}"}},
+    {"role": "function", "content": "o"})" + end), agent);
+  EXPECT_EQ(messages_of(begin + R"({"role": "assistant", "content": [{"type": "tool_call", "value": )" + call + R"(}]}, {"role": "tool", "content": [{"type": "text", "value": "o"}]})" + end), agent);
+}
+
+TEST(RecordHandler, ReadsReasoningWhereverItStands) {
+  Message thought{kAssistant, "a"};
+  thought.reasoning = "hm";
+  for (const char* answer : {R"("content": [{"type": "reasoning", "value": "hm"}, {"type": "text", "value": "a"}])", R"("content": "a", "reasoning_content": "hm")",
+                             R"("content": "a", "reasoning": "hm")", R"("content": "a", "thinking": "hm")"})
+    EXPECT_EQ(messages_of(R"({"messages": [{"role": "user", "content": "q"}, {"role": "assistant", )" + std::string(answer) + "}]}"), (Messages{{kUser, "q"}, thought}));
+}
+
+TEST(RecordHandler, ReadsEveryNameOfAWeight) {
+  const auto with = [](const std::string& weight) {
+    return R"({"messages": [{"role": "user", "content": "q", "loss_weight": 0.0}, {"role": "assistant", "content": "a", )" + weight + "}]}";
+  };
+  for (const char* none : {R"("weight": 0)", R"("weight": false)", R"("loss": false)", R"("loss_weight": 0.0)", R"("loss": 0, "weight": 0.0)"})
+    EXPECT_EQ(messages_of(with(none)).back().weight, 0) << none;
+  for (const char* whole : {R"("weight": 1)", R"("loss": true)", R"("loss": null)", R"("loss_weight": 1.0)"}) EXPECT_EQ(messages_of(with(whole)).back().weight, 1) << whole;
+  EXPECT_EQ(messages_of(with(R"("loss_weight": 0.25)")).back().weight, 0.25);
+  EXPECT_EQ(handled(with(R"("weight": 2)")).reason, "a message's weight is no number from 0 to 1");
+  EXPECT_EQ(handled(with(R"("weight": 1, "loss": false)")).reason, "a message has two weights that differ");
+}
+
+TEST(RecordHandler, WrapsTheFunctionsOfOpenAisOlderRecords) {
+  const auto record = handled(R"({"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}], "functions": [{"name": "f"}]})");
+  ASSERT_EQ(record.conversations.size(), 1u) << record.reason;
+  EXPECT_EQ(record.conversations[0].tools, (std::vector<JsonValue>{parse_json_value(R"({"type": "function", "function": {"name": "f"}})", "tool")}));
+}
+
 TEST(RecordHandler, AFunctionCallBelongsToTheAnswerInFrontOfIt) {
   const std::string call = R"({"from": "function_call", "value": "[{\"name\": \"f\", \"arguments\": \"{}\"}]"})";
   const std::string json = R"({"conversations": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "look"}, )" + call + ", " + call + "]}";

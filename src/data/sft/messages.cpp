@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <optional>
 #include <utility>
 
 #include "core/printable.h"
@@ -12,21 +13,6 @@
 
 namespace ingot::data {
 namespace {
-
-/// The texts of a content that is a list of parts, as multimodal data has it.
-std::string join_parts(const std::vector<JsonValue>& parts, const std::string& name) {
-  std::string text;
-  for (const JsonValue& part : parts) {
-    object_of(part, "a part of " + name);
-    if (optional_text(part, "type") != "text") throw RecordError("a part of " + name + " is not text");
-    text += text_of(require_member(part, "text"), "text");
-  }
-  return text;
-}
-
-std::string content_of(const JsonValue& content, const std::string& name) {
-  return content.is_list() ? join_parts(content.items, name) : text_of(content, name);
-}
 
 bool is_one_of(const std::string& word, const std::vector<std::string>& words) {
   return std::find(words.begin(), words.end(), word) != words.end();
@@ -40,31 +26,66 @@ Role role_of(const std::string& role, const MessageNames& names) {
   throw RecordError("a message's " + names.role + " is none that is known", in_quotes(role));
 }
 
-/// OpenAI's mark of an answer that is not trained on, 0; a fraction is a share of the loss.
-double weight_of(const JsonValue& message) {
-  const JsonValue* weight = find_member(message, "weight");
-  if (!weight) return 1;
-  if (weight->kind == JsonValue::Kind::kBool) return weight->text == "true" ? 1 : 0;
-  const double value = weight->kind == JsonValue::Kind::kNumber ? std::strtod(weight->text.c_str(), nullptr) : -1;
-  if (!(value >= 0 && value <= 1)) throw RecordError("a message's weight is no number from 0 to 1", weight->text);
-  return value;
+void add_calls(const JsonValue& calls, Message& message) {
+  for (auto& call : read_tool_calls(calls)) message.calls.push_back(std::move(call));
+}
+
+double weight_of(const JsonValue& value) {
+  if (value.kind == JsonValue::Kind::kBool) return value.text == "true" ? 1 : 0;
+  const double weight = value.kind == JsonValue::Kind::kNumber ? std::strtod(value.text.c_str(), nullptr) : -1;
+  if (!(weight >= 0 && weight <= 1)) throw RecordError("a message's weight is no number from 0 to 1", value.text);
+  return weight;
+}
+
+/// What an answer counts in the loss: OpenAI's weight, ms-swift's loss, LLaMA-Factory's loss_weight.
+double weight_in(const JsonValue& message) {
+  std::optional<double> weight;
+  for (const char* name : {"weight", "loss", "loss_weight"}) {
+    const JsonValue* value = find_member(message, name);
+    if (!value) continue;
+    if (weight && *weight != weight_of(*value)) throw RecordError("a message has two weights that differ");
+    weight = weight_of(*value);
+  }
+  return weight.value_or(1);
+}
+
+/// A part of a content: {"type": "text", "text"} of OpenAI's, {"type", "value"} of LLaMA-Factory's.
+void add_part(const JsonValue& part, const std::string& name, Message& message) {
+  const std::string type = optional_text(object_of(part, "a part of " + name), "type");
+  const auto value = [&](const char* usual) -> const JsonValue& {
+    const JsonValue* found = find_member(part, usual);
+    return found ? *found : require_member(part, "value");
+  };
+  if (type == "text") message.content += text_of(value("text"), "text");
+  else if (type == "reasoning" || type == "thinking") message.reasoning += text_of(value(type.c_str()), type);
+  else if (type == "tool_call") add_calls(value("tool_call"), message);
+  else throw RecordError("a part of " + name + " is not text", in_quotes(type));
+}
+
+/// Calls and reasoning beside the content.
+void read_beside(const JsonValue& object, Message& message) {
+  if (message.role == Role::kAssistant)
+    for (const char* name : {"tool_calls", "function_call"})
+      if (const JsonValue* calls = find_member(object, name)) add_calls(*calls, message);
+  for (const char* name : {"reasoning_content", "reasoning", "thinking"}) message.reasoning += optional_text(object, name);
+  message.call_id = optional_text(object, "tool_call_id");
+  message.name = optional_text(object, "name");
 }
 
 Message read_message(const JsonValue& object, const MessageNames& names) {
   object_of(object, "a message");
   const JsonValue *role = find_member(object, names.role), *content = find_member(object, names.content);
   if (!role) throw RecordError(names.role + " is absent, not text");
-  Message message{.role = role_of(text_of(*role, names.role), names), .weight = weight_of(object)};
-  if (content) message.content = content_of(*content, names.content);
-  if (is_one_of(role->text, names.function_call)) message.calls = read_tool_calls(std::exchange(message.content, {}));
-  const JsonValue* calls = find_member(object, "tool_calls");
-  if (calls && message.role == Role::kAssistant)
-    for (auto& call : read_tool_calls(*calls)) message.calls.push_back(std::move(call));
+  Message message{.role = role_of(text_of(*role, names.role), names), .weight = weight_in(object)};
+  const bool is_call = is_one_of(role->text, names.function_call);
+  if (content && is_call) add_calls(*content, message);
+  else if (content && content->is_list())
+    for (const JsonValue& part : content->items) add_part(part, names.content, message);
+  else if (content) message.content = text_of(*content, names.content);
+  if (is_call && message.calls.empty()) throw RecordError("a list of no function calls");
+  read_beside(object, message);
   const bool may_lack_content = !message.calls.empty() || message.role == Role::kObservation;
   if (!content && !may_lack_content) throw RecordError(names.content + " is absent, not text");
-  message.call_id = optional_text(object, "tool_call_id");
-  message.name = optional_text(object, "name");
-  message.reasoning = optional_text(object, "reasoning_content");
   return message;
 }
 
@@ -76,42 +97,49 @@ void add_message(Message message, std::vector<Message>& to) {
   for (auto& call : message.calls) to.back().calls.push_back(std::move(call));
 }
 
-/// One name, or the usual ones.
-std::vector<std::string> tags(const MapKeys& keys, const std::string& key, std::vector<std::string> usual) {
-  return keys.has(key) ? std::vector<std::string>{keys.name(key, "")} : usual;
+/// What speakers are called, in any format.
+const std::vector<std::string> kUsers{"user", "human"}, kAssistants{"assistant", "gpt", "chatgpt", "model", "bot"},
+    kSystems{"system", "developer"}, kObservations{"tool", "function", "observation", "ipython", "tool_response"},
+    kCalls{"function_call", "tool_call"};
+
+MessageNames names_of(const MapKeys& keys, MessageNames names) {
+  const auto tags = [&](const std::string& key, const std::vector<std::string>& usual) {
+    return keys.has(key) ? std::vector<std::string>{keys.name(key, "")} : usual;
+  };
+  names.role = keys.name("tags.role_tag", names.role);
+  names.content = keys.name("tags.content_tag", names.content);
+  names.user = tags("tags.user_tag", kUsers);
+  names.assistant = tags("tags.assistant_tag", kAssistants);
+  names.system = tags("tags.system_tag", kSystems);
+  names.observation = tags("tags.observation_tag", kObservations);
+  names.function_call = tags("tags.function_tag", kCalls);
+  names.system_column = keys.name("system", "system");
+  names.tools = keys.name("tools", "tools");
+  return names;
+}
+
+/// The definitions beside the messages; OpenAI's older "functions" are tools without a wrapper.
+std::vector<JsonValue> tools_of(const JsonValue& record, const std::string& name) {
+  auto tools = optional_list(record, name);
+  if (!tools.empty()) return tools;
+  for (auto& function : optional_list(record, "functions"))
+    tools.push_back({JsonValue::Kind::kObject, {}, {"type", "function"}, {{JsonValue::Kind::kText, "function", {}, {}}, std::move(function)}});
+  return tools;
 }
 
 }  // namespace
 
 MessageNames MessageNames::sharegpt(const MapKeys& keys) {
-  return {.messages = keys.name("messages", "conversations"),
-          .role = keys.name("tags.role_tag", "from"),
-          .content = keys.name("tags.content_tag", "value"),
-          .user = tags(keys, "tags.user_tag", {"human", "user"}),
-          .assistant = tags(keys, "tags.assistant_tag", {"gpt", "assistant"}),
-          .system = tags(keys, "tags.system_tag", {"system"}),
-          .observation = tags(keys, "tags.observation_tag", {"observation", "tool"}),
-          .function_call = tags(keys, "tags.function_tag", {"function_call"}),
-          .system_column = keys.name("system", "system"),
-          .tools = keys.name("tools", "tools")};
+  return names_of(keys, {.messages = keys.name("messages", "conversations"), .role = "from", .content = "value"});
 }
 
 MessageNames MessageNames::openai(const MapKeys& keys) {
-  return {.messages = keys.name("messages", "messages"),
-          .role = keys.name("tags.role_tag", "role"),
-          .content = keys.name("tags.content_tag", "content"),
-          .user = tags(keys, "tags.user_tag", {"user"}),
-          .assistant = tags(keys, "tags.assistant_tag", {"assistant"}),
-          .system = tags(keys, "tags.system_tag", {"system", "developer"}),
-          .observation = tags(keys, "tags.observation_tag", {"tool", "function", "observation", "ipython"}),
-          .function_call = tags(keys, "tags.function_tag", {"function_call"}),
-          .system_column = keys.name("system", "system"),
-          .tools = keys.name("tools", "tools")};
+  return names_of(keys, {.messages = keys.name("messages", "messages"), .role = "role", .content = "content"});
 }
 
 Conversation read_messages(const JsonValue& record, const MessageNames& names) {
   Conversation conversation;
-  conversation.tools = optional_list(record, names.tools);
+  conversation.tools = tools_of(record, names.tools);
   const std::string system = optional_text(record, names.system_column);
   if (!system.empty()) conversation.messages.push_back({Role::kSystem, system});
   size_t number = 0;

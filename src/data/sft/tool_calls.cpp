@@ -35,16 +35,11 @@ ToolCall read_call(const JsonValue& call) {
 }  // namespace
 
 std::vector<ToolCall> read_tool_calls(const JsonValue& calls) {
+  if (calls.is_text()) return read_tool_calls(parse_part(calls.text, "a function call's contents"));
   if (!calls.is_list()) return {read_call(calls)};
   std::vector<ToolCall> read;
   for (const JsonValue& call : calls.items) read.push_back(read_call(call));
   return read;
-}
-
-std::vector<ToolCall> read_tool_calls(const std::string& content) {
-  auto calls = read_tool_calls(parse_part(content, "a function call's contents"));
-  if (calls.empty()) throw RecordError("a list of no function calls");
-  return calls;
 }
 
 }  // namespace ingot::data

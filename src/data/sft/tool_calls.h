@@ -7,12 +7,9 @@
 
 namespace ingot::data {
 
-/// The calls of OpenAI's "tool_calls", or those that a function call's text states: an object {"name", "arguments"} or
-/// {"id", "function": {"name", "arguments"}}, or a list of them. Arguments are an object, its JSON text, or absent: {}.
-/// Throws RecordError.
+/// The calls of OpenAI's "tool_calls" or of a function call's content: an object {"name", "arguments"} or
+/// {"id", "function": {"name", "arguments"}}, a list of them, or the JSON text of those. Arguments are an object, its JSON
+/// text, or absent: {}. Throws RecordError.
 std::vector<ToolCall> read_tool_calls(const JsonValue& calls);
-
-/// The same of a function call's content.
-std::vector<ToolCall> read_tool_calls(const std::string& content);
 
 }  // namespace ingot::data
