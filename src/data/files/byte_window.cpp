@@ -1,11 +1,7 @@
 #include "data/files/byte_window.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cstring>
-
-#include "core/error.h"
 
 namespace ingot::data {
 namespace {
@@ -15,19 +11,18 @@ constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
 ByteWindow::ByteWindow(std::unique_ptr<ByteSource> source, std::string file)
     : source_(std::move(source)), file_(std::move(file)), buffer_(kFirstCapacity + kPadding) {
-  while (view().size() < kByteOrderMark.size() && grow("line", 1)) {
+  while (view().size() < kByteOrderMark.size() && grow()) {
   }
   if (view().starts_with(kByteOrderMark)) drop(kByteOrderMark.size());
 }
 
-bool ByteWindow::grow(const char* unit, uint64_t number) {
+bool ByteWindow::grow() {
+  if (full()) return false;
   if (begin_ > 0) {
     std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
     end_ -= begin_;
     begin_ = 0;
   }
-  if (end_ > kMaxRecordBytes)
-    throw DataError(fmt::format("{}: {} {} is longer than {} MiB", file_, unit, number, kMaxRecordBytes >> 20));
   if (end_ + kPadding == buffer_.size())
     buffer_.resize(std::min(2 * end_, kMaxRecordBytes + kFirstCapacity) + kPadding);
   const size_t got = source_->read(buffer_.data() + end_, buffer_.size() - kPadding - end_);

@@ -14,6 +14,9 @@ namespace ingot::data {
 /// The longest record that is taken from a text format: a line, a JSON object, a CSV row, a text file.
 inline constexpr size_t kMaxRecordBytes = size_t{256} << 20;
 
+/// The problem of a record that is longer.
+inline constexpr const char* kTooLong = "longer than 256 MiB";
+
 /// Bytes that may be read behind every view of a window, as simdjson needs.
 inline constexpr size_t kPadding = 64;
 
@@ -24,9 +27,10 @@ class ByteWindow {
   ByteWindow(std::unique_ptr<ByteSource> source, std::string file);
   /// The bytes held.
   std::string_view view() const { return {buffer_.data() + begin_, end_ - begin_}; }
-  /// Adds bytes behind those held, which may move them; false at the end of the source. Throws DataError naming
-  /// `unit` and `number`, such as line 7, when the record that they belong to is longer than kMaxRecordBytes.
-  bool grow(const char* unit, uint64_t number);
+  /// Adds bytes behind those held, which may move them; false at the end of the source, and when the window is full.
+  bool grow();
+  /// True when more than kMaxRecordBytes are held: the record that they belong to is too long to be read.
+  bool full() const { return end_ - begin_ > kMaxRecordBytes; }
   /// Forgets the first `count` bytes held.
   void drop(size_t count) { begin_ += count; }
   uint64_t bytes_read() const { return source_->bytes_read(); }

@@ -26,19 +26,25 @@ class JsonLines : public JsonItems {
 
   std::optional<std::string_view> next() override {
     while (auto line = next_line())
-      if (!is_blank(*line)) return line;
+      if (too_long_ || !is_blank(*line)) return line;
     return std::nullopt;
   }
 
  private:
   std::optional<std::string_view> next_line() {
     window_.drop(std::exchange(consumed_, 0));
+    too_long_ = false;
     for (size_t searched = 0;;) {
       const std::string_view view = window_.view();
-      const size_t end = view.find('\n', searched);
-      if (end != std::string_view::npos) return take(end, end + 1);
-      searched = view.size();
-      if (window_.grow("line", row_ + 1)) continue;
+      const size_t end = view.find_first_of("\r\n", searched);
+      const bool may_be_pair = end + 1 == view.size() && view.back() == '\r';
+      if (end != view.npos && !(may_be_pair && window_.grow())) {
+        const std::string_view seen = window_.view();
+        return take(end, end + (seen.substr(end, 2) == "\r\n" ? 2 : 1));
+      }
+      searched = end == view.npos ? view.size() : end;
+      if (end != view.npos || window_.grow()) continue;
+      if (window_.full()) return pass_over();
       if (searched == 0) return std::nullopt;
       return take(searched, searched);
     }
@@ -47,6 +53,18 @@ class JsonLines : public JsonItems {
     consumed_ = consumed;
     ++row_;
     return window_.view().substr(0, length);
+  }
+  /// Drops the rest of a line that does not fit into the window, up to its end.
+  std::string_view pass_over() {
+    too_long_ = true;
+    ++row_;
+    for (size_t end = window_.view().npos; end == window_.view().npos;) {
+      window_.drop(window_.view().size());
+      if (!window_.grow()) break;
+      end = window_.view().find_first_of("\r\n");
+      if (end != window_.view().npos) window_.drop(end);
+    }
+    return window_.view().substr(0, 0);
   }
 };
 
@@ -60,11 +78,12 @@ class JsonElements : public JsonItems {
     window_.drop(std::exchange(consumed_, 0));
     if (ended_) return expect_end();
     ++row_;
+    too_long_ = false;
     const size_t end = element_end();
-    const std::string_view element = trimmed(window_.view().substr(0, end));
+    const std::string_view element = too_long_ ? std::string_view() : trimmed(window_.view().substr(0, end));
     ended_ = window_.view()[end] == ']';
     consumed_ = end + 1;
-    if (ended_ && row_ == 1 && element.empty()) return next();  // []
+    if (ended_ && row_ == 1 && element.empty() && !too_long_) return next();  // []
     return element;
   }
 
@@ -74,7 +93,7 @@ class JsonElements : public JsonItems {
     int64_t depth = 0;
     for (size_t at = 0;; ++at) {
       switch (byte(at)) {
-        case '"': at = string_end(at + 1); break;
+        case '"': string_end(++at); break;
         case '{':
         case '[': ++depth; break;
         case ']':
@@ -88,16 +107,23 @@ class JsonElements : public JsonItems {
       }
     }
   }
-  size_t string_end(size_t at) {
+  /// Moves `at`, behind an opening quote, to the closing one.
+  void string_end(size_t& at) {
     for (;; ++at) {
       const char c = byte(at);
-      if (c == '"') return at;
-      if (c == '\\') ++at;
+      if (c == '"') return;
+      if (c == '\\') byte(++at);
     }
   }
-  char byte(size_t at) {
-    while (at >= window_.view().size())
-      if (!window_.grow("element", row_)) throw DataError(fmt::format("{}: ends inside element {}", file(), row_));
+  /// The byte at `at`; the bytes before it are dropped, and `at` moved, when the element no longer fits into the window.
+  char byte(size_t& at) {
+    while (at >= window_.view().size()) {
+      if (window_.grow()) continue;
+      if (!window_.full()) throw DataError(fmt::format("{}: ends inside element {}", file(), row_));
+      too_long_ = true;
+      window_.drop(at);
+      at = 0;
+    }
     return window_.view()[at];
   }
   std::optional<std::string_view> expect_end() {
@@ -105,7 +131,7 @@ class JsonElements : public JsonItems {
       if (!is_blank(window_.view()))
         throw DataError(fmt::format("{}: text behind the array of {} elements", file(), row_));
       window_.drop(window_.view().size());
-    } while (window_.grow("element", row_));
+    } while (window_.grow());
     return std::nullopt;
   }
 
@@ -121,7 +147,7 @@ char first_byte(ByteWindow& window) {
       return window.view()[0];
     }
     window.drop(window.view().size());
-    if (!window.grow("line", 1)) return 0;
+    if (!window.grow()) return 0;
   }
 }
 
@@ -136,8 +162,8 @@ std::unique_ptr<JsonItems> json_elements(ByteWindow window) {
     return std::make_unique<JsonElements>(std::move(window));
   }
   if (first != '{') throw DataError(fmt::format("{}: wanted a JSON array of objects", window.file()));
-  const size_t second = window.view().find_first_not_of(" \t\r", 1);
-  if (second != std::string_view::npos && window.view()[second] == '\n')
+  const size_t second = window.view().find_first_not_of(" \t", 1);
+  if (second != std::string_view::npos && (window.view()[second] == '\n' || window.view()[second] == '\r'))
     throw DataError(fmt::format("{}: one object over several lines, wanted an array of objects or one object a line",
                                 window.file()));
   return json_lines(std::move(window));

@@ -15,9 +15,12 @@ class JsonItems {
  public:
   explicit JsonItems(ByteWindow window) : window_(std::move(window)) {}
   virtual ~JsonItems() = default;
-  /// The next value, valid until the next call and followed by kPadding readable bytes; nothing at the end.
-  /// Throws DataError when the file ends inside a value or a value is too long.
+  /// The next value, valid until the next call and followed by kPadding readable bytes; nothing at the end. A value that
+  /// is longer than kMaxRecordBytes is passed over: it comes as an empty one. Throws DataError when the file ends inside
+  /// a value.
   virtual std::optional<std::string_view> next() = 0;
+  /// True when the value that next() gave last was passed over.
+  bool too_long() const { return too_long_; }
   /// 1-based line or element of the value that next() gave last.
   uint64_t row() const { return row_; }
   uint64_t bytes_read() const { return window_.bytes_read(); }
@@ -27,9 +30,10 @@ class JsonItems {
   ByteWindow window_;
   uint64_t row_ = 0;
   size_t consumed_ = 0;  // bytes of the window that the last value took
+  bool too_long_ = false;
 };
 
-/// One value a line. Blank lines hold no value but are counted.
+/// One value a line; a line ends in LF, CR LF or CR. Blank lines hold no value but are counted.
 std::unique_ptr<JsonItems> json_lines(ByteWindow window);
 
 /// The elements of the array that is the whole file; or, when the file starts with an object, one object a line.

@@ -22,7 +22,8 @@ class JsonReader : public TextReader {
       const auto item = items_->next();
       if (!item) break;
       TextRecord record{items_->row(), {}, {}};
-      text_.extract(*item, record);
+      if (items_->too_long()) record.problem = kTooLong;
+      else text_.extract(*item, record);
       filled.add(std::move(record));
       if (text_.num_missing() == kPatience) expect_column();
     }

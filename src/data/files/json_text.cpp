@@ -30,6 +30,32 @@ std::string_view checked_text(std::string_view text) {
   return text;
 }
 
+std::string_view raw_token(od::value& value) { return value.raw_json_token(); }
+std::string_view raw_token(od::document& document) { return document.raw_json_token().value(); }
+
+/// A number is whatever JSON's grammar calls one, of any size: its text is what counts.
+void check_number(std::string_view token) {
+  while (!token.empty() && std::string_view(" \t\r\n").find(token.back()) != std::string_view::npos) token.remove_suffix(1);
+  const auto digits = [&] {
+    const size_t length = std::min(token.find_first_not_of("0123456789"), token.size());
+    token.remove_prefix(length);
+    return length;
+  };
+  const auto skip = [&](std::string_view any) {
+    const bool there = !token.empty() && any.find(token.front()) != std::string_view::npos;
+    if (there) token.remove_prefix(1);
+    return there;
+  };
+  skip("-");
+  bool sound = token.starts_with('0') ? skip("0") : digits() > 0;
+  if (skip(".")) sound = digits() > 0 && sound;
+  if (skip("eE")) {
+    skip("+-");
+    sound = digits() > 0 && sound;
+  }
+  if (!sound || !token.empty()) throw simdjson::simdjson_error(simdjson::NUMBER_ERROR);
+}
+
 /// On-demand parsing checks only what it visits, so everything is visited. `Value` is a value or a document.
 template <class Value>
 void check_value(Value&& value, int depth) {
@@ -45,7 +71,7 @@ void check_value(Value&& value, int depth) {
       }
       break;
     case od::json_type::string: checked_text(value.get_string().value()); break;
-    case od::json_type::number: value.get_double().value(); break;
+    case od::json_type::number: check_number(raw_token(value)); break;
     case od::json_type::boolean: value.get_bool().value(); break;
     case od::json_type::null:
       if (!value.is_null()) throw simdjson::simdjson_error(simdjson::N_ATOM_ERROR);

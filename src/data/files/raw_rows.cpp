@@ -67,7 +67,7 @@ class JsonRows : public JsonRowReader {
   bool next(JsonRow& row) override {
     const auto item = items_->next();
     if (!item) return false;
-    row = {items_->row(), {}, json_problem(*item)};
+    row = {items_->row(), {}, items_->too_long() ? kTooLong : json_problem(*item)};
     if (!row.problem.empty()) return true;
     row.json = *item;
     const auto is_line_end = [](char c) { return c == '\n' || c == '\r'; };  // none in a string

@@ -25,9 +25,10 @@ class PlainTextReader : public TextReader {
   bool next(std::vector<TextRecord>& batch) override {
     TextBatch filled(batch);
     if (done_) return false;
-    while (window_.grow("text from line", 1)) {
+    while (window_.grow()) {
     }
-    filled.add_text(1, window_.view());
+    if (window_.full()) filled.add_problem(1, kTooLong);
+    else filled.add_text(1, window_.view());
     return done_ = true;
   }
   uint64_t bytes_read() const override { return window_.bytes_read(); }
