@@ -4,12 +4,15 @@
 #include <arrow/scalar.h>
 #include <arrow/type.h>
 #include <arrow/util/float16.h>
+#include <arrow/util/ree_util.h>
 #include <fmt/format.h>
 
 #include <cmath>
 
 #include "core/error.h"
 #include "core/json.h"
+#include "data/files/byte_window.h"
+#include "data/files/json_text.h"
 
 namespace ingot::data {
 namespace {
@@ -85,6 +88,43 @@ void append_struct(const arrow::StructArray& array, int64_t i, std::string& out)
   out += '}';
 }
 
+void append_union(const arrow::UnionArray& array, int64_t i, std::string& out) {
+  const int child = array.child_id(i);
+  const bool dense = array.type_id() == arrow::Type::DENSE_UNION;
+  const int64_t place = dense ? static_cast<const arrow::DenseUnionArray&>(array).value_offset(i) : i;
+  append_json(*array.field(child), place, out);
+}
+
+/// What "arrow.json" says, on one line; a text that is not JSON after all stays a text.
+void append_json_document(std::string text, std::string& out) {
+  text.resize(text.size() + kPadding);
+  const std::string_view json(text.data(), text.size() - kPadding);
+  if (json_problem(json, /*scalars=*/true).empty()) {
+    for (const char c : json) out += c == '\n' || c == '\r' ? ' ' : c;  // none in a string
+  } else {
+    append_json_string(json, out);
+  }
+}
+
+/// The 16 bytes of a UUID as RFC 9562 writes them.
+void append_uuid(std::string_view bytes, std::string& out) {
+  std::string text;
+  for (size_t i = 0; i < bytes.size(); ++i)
+    text += fmt::format("{}{:02x}", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", static_cast<unsigned char>(bytes[i]));
+  append_json_string(text, out);
+}
+
+void append_extension(const arrow::ExtensionArray& array, int64_t i, std::string& out) {
+  const std::string name = array.extension_type()->extension_name();
+  const auto& storage = *array.storage();
+  std::string stored;
+  append_json(storage, i, stored);
+  if (name == "arrow.json" && stored.starts_with('"')) return append_json_document(Json::parse(stored).get<std::string>(), out);
+  if (name == "arrow.uuid" && storage.type_id() == arrow::Type::FIXED_SIZE_BINARY)
+    return append_uuid(static_cast<const arrow::FixedSizeBinaryArray&>(storage).GetView(i), out);
+  out += stored;
+}
+
 template <class NumberArray>
 void append_integer(const arrow::Array& array, int64_t i, std::string& out) {
   out += fmt::format("{}", static_cast<const NumberArray&>(array).Value(i));
@@ -151,9 +191,18 @@ void append_json(const arrow::Array& array, int64_t i, std::string& out) {
     case Type::LIST: append_list<arrow::ListArray>(array, i, out); break;
     case Type::LARGE_LIST: append_list<arrow::LargeListArray>(array, i, out); break;
     case Type::FIXED_SIZE_LIST: append_list<arrow::FixedSizeListArray>(array, i, out); break;
+    case Type::LIST_VIEW: append_list<arrow::ListViewArray>(array, i, out); break;
+    case Type::LARGE_LIST_VIEW: append_list<arrow::LargeListViewArray>(array, i, out); break;
+    case Type::SPARSE_UNION:
+    case Type::DENSE_UNION: append_union(static_cast<const arrow::UnionArray&>(array), i, out); break;
+    case Type::RUN_END_ENCODED: {
+      const auto& runs = static_cast<const arrow::RunEndEncodedArray&>(array);
+      append_json(*runs.values(), arrow::ree_util::FindPhysicalIndex(*runs.data(), i, runs.offset()), out);
+      break;
+    }
     case Type::MAP: append_map(static_cast<const arrow::MapArray&>(array), i, out); break;
     case Type::STRUCT: append_struct(static_cast<const arrow::StructArray&>(array), i, out); break;
-    case Type::EXTENSION: append_json(*static_cast<const arrow::ExtensionArray&>(array).storage(), i, out); break;
+    case Type::EXTENSION: append_extension(static_cast<const arrow::ExtensionArray&>(array), i, out); break;
     case Type::DICTIONARY: {
       const auto& coded = static_cast<const arrow::DictionaryArray&>(array);
       append_json(*coded.dictionary(), coded.GetValueIndex(i), out);

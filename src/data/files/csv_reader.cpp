@@ -13,13 +13,12 @@ namespace {
 class CsvReader : public TextReader {
  public:
   CsvReader(CsvRows rows, const std::string& column) : rows_(std::move(rows)) {
-    rows_.next(fields_);
-    num_columns_ = fields_.size();
-    const auto found = std::find(fields_.begin(), fields_.end(), column);
-    if (found == fields_.end())
+    const auto names = rows_.read_names();
+    const auto found = std::find(names.begin(), names.end(), column);
+    if (found == names.end())
       throw DataError(
-          fmt::format("{}: no column {}, its first row has: {}", rows_.file(), column, fmt::join(fields_, ", ")));
-    column_ = static_cast<size_t>(found - fields_.begin());
+          fmt::format("{}: no column {}, its first row has: {}", rows_.file(), column, fmt::join(names, ", ")));
+    column_ = static_cast<size_t>(found - names.begin());
   }
 
   bool next(std::vector<TextRecord>& batch) override {
@@ -31,15 +30,12 @@ class CsvReader : public TextReader {
 
  private:
   void add_row(TextBatch& batch) {
-    if (rows_.has_bad_quote()) batch.add_problem(rows_.line(), "text behind a closing quote");
-    else if (fields_.size() != num_columns_)
-      batch.add_problem(rows_.line(), fields_.size() < num_columns_ ? "fewer fields than the first row has"
-                                                                    : "more fields than the first row has");
+    if (!rows_.problem().empty()) batch.add_problem(rows_.line(), rows_.problem());
     else batch.add_text(rows_.line(), fields_[column_]);
   }
 
   CsvRows rows_;
-  size_t num_columns_ = 0, column_ = 0;
+  size_t column_ = 0;
   std::vector<std::string> fields_;
 };
 

@@ -10,17 +10,18 @@
 namespace ingot::data {
 
 /// The rows of a CSV or TSV file (RFC 4180): fields may be quoted with ", a quoted field may hold the separator, line
-/// ends and "" for one quote. Blank lines are no rows.
+/// ends and "" for one quote. A line ends in LF, CR LF or CR. Blank lines are no rows.
 class CsvRows {
  public:
   CsvRows(ByteWindow window, char separator) : window_(std::move(window)), separator_(separator) {}
-  /// Replaces `fields` by those of the next row; false at the end. Throws DataError when a row is too long or the file
-  /// ends inside quotes.
+  /// The names in the first row. Throws DataError naming one that stands twice, and when that row is not sound.
+  std::vector<std::string> read_names();
+  /// Replaces `fields` by those of the next row; false at the end.
   bool next(std::vector<std::string>& fields);
+  /// What is wrong with the row that next() gave last; empty when it is sound. A row that is too long is passed over.
+  const std::string& problem() const { return problem_; }
   /// 1-based line where the row that next() gave last starts.
   uint64_t line() const { return row_line_; }
-  /// True when the last row had text behind a closing quote.
-  bool has_bad_quote() const { return bad_quote_; }
   uint64_t bytes_read() const { return window_.bytes_read(); }
   const std::string& file() const { return window_.file(); }
 
@@ -30,12 +31,13 @@ class CsvRows {
   void read_quoted(std::string& field);
   End field_end();
   int peek();
-  void append_run(std::string& field, const char* stops);
+  void append_run(std::string& field, std::string_view stops);
 
   ByteWindow window_;
   char separator_;
   uint64_t line_ = 1, row_line_ = 0, row_bytes_ = 0;
-  bool bad_quote_ = false;
+  size_t num_columns_ = 0;
+  std::string problem_;
 };
 
 }  // namespace ingot::data

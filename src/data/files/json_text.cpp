@@ -155,11 +155,22 @@ void JsonText::extract(std::string_view json, TextRecord& record) {
   if (keys_present_.empty()) keys_present_ = std::move(visitor.keys);
 }
 
-std::string json_problem(std::string_view json) {
+/// On-demand documents that are scalars are read by the DOM, which takes them like any other value.
+std::string scalar_problem(std::string_view json) {
+  const size_t first = json.find_first_not_of(" \t\r\n");
+  if (first != json.npos && std::string_view("-0123456789").find(json[first]) != std::string_view::npos) {
+    check_number(json.substr(first));
+    return "";
+  }
+  simdjson::dom::parser parser;
+  return parser.parse(json.data(), json.size(), /*realloc_if_needed=*/false).error() ? "not valid JSON" : "";
+}
+
+std::string json_problem(std::string_view json, bool scalars) {
   try {
     od::parser parser(2 * kMaxRecordBytes);
     od::document document = parser.iterate(json.data(), json.size(), json.size() + kPadding);
-    if (document.is_scalar()) return "a scalar, not an object";
+    if (document.is_scalar()) return scalars ? scalar_problem(json) : "a scalar, not an object";
     check_value(document, 0);
     return document.current_location().error() ? "" : "not valid JSON: text behind the value";
   } catch (const simdjson::simdjson_error& error) {

@@ -32,7 +32,8 @@ class JsonText {
   std::vector<std::string> keys_present_;
 };
 
-/// Why `json` is not one sound JSON value; empty when it is. kPadding bytes behind it must be readable.
-std::string json_problem(std::string_view json);
+/// Why `json` is not one sound JSON object or array (or, with `scalars`, value of any kind); empty when it is. kPadding bytes
+/// behind it must be readable.
+std::string json_problem(std::string_view json, bool scalars = false);
 
 }  // namespace ingot::data

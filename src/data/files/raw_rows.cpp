@@ -82,15 +82,12 @@ class JsonRows : public JsonRowReader {
 
 class CsvJsonRows : public JsonRowReader {
  public:
-  explicit CsvJsonRows(CsvRows rows) : rows_(std::move(rows)) { rows_.next(names_); }
+  explicit CsvJsonRows(CsvRows rows) : rows_(std::move(rows)), names_(rows_.read_names()) {}
 
   bool next(JsonRow& row) override {
     if (!rows_.next(fields_)) return false;
-    row = {rows_.line(), {}, {}};
-    if (rows_.has_bad_quote()) row.problem = "text behind a closing quote";
-    else if (fields_.size() != names_.size())
-      row.problem = fields_.size() < names_.size() ? "fewer fields than the first row has" : "more fields than the first row has";
-    else render(row);
+    row = {rows_.line(), {}, rows_.problem()};
+    if (row.problem.empty()) render(row);
     return true;
   }
   uint64_t bytes_read() const override { return rows_.bytes_read(); }
