@@ -5,6 +5,7 @@
 #include <random>
 
 #include "core/error.h"
+#include "data/files/raw_rows.h"
 #include "test_files.h"
 
 namespace ingot::data {
@@ -44,12 +45,33 @@ TEST(CsvReader, RowsOfAnotherWidthAreProblems) {
   EXPECT_EQ(records[4].text, "ok");
 }
 
-TEST(CsvReader, MissingColumnAndOpenQuoteAreErrors) {
+TEST(CsvReader, MissingColumnIsAnErrorAndAnOpenQuoteARowsProblem) {
   const ScratchFolder folder;
   const auto other = folder.write("a.csv", "id,body\n1,a\n"), open = folder.write("b.csv", "text\na\n\"b\nc\n");
   EXPECT_NE(error_of<DataError>([&] { read_all(other); }).find("no column text, its first row has: id, body"),
             std::string::npos);
-  EXPECT_NE(error_of<DataError>([&] { read_all(open); }).find("ends inside quotes, row at line 3"), std::string::npos);
+  const auto records = read_all(open);
+  ASSERT_EQ(records.size(), 2u);
+  EXPECT_EQ(records[0].text, "a");
+  EXPECT_EQ(records[1].problem, "the file ends inside quotes");
+  EXPECT_EQ(records[1].row, 3u);
+}
+
+TEST(CsvReader, LinesMayEndInCarriageReturnsAlone) {
+  const ScratchFolder folder;
+  const auto records = read_all(folder.write("a.csv", "id,text\r1,one line\r\r2,\"two\rlines\"\r\n3,three"));
+  ASSERT_EQ(records.size(), 3u);
+  EXPECT_EQ(records[0].text, "one line");
+  EXPECT_EQ(records[1].text, "two\rlines");
+  EXPECT_EQ(records[2].text, "three");
+}
+
+TEST(CsvReader, AColumnThatStandsTwiceIsRefusedInEveryStage) {
+  const ScratchFolder folder;
+  const auto file = folder.write("a.csv", "text,id,text\na,1,b\n");
+  for (const auto& read : {std::function<void()>([&] { read_all(file); }), std::function<void()>([&] { open_json_row_reader(file); })})
+    EXPECT_NE(error_of<DataError>(read).find("columns 1 and 3 are both called text"), std::string::npos);
+  EXPECT_EQ(read_all(folder.write("b.csv", ",text,\n1,a,2\n"))[0].text, "a") << "columns without a name are none that is wanted";
 }
 
 TEST(CsvReader, RandomTablesComeBack) {

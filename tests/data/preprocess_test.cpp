@@ -113,7 +113,13 @@ TEST(Preprocess, FinishedWorkIsUsedAgainUntilSomethingChanges) {
   EXPECT_TRUE(reused());
   options.append_eod = false;
   EXPECT_FALSE(reused());
-  std::filesystem::last_write_time(file, std::filesystem::last_write_time(file) + std::chrono::seconds(1));
+  const auto time = std::filesystem::last_write_time(file);
+  std::filesystem::last_write_time(file, time + std::chrono::seconds(1));
+  EXPECT_TRUE(reused()) << "the content is what it was";
+  std::string other = many_lines(50);
+  other[other.find("text\"") + 8] ^= 1;  // the same size and time
+  folder.write("a.jsonl", other);
+  std::filesystem::last_write_time(file, time + std::chrono::seconds(1));
   EXPECT_FALSE(reused());
   EXPECT_TRUE(reused());
 }

@@ -1,7 +1,10 @@
 #include "data/files/byte_source.h"
 
+#include <bzlib.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <lz4frame.h>
+#include <lzma.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -137,12 +140,116 @@ class ZstdSource : public CompressedSource {
   size_t wanted_ = 1;  // 0 at the end of a frame
 };
 
+class Bzip2Source : public CompressedSource {
+ public:
+  using CompressedSource::CompressedSource;
+  ~Bzip2Source() override {
+    if (in_stream_) ::BZ2_bzDecompressEnd(&stream_);
+  }
+
+  size_t read(char* to, size_t size) override {
+    stream_.next_out = to;
+    stream_.avail_out = static_cast<unsigned>(std::min(size, size_t{1} << 30));
+    const unsigned wanted = stream_.avail_out;
+    while (stream_.avail_out == wanted) {
+      if (stream_.avail_in == 0 && !fill()) break;
+      if (!in_stream_) start();
+      const int state = ::BZ2_bzDecompress(&stream_);
+      if (state == BZ_STREAM_END) {
+        ::BZ2_bzDecompressEnd(&stream_);
+        in_stream_ = false;
+      } else if (state != BZ_OK) {
+        fail(fmt::format("bzip2 stream is damaged near byte {}", bytes_read()));
+      }
+    }
+    return wanted - stream_.avail_out;
+  }
+
+ private:
+  bool fill() {
+    stream_.next_in = input_.data();
+    stream_.avail_in = static_cast<unsigned>(refill());
+    if (stream_.avail_in == 0 && (in_stream_ || !started_)) fail("bzip2 stream ends early");
+    return stream_.avail_in > 0;
+  }
+  void start() {
+    if (::BZ2_bzDecompressInit(&stream_, 0, 0) != BZ_OK) fail("bzip2 decoder cannot start");
+    in_stream_ = started_ = true;
+  }
+
+  bz_stream stream_{};
+  bool in_stream_ = false, started_ = false;
+};
+
+class XzSource : public CompressedSource {
+ public:
+  explicit XzSource(const fs::path& file) : CompressedSource(file) {
+    if (::lzma_stream_decoder(&stream_, kDecoderMemory, LZMA_CONCATENATED) != LZMA_OK) fail("xz decoder cannot start");
+  }
+  ~XzSource() override { ::lzma_end(&stream_); }
+
+  size_t read(char* to, size_t size) override {
+    stream_.next_out = reinterpret_cast<uint8_t*>(to);
+    stream_.avail_out = size;
+    while (stream_.avail_out == size && !ended_) {
+      if (stream_.avail_in == 0) {
+        stream_.next_in = reinterpret_cast<const uint8_t*>(input_.data());
+        stream_.avail_in = refill();
+      }
+      const auto state = ::lzma_code(&stream_, stream_.avail_in == 0 ? LZMA_FINISH : LZMA_RUN);
+      ended_ = state == LZMA_STREAM_END;
+      if (state == LZMA_BUF_ERROR) fail("xz stream ends early");
+      if (state == LZMA_MEMLIMIT_ERROR) fail(fmt::format("xz stream needs more than {} MiB of memory", kDecoderMemory >> 20));
+      if (!ended_ && state != LZMA_OK) fail(fmt::format("xz stream is damaged near byte {}", bytes_read()));
+    }
+    return size - stream_.avail_out;
+  }
+
+ private:
+  static constexpr uint64_t kDecoderMemory = uint64_t{256} << 20;
+  lzma_stream stream_ = LZMA_STREAM_INIT;
+  bool ended_ = false;
+};
+
+class Lz4Source : public CompressedSource {
+ public:
+  explicit Lz4Source(const fs::path& file) : CompressedSource(file) {
+    if (::LZ4F_isError(::LZ4F_createDecompressionContext(&context_, LZ4F_VERSION))) fail("LZ4 decoder cannot start");
+  }
+  ~Lz4Source() override { ::LZ4F_freeDecompressionContext(context_); }
+
+  size_t read(char* to, size_t size) override {
+    for (;;) {
+      if (begin_ == end_) {
+        begin_ = 0, end_ = refill();
+        if (end_ == 0) {
+          if (wanted_ != 0) fail("LZ4 stream ends early");
+          return 0;
+        }
+      }
+      size_t made = size, taken = end_ - begin_;
+      wanted_ = ::LZ4F_decompress(context_, to, &made, input_.data() + begin_, &taken, nullptr);
+      if (::LZ4F_isError(wanted_)) fail(fmt::format("LZ4 stream is damaged near byte {}: {}", bytes_read(), ::LZ4F_getErrorName(wanted_)));
+      begin_ += taken;
+      if (made > 0) return made;
+    }
+  }
+
+ private:
+  LZ4F_dctx* context_ = nullptr;
+  size_t begin_ = 0, end_ = 0;  // of the compressed bytes in input_
+  size_t wanted_ = 1;           // 0 at the end of a frame
+};
+
 }  // namespace
 
 std::unique_ptr<ByteSource> open_byte_source(const fs::path& file, Compression compression) {
   switch (compression) {
     case Compression::kGzip: return std::make_unique<GzipSource>(file);
     case Compression::kZstd: return std::make_unique<ZstdSource>(file);
+    case Compression::kBzip2: return std::make_unique<Bzip2Source>(file);
+    case Compression::kXz: return std::make_unique<XzSource>(file);
+    case Compression::kLz4: return std::make_unique<Lz4Source>(file);
     case Compression::kNone: break;
   }
   return std::make_unique<PlainSource>(file);

@@ -19,8 +19,8 @@ class ByteSource {
   virtual uint64_t bytes_read() const = 0;
 };
 
-/// Opens a regular file and decompresses it on the way: gzip of any number of members, Zstandard of any number of
-/// frames. A compressed stream that ends early is a DataError.
+/// Opens a regular file and decompresses it on the way: any number of gzip members, Zstandard or LZ4 frames, bzip2 or xz
+/// streams behind one another. A compressed stream that ends early is a DataError.
 std::unique_ptr<ByteSource> open_byte_source(const std::filesystem::path& file, Compression compression);
 
 }  // namespace ingot::data

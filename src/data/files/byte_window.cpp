@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "data/files/unicode_source.h"
+
 namespace ingot::data {
 namespace {
 constexpr size_t kFirstCapacity = size_t{1} << 20;
@@ -10,7 +12,7 @@ constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 }  // namespace
 
 ByteWindow::ByteWindow(std::unique_ptr<ByteSource> source, std::string file)
-    : source_(std::move(source)), file_(std::move(file)), buffer_(kFirstCapacity + kPadding) {
+    : source_(as_utf8(std::move(source))), file_(std::move(file)), buffer_(kFirstCapacity + kPadding) {
   while (view().size() < kByteOrderMark.size() && grow()) {
   }
   if (view().starts_with(kByteOrderMark)) drop(kByteOrderMark.size());

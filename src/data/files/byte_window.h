@@ -23,7 +23,7 @@ inline constexpr size_t kPadding = 64;
 /// A sliding view over a byte source that holds at least one record.
 class ByteWindow {
  public:
-  /// A byte order mark at the start is dropped. `file` stands for the source in messages.
+  /// UTF-16 and UTF-32 are read as UTF-8, a byte order mark at the start is dropped. `file` stands for the source in messages.
   ByteWindow(std::unique_ptr<ByteSource> source, std::string file);
   /// The bytes held.
   std::string_view view() const { return {buffer_.data() + begin_, end_ - begin_}; }

@@ -20,6 +20,12 @@ std::string_view trimmed(std::string_view text) {
                                          : text.substr(first, text.find_last_not_of(kBlank) - first + 1);
 }
 
+/// Where the first line end at or behind `from` is; npos where there is none.
+size_t line_end(std::string_view view, size_t from) {
+  const size_t feed = view.find('\n', from), limit = std::min(feed, view.size());
+  return std::min(view.substr(0, limit).find('\r', from), feed);
+}
+
 class JsonLines : public JsonItems {
  public:
   using JsonItems::JsonItems;
@@ -36,7 +42,7 @@ class JsonLines : public JsonItems {
     too_long_ = false;
     for (size_t searched = 0;;) {
       const std::string_view view = window_.view();
-      const size_t end = view.find_first_of("\r\n", searched);
+      const size_t end = line_end(view, searched);
       const bool may_be_pair = end + 1 == view.size() && view.back() == '\r';
       if (end != view.npos && !(may_be_pair && window_.grow())) {
         const std::string_view seen = window_.view();
@@ -54,17 +60,20 @@ class JsonLines : public JsonItems {
     ++row_;
     return window_.view().substr(0, length);
   }
-  /// Drops the rest of a line that does not fit into the window, up to its end.
+  /// Drops a line that does not fit into the window, with its end.
   std::string_view pass_over() {
     too_long_ = true;
     ++row_;
-    for (size_t end = window_.view().npos; end == window_.view().npos;) {
+    size_t end = std::string_view::npos;
+    while (end == std::string_view::npos) {
       window_.drop(window_.view().size());
-      if (!window_.grow()) break;
-      end = window_.view().find_first_of("\r\n");
-      if (end != window_.view().npos) window_.drop(end);
+      if (!window_.grow()) return {};
+      end = line_end(window_.view(), 0);
     }
-    return window_.view().substr(0, 0);
+    window_.drop(end);
+    if (window_.view().size() == 1) window_.grow();
+    window_.drop(window_.view().starts_with("\r\n") ? 2 : 1);
+    return {};
   }
 };
 

@@ -6,6 +6,8 @@
 #include <set>
 
 #include "core/error.h"
+#include "core/log.h"
+#include "core/printable.h"
 #include "data/files/arrow_text.h"
 #include "data/files/byte_window.h"
 #include "data/files/csv_reader.h"
@@ -16,6 +18,8 @@
 namespace ingot::data {
 namespace fs = std::filesystem;
 namespace {
+
+constexpr size_t kNamesShown = 10;
 
 /// One document: the whole file.
 class PlainTextReader : public TextReader {
@@ -47,17 +51,30 @@ bool is_beside_data(const std::string& name) {
 
 bool is_hidden(const fs::path& path) { return path.filename().string().starts_with('.'); }
 
-void collect(const fs::path& folder, std::vector<fs::path>& files) {
+/// Fills `found` from a folder; `above` holds the real paths of the folders on the way down to it.
+void collect(const fs::path& folder, std::set<fs::path> above, DataFiles& found) {
   std::error_code error;
-  fs::recursive_directory_iterator entries(folder, error), end;
-  for (; !error && entries != end; entries.increment(error)) {
-    const fs::path& path = entries->path();
+  if (!above.insert(fs::weakly_canonical(folder, error)).second) {
+    found.passed_over.push_back(folder);  // a link back up
+    return;
+  }
+  fs::directory_iterator entry(folder, error);
+  for (; !error && entry != fs::directory_iterator(); entry.increment(error)) {
+    const fs::path& path = entry->path();
     std::error_code ignored;
-    if (is_hidden(path)) entries.disable_recursion_pending();
-    else if (entries->is_regular_file(ignored) && file_kind(path) && !is_beside_data(path.filename().string()))
-      files.push_back(path);
+    const bool is_file = entry->is_regular_file(ignored);
+    if (!is_hidden(path) && entry->is_directory(ignored)) collect(path, above, found);
+    else if (is_file && !is_hidden(path) && !is_beside_data(path.filename().string()) && file_kind(path)) found.files.push_back(path);
+    else found.passed_over.push_back(path);
   }
   if (error) throw DataError(fmt::format("{}: cannot be listed: {}", folder.string(), error.message()));
+}
+
+std::string names_of(const std::vector<fs::path>& paths, const fs::path& folder) {
+  std::string names;
+  for (size_t i = 0; i < std::min(paths.size(), kNamesShown); ++i)
+    names += (i > 0 ? ", " : "") + printable(paths[i].lexically_relative(folder).string());
+  return names + (paths.size() > kNamesShown ? ", ..." : "");
 }
 
 }  // namespace
@@ -76,20 +93,27 @@ std::unique_ptr<TextReader> open_text_reader(const fs::path& file, const std::st
   }
 }
 
-std::vector<fs::path> list_data_files(const fs::path& path) {
+DataFiles find_data_files(const fs::path& path) {
   std::error_code error;
   const fs::file_status status = fs::status(path, error);
   if (!fs::exists(status)) throw DataError(fmt::format("{}: no such file or folder", path.string()));
   if (!fs::is_directory(status)) {
     require_file_kind(path);
-    return {path};
+    return {{path}, {}};
   }
-  std::vector<fs::path> files;
-  collect(path, files);
-  if (files.empty())
-    throw DataError(fmt::format("{}: no data file in this folder, wanted one of {}", path.string(), known_endings()));
-  std::sort(files.begin(), files.end());
-  return files;
+  DataFiles found;
+  collect(path, {}, found);
+  std::sort(found.files.begin(), found.files.end());
+  std::sort(found.passed_over.begin(), found.passed_over.end());
+  if (found.files.empty())
+    throw DataError(fmt::format("{}: no data file in this folder, wanted one of {}{}", path.string(), known_endings(),
+                                found.passed_over.empty() ? "" : "; passed over: " + names_of(found.passed_over, path)));
+  if (!found.passed_over.empty())
+    log_info(fmt::format("{}: passed over: {} {}: {}", path.string(), found.passed_over.size(),
+                         found.passed_over.size() == 1 ? "entry" : "entries", names_of(found.passed_over, path)));
+  return found;
 }
+
+std::vector<fs::path> list_data_files(const fs::path& path) { return find_data_files(path).files; }
 
 }  // namespace ingot::data

@@ -28,12 +28,21 @@ class TextReader {
 };
 
 /// Opens .parquet, .arrow/.feather/.ipc, .jsonl/.ndjson, .json (an array of objects), .csv/.tsv or .txt, plain or
-/// with .gz or .zst behind it. A .txt file is one document a file. Throws DataError naming the file, and the columns
+/// packed (file_format.h). A .txt file is one document a file. Throws DataError naming the file, and the columns
 /// present when `column` is missing.
 std::unique_ptr<TextReader> open_text_reader(const std::filesystem::path& file, const std::string& column);
 
-/// The data files behind a path: the file itself, or those of a folder with a known ending, recursively, sorted by
-/// name. Throws DataError when there is none.
+/// What a data set's path holds.
+struct DataFiles {
+  std::vector<std::filesystem::path> files;        // to read, sorted by name
+  std::vector<std::filesystem::path> passed_over;  // of a folder: what is no data file, sorted by name
+};
+
+/// The file itself, or those of a folder, also behind links to folders; a folder that is met again on its own way down is
+/// not entered. Every other entry is passed over, and said in one line. Throws DataError when there is nothing to read.
+DataFiles find_data_files(const std::filesystem::path& path);
+
+/// The files to read alone.
 std::vector<std::filesystem::path> list_data_files(const std::filesystem::path& path);
 
 }  // namespace ingot::data

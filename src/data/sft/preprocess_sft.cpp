@@ -173,7 +173,8 @@ SftReport preprocess_sft(const SftPreprocessOptions& options, const ChatTemplate
   make_folder(prefix.parent_path());
   const FileLock lock(prefix);
   SftLedger ledger;
-  ledger.inputs = input_files(options.inputs);
+  const InputFiles inputs = input_files(options.inputs);
+  ledger.inputs = inputs.files, ledger.passed_over = inputs.passed_over;
   ledger.work = describe_sft_work(ledger.inputs, options, chat, tokenizer.vocab_size());
   ledger.made_with = {{"model", options.model}, {"template", options.chat_template}};
   const Json work = ledger.work;

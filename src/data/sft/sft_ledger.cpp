@@ -86,6 +86,7 @@ void write_sft_ledger(const fs::path& prefix, const SftLedger& ledger, const std
                       {"handlers", ledger.handlers},
                       {"cut", {{"samples", ledger.cut_samples}, {"tokens", ledger.cut_tokens}, {"first", ledger.first_cut}}},
                       {"skipped", skipped_json(ledger)},
+                      {"passed_over", ledger.passed_over},
                       {"files", digests}};
   write_file(ledger_path(prefix), document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
 }

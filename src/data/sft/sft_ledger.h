@@ -24,6 +24,7 @@ struct SkippedSamples {
 struct SftLedger {
   Json work, made_with;
   std::vector<InputFile> inputs;
+  std::vector<std::string> passed_over;  // entries of the inputs' folders that are no data files
   uint64_t records = 0, further_samples = 0, samples = 0, labels = 0;
   uint64_t rendered_tokens = 0, kept_tokens = 0, cut_tokens = 0, cut_samples = 0;
   std::vector<std::string> first_cut;            // "file:row cut by 12 tokens"

@@ -1,12 +1,13 @@
 #include "data/shards/ledger.h"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
+#include <xxhash.h>
 
-#include <cerrno>
-#include <cstring>
+#include <algorithm>
+#include <memory>
 
 #include "core/error.h"
+#include "core/file.h"
 #include "core/log.h"
 
 namespace ingot::data {
@@ -14,6 +15,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr int kLedgerVersion = 1;
+constexpr size_t kDigestBlock = size_t{64} << 20, kWholeDigest = size_t{1} << 30;
 constexpr size_t kFirstRows = 20;
 
 PreprocessReport report_of(const fs::path& prefix, const Json& ledger) {
@@ -29,27 +31,50 @@ PreprocessReport report_of(const fs::path& prefix, const Json& ledger) {
   return report;
 }
 
+std::string content_digest(const MappedFile& file) {
+  struct Release {
+    void operator()(XXH3_state_t* state) const { ::XXH3_freeState(state); }
+  };
+  const std::unique_ptr<XXH3_state_t, Release> state(::XXH3_createState());
+  ::XXH3_64bits_reset(state.get());
+  const auto bytes = file.bytes();
+  const auto add = [&](size_t begin, size_t end) {
+    for (; begin < end; begin += kDigestBlock) {
+      const size_t length = std::min(kDigestBlock, end - begin);
+      ::XXH3_64bits_update(state.get(), bytes.data() + begin, length);
+      file.release(begin, length);
+    }
+  };
+  if (bytes.size() < kWholeDigest) {
+    add(0, bytes.size());
+  } else {
+    const size_t middle = (bytes.size() - kDigestBlock) / 2;
+    add(0, kDigestBlock), add(middle, middle + kDigestBlock), add(bytes.size() - kDigestBlock, bytes.size());
+  }
+  return fmt::format("{:016x}", ::XXH3_64bits_digest(state.get()));
+}
+
 }  // namespace
 
 InputFile input_file(const fs::path& path) {
-  struct stat info {};
-  if (::stat(path.c_str(), &info) != 0)
-    throw DataError(fmt::format("{}: cannot be read: {}", path.string(), std::strerror(errno)));
-  return {fs::absolute(path).lexically_normal(), static_cast<uint64_t>(info.st_size),
-          int64_t{info.st_mtim.tv_sec} * 1'000'000'000 + info.st_mtim.tv_nsec};
+  const MappedFile file(path);
+  return {fs::absolute(path).lexically_normal(), file.bytes().size(), content_digest(file)};
 }
 
-std::vector<InputFile> input_files(const std::vector<fs::path>& inputs) {
-  std::vector<InputFile> files;
-  for (const auto& input : inputs)
-    for (const auto& file : list_data_files(input)) files.push_back(input_file(file));
-  return files;
+InputFiles input_files(const std::vector<fs::path>& inputs) {
+  InputFiles found;
+  for (const auto& input : inputs) {
+    const DataFiles data = find_data_files(input);
+    for (const auto& file : data.files) found.files.push_back(input_file(file));
+    for (const auto& path : data.passed_over) found.passed_over.push_back(path.string());
+  }
+  return found;
 }
 
 Json inputs_json(const std::vector<InputFile>& inputs) {
   Json files = Json::array();
   for (const auto& file : inputs)
-    files.push_back({{"path", file.path.string()}, {"bytes", file.bytes}, {"mtime_ns", file.mtime_ns}});
+    files.push_back({{"path", file.path.string()}, {"bytes", file.bytes}, {"xxh3", file.digest}});
   return files;
 }
 
@@ -88,6 +113,7 @@ void write_ledger(const fs::path& prefix, const Ledger& ledger, const IndexedDat
                       {"documents", ledger.documents},
                       {"tokens", ledger.tokens},
                       {"skipped", skipped},
+                      {"passed_over", ledger.passed_over},
                       {"bin", digest_json(files.bin)},
                       {"idx", digest_json(files.idx)}};
   write_file(ledger_path(prefix), document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");

@@ -20,15 +20,19 @@ namespace ingot::data {
 struct InputFile {
   std::filesystem::path path;
   uint64_t bytes = 0;
-  int64_t mtime_ns = 0;
+  std::string digest;  // XXH3 of its content, in hexadecimal; of the first, middle and last 64 MiB from 1 GiB on
   bool operator==(const InputFile&) const = default;
 };
 
 /// Throws DataError when the file is gone.
 InputFile input_file(const std::filesystem::path& path);
 
-/// The data files of all inputs, in order.
-std::vector<InputFile> input_files(const std::vector<std::filesystem::path>& inputs);
+/// What the paths of a data set hold.
+struct InputFiles {
+  std::vector<InputFile> files;         // in order
+  std::vector<std::string> passed_over; // entries of folders that are no data files
+};
+InputFiles input_files(const std::vector<std::filesystem::path>& inputs);
 
 /// The files as ledgers hold them.
 Json inputs_json(const std::vector<InputFile>& inputs);
@@ -46,6 +50,7 @@ struct Skipped {
 /// Every record of one output: records == documents + all that were skipped.
 struct Ledger {
   Json work;
+  std::vector<std::string> passed_over;  // of the inputs' folders
   uint64_t records = 0, documents = 0, tokens = 0;
   std::map<std::string, Skipped> skipped;  // by reason
   void skip(const std::string& reason, const std::filesystem::path& file, uint64_t row);

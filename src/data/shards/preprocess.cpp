@@ -90,7 +90,13 @@ EncodedBatch encode(const ReadBatch& batch, const Tokenizer& tokenizer, const Pr
       skip(record, record.problem.empty() ? "empty text" : record.problem);
       continue;
     }
-    const std::vector<TokenId> tokens = tokenizer.encode(record.text);
+    std::vector<TokenId> tokens;
+    try {
+      tokens = tokenizer.encode(record.text);
+    } catch (const DataError& error) {  // of this text alone
+      skip(record, error.what());
+      continue;
+    }
     if (tokens.empty()) {
       skip(record, "text without a token");
       continue;
@@ -105,9 +111,10 @@ EncodedBatch encode(const ReadBatch& batch, const Tokenizer& tokenizer, const Pr
 /// Takes encoded batches in order into the shards and the ledger.
 class OutputWriter {
  public:
-  OutputWriter(const fs::path& prefix, const std::vector<InputFile>& inputs, Json work, int64_t vocab_size)
-      : prefix_(prefix), inputs_(inputs), writer_(prefix, vocab_size) {
+  OutputWriter(const fs::path& prefix, const InputFiles& inputs, Json work, int64_t vocab_size)
+      : prefix_(prefix), inputs_(inputs.files), writer_(prefix, vocab_size) {
     ledger_.work = std::move(work);
+    ledger_.passed_over = inputs.passed_over;
   }
 
   void add(const EncodedBatch& batch) {
@@ -150,11 +157,12 @@ class OutputWriter {
   Ledger ledger_;
 };
 
-PreprocessReport run_pipeline(const fs::path& prefix, const std::string& json_key, const std::vector<InputFile>& inputs,
+PreprocessReport run_pipeline(const fs::path& prefix, const std::string& json_key, const InputFiles& found,
                               const PreprocessOptions& options, const Tokenizer& tokenizer) {
+  const auto& inputs = found.files;
   const int64_t num_ids = options.append_eod ? int64_t{options.eod_id} + 1 : 0;
   const int64_t vocab_size = std::max(tokenizer.vocab_size(), num_ids);
-  OutputWriter output(prefix, inputs, describe_work(inputs, options, json_key, tokenizer.vocab_size()), vocab_size);
+  OutputWriter output(prefix, found, describe_work(inputs, options, json_key, tokenizer.vocab_size()), vocab_size);
   const uint64_t total = std::accumulate(inputs.begin(), inputs.end(), uint64_t{0},
                                          [](uint64_t sum, const InputFile& file) { return sum + file.bytes; });
   Progress progress("tokenizing " + json_key, total, "B");
@@ -183,13 +191,13 @@ std::vector<PreprocessReport> preprocess_pretrain(const PreprocessOptions& optio
     throw ConfigError(fmt::format("the end-of-document id is {}, wanted 0 or more", options.eod_id));
   const fs::path output = fs::absolute(options.output_prefix);
   make_folder(output.parent_path());
-  const std::vector<InputFile> inputs = input_files(options.inputs);
+  const InputFiles inputs = input_files(options.inputs);
   std::vector<PreprocessReport> reports;
   for (const auto& json_key : options.json_keys) {
     fs::path prefix = output;
     prefix += "_" + json_key + "_document";
     const FileLock lock(prefix);
-    auto done = finished_work(prefix, describe_work(inputs, options, json_key, tokenizer.vocab_size()));
+    auto done = finished_work(prefix, describe_work(inputs.files, options, json_key, tokenizer.vocab_size()));
     reports.push_back(done ? *done : run_pipeline(prefix, json_key, inputs, options, tokenizer));
   }
   return reports;
