@@ -79,6 +79,45 @@ TEST(RecordHandler, ReadsWhatOtherTrainersCallMessages) {
   EXPECT_EQ(messages_of(begin + R"({"role": "assistant", "content": [{"type": "tool_call", "value": )" + call + R"(}]}, {"role": "tool", "content": [{"type": "text", "value": "o"}]})" + end), agent);
 }
 
+TEST(RecordHandler, ReadsPairsUnderTheNamesOfManyTrainers) {
+  const Messages talk{{kUser, "q"}, {kAssistant, "a"}};
+  const std::vector<std::pair<std::string, std::string>> cases{
+      {"prompt_completion", R"({"prompt": "q", "completion": "a"})"},
+      {"prompt_completion", R"({"prompt": [{"role": "user", "content": "q"}], "completion": [{"role": "assistant", "content": "a"}]})"},
+      {"query_response", R"({"query": "q", "response": "a", "history": [], "system": ""})"},
+      {"prompt_response", R"({"prompt": "q", "response": "a"})"},
+      {"question_answer", R"({"id": 3, "question": "q", "answer": "a"})"},
+      {"dolly", R"({"instruction": "q", "context": "", "response": "a", "category": "closed_qa"})"},
+      {"firefly", R"({"kind": "NLI", "input": "q", "target": "a"})"},
+      {"ultrachat", R"({"id": "0", "data": ["q", "a"]})"},
+      {"xtuner", R"({"conversation": [{"input": "q", "output": "a"}]})"},
+      {"openai", R"({"conversations": [], "messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]})"},
+      {"openai", R"({"messages": "[{\"role\": \"user\", \"content\": \"q\"}, {\"role\": \"assistant\", \"content\": \"a\"}]", "tools": "[]"})"},
+      {"sharegpt", R"({"messages": "", "conversations": "[{\"from\": \"human\", \"value\": \"q\"}, {\"from\": \"gpt\", \"value\": \"a\"}]"})"}};
+  for (const auto& [format, json] : cases) {
+    EXPECT_EQ(handled(json).handler, format) << json;
+    EXPECT_EQ(messages_of(json), talk) << json;
+  }
+}
+
+TEST(RecordHandler, ReadsEarlierTurnsOfPairs) {
+  EXPECT_EQ(messages_of(R"({"system": "s", "query": "q", "response": "a", "history": [["x", "y"]]})"),
+            (Messages{{kSystem, "s"}, {kUser, "x"}, {kAssistant, "y"}, {kUser, "q"}, {kAssistant, "a"}}));
+  EXPECT_EQ(messages_of(R"({"instruction": "q", "input": "", "output": "a", "history": "[[\"x\", \"y\"]]"})"),
+            (Messages{{kUser, "x"}, {kAssistant, "y"}, {kUser, "q"}, {kAssistant, "a"}}));
+  for (const char* none : {"\"\"", "\"[]\"", "\" \"", "[]", "null"})
+    EXPECT_EQ(messages_of(R"({"instruction": "q", "output": "a", "history": )" + std::string(none) + "}"), (Messages{{kUser, "q"}, {kAssistant, "a"}})) << none;
+  EXPECT_EQ(messages_of(R"({"conversation": [{"system": "s", "input": "x", "output": "y", "output_with_loss": false}, {"input": "q", "output": "a"}]})"),
+            (Messages{{kSystem, "s"}, {kUser, "x"}, {kAssistant, "y", 0}, {kUser, "q"}, {kAssistant, "a"}}));
+  EXPECT_EQ(messages_of(R"({"instruction": "q", "context": "c", "response": "a"})"), (Messages{{kUser, "q\nc"}, {kAssistant, "a"}}));
+}
+
+TEST(RecordHandler, AdvisesWhereKeysLookLikeQuestionAndAnswer) {
+  const auto advice = handled(R"({"id": 1, "Problem": "q", "gold_solution": "a"})").detail;
+  EXPECT_EQ(advice, "keys id, Problem, gold_solution; perhaps map_keys: {prompt: Problem, response: gold_solution}");
+  EXPECT_EQ(handled(R"({"a": 1})").detail, "keys a");
+}
+
 TEST(RecordHandler, ReadsReasoningWhereverItStands) {
   Message thought{kAssistant, "a"};
   thought.reasoning = "hm";

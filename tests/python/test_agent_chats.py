@@ -183,9 +183,13 @@ def stage_sft(folder, model, template, lines, **keys):
     """Ids and labels of each sample, in the order of the records."""
     folder.mkdir(exist_ok=True)
     (folder / "chats.jsonl").write_text("".join(line + "\n" for line in lines))
+    return samples_of_file(folder, model, template, folder / "chats.jsonl", **keys)
+
+
+def samples_of_file(folder, model, template, file, **keys):
     (model / "config.json").write_text(json.dumps({"model_type": "llama", "vocab_size": 152064}))
     config = write_config(folder, **{"stage": "sft", "model_name_or_path": str(model), "template": template, "cutoff_len": 1 << 20, "val_size": 0,
-                                     "dataset": [str(folder / "chats.jsonl")], **keys})
+                                     "dataset": [str(file)], **keys})
     ingot("preprocess", config)
     return samples_of(folder / "run/data/train_1")
 

@@ -8,9 +8,18 @@
 
 namespace ingot::data {
 
-/// {"instruction", "input", "output", "system", "history": [[question, answer], ...]}. The question is instruction and
-/// input on lines of their own. Source: CONTRACT §4.1.
-Conversation read_alpaca(const JsonValue& record, const MapKeys& keys);
+/// What the columns of one question and its answer are called in one format. An empty name is no column.
+struct PairNames {
+  std::string format, question, extra, answer;
+  std::string history = "history", system = "system", tools = "tools";
+  static PairNames alpaca(const MapKeys& keys);
+  /// Those that a record's keys tell, the first that fits.
+  static const std::vector<PairNames>& known();
+};
+
+/// {"instruction", "input", "output", "system", "history": [[question, answer], ...]} and the like. The question is that
+/// and the extra on lines of their own; question and answer may be lists of messages. Source: CONTRACT §4.1.
+Conversation read_pair(const JsonValue& record, const PairNames& names);
 
 /// What messages are called in one format.
 struct MessageNames {
@@ -23,6 +32,12 @@ struct MessageNames {
 
 /// {"conversations": [{"from", "value"}, ...], "system", "tools"} or {"messages": [{"role", "content"}, ...], "tools"}.
 Conversation read_messages(const JsonValue& record, const MessageNames& names);
+
+/// {"data": [question, answer, question, ...]}, UltraChat's.
+Conversation read_ultrachat(const JsonValue& record);
+
+/// {"conversation": [{"system", "input", "output", "output_with_loss": false}, ...]}, XTuner's.
+Conversation read_xtuner(const JsonValue& record);
 
 /// {"chat": {"turn_1": {"Human", "MOSS", ...}, ...}}, with the markers taken away; the record's meta_instruction and the
 /// turns' thoughts, commands and tool responses are not used, as ModelArts' handlers do not.

@@ -8,14 +8,12 @@
 
 #include "core/problems.h"
 #include "data/sft/formats.h"
+#include "data/sft/recognise_format.h"
 #include "data/sft/record_error.h"
 #include "data/sft/record_json.h"
 
 namespace ingot::data {
 namespace {
-
-constexpr const char* kUnknownFormat = "the format of the record is none that is known";
-constexpr size_t kKeysShown = 8;
 
 /// ModelArts' names and ours.
 const std::map<std::string, std::string> kNames{{"auto", "auto"},
@@ -31,27 +29,6 @@ const std::map<std::string, std::string> kNames{{"auto", "auto"},
                                                 {"MOSSMultiTurnHandler", "moss"},
                                                 {"MOSSInstructionHandler", "moss_per_turn"}};
 const std::vector<std::string> kPretrainNames{"GeneralPretrainHandler"};
-
-std::string keys_of(const JsonValue& record) {
-  std::vector<std::string> keys;
-  for (const auto& key : record.keys)
-    if (keys.size() < kKeysShown) keys.push_back(key.substr(0, 40));
-  return fmt::format("keys {}", fmt::join(keys, ", "));
-}
-
-/// The name of the format that the record's keys and first message tell.
-std::string recognise(const JsonValue& record, const MapKeys& keys) {
-  if (keys.names_alpaca()) return "alpaca";
-  const auto* conversations = find_member(record, keys.name("messages", "conversations"));
-  const auto* list = conversations ? conversations : find_member(record, "messages");
-  if (list && list->is_list()) {
-    const bool has_role = !list->items.empty() && find_member(list->items[0], "role");
-    return has_role && !keys.has("tags.role_tag") ? "openai" : "sharegpt";
-  }
-  if (const auto* chat = find_member(record, "chat"); chat && chat->is_object()) return "moss";
-  if (find_member(record, "instruction") || find_member(record, "output")) return "alpaca";
-  throw RecordError(kUnknownFormat, keys_of(record));
-}
 
 /// One conversation for every answer of the user's questions: what came before it is not a label.
 std::vector<Conversation> one_per_turn(const Conversation& whole) {
@@ -83,9 +60,9 @@ class FormatHandler : public RecordHandler {
   HandledRecord handle(std::string_view json) const override {
     HandledRecord handled;
     try {
-      const JsonValue root = parse(json);
-      const JsonValue& record = object_of(root, "record");
-      handled.handler = name_ == "auto" ? recognise(record, keys_) : name_;
+      const JsonValue record = with_lists_read(parse(json), keys_);
+      object_of(record, "record");
+      handled.handler = name_ == "auto" ? recognise_format(record, keys_) : name_;
       const Conversation whole = read(record, handled.handler);
       check_messages(whole);
       if (handled.handler == "moss_per_turn") handled.conversations = one_per_turn(whole);
@@ -99,10 +76,14 @@ class FormatHandler : public RecordHandler {
 
  private:
   Conversation read(const JsonValue& record, const std::string& format) const {
-    if (format == "alpaca") return read_alpaca(record, keys_);
     if (format == "moss" || format == "moss_per_turn") return read_moss(record, keys_);
+    if (format == "ultrachat") return read_ultrachat(record);
+    if (format == "xtuner") return read_xtuner(record);
+    if (format == "alpaca") return read_pair(record, PairNames::alpaca(keys_));
+    for (const auto& names : PairNames::known())
+      if (names.format == format) return read_pair(record, names);
     MessageNames names = format == "openai" ? MessageNames::openai(keys_) : MessageNames::sharegpt(keys_);
-    if (name_ == "auto" && !find_member(record, names.messages)) names.messages = format == "openai" ? "conversations" : "messages";
+    if (name_ == "auto") names.messages = list_of_messages(record, keys_);
     return read_messages(record, names);
   }
 

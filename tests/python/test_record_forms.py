@@ -1,0 +1,43 @@
+"""Records as other trainers write them, through stage sft."""
+
+import json
+
+import pytest
+
+from test_agent_chats import folders, labelled_text, samples_of_file  # noqa: F401  (folders is a fixture)
+
+
+@pytest.fixture
+def samples(shared, folders, tmp_path):  # noqa: F811
+    def read(name, **keys):
+        return samples_of_file(tmp_path, folders["qwen2_5"], "qwen2.5", shared / "faults" / name, **keys)
+
+    return read
+
+
+def test_every_form_gives_the_answer_and_its_end(samples, folders):  # noqa: F811
+    found = samples("forms.jsonl")
+    assert len(found) == 7
+    assert {labelled_text(folders["qwen2_5"], sample) for sample in found[:4] + found[5:]} == {"The oak.<|im_end|>"}
+    assert labelled_text(folders["qwen2_5"], found[4]) == "Trout.<|im_end|>The oak.<|im_end|>"
+
+
+def test_of_two_lists_the_one_with_content_is_read(samples, folders):  # noqa: F811
+    found = samples("conversations_empty.jsonl")
+    assert [labelled_text(folders["qwen2_5"], sample) for sample in found] == ["D7<|im_end|>"]
+
+
+def test_history_in_a_csv_cell_is_a_list(samples, folders):  # noqa: F811
+    found = samples("alpaca_history.csv")
+    assert [labelled_text(folders["qwen2_5"], sample).split("<|im_end|>")[:-1] for sample in found] == [
+        ["Oak."], ["Trout."], ["Oak.", "Wren."], ['Yes,\n"really".']]
+
+
+def test_an_answer_of_weight_0_is_no_label_with_mask_history_either(shared, folders, tmp_path):  # noqa: F811
+    lines = (shared / "faults/weight_last.jsonl").read_text()
+    good = json.dumps({"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]})
+    (tmp_path / "both.jsonl").write_text(lines + good + "\n")
+    found = samples_of_file(tmp_path, folders["qwen2_5"], "qwen2.5", tmp_path / "both.jsonl", mask_history=True)
+    assert [labelled_text(folders["qwen2_5"], sample) for sample in found] == ["a<|im_end|>"]
+    ledger = json.loads((tmp_path / "run/data/train_1.ledger.json").read_text())
+    assert {reason: entry["samples"] for reason, entry in ledger["skipped"].items()} == {"not one token is a label": 1}
