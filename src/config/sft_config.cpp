@@ -38,6 +38,7 @@ void read_sft(YamlConfig& yaml, const std::string& stage, SftConfig& config) {
   yaml.read("vendor_labels", config.vendor_labels);
   yaml.read("handler_name", config.handler_name);
   yaml.read("map_keys", config.map_keys);
+  yaml.read("ignore_fields", config.ignore_fields);
   yaml.read("dataset_weights", config.dataset_weights);
   yaml.read("truncation", config.truncation);
   yaml.read("packing", config.packing);
@@ -45,7 +46,7 @@ void read_sft(YamlConfig& yaml, const std::string& stage, SftConfig& config) {
   yaml.read("mask_history", config.mask_history);
   yaml.read("megatron_instruction_layout", config.megatron_instruction_layout);
   yaml.read("max_samples", config.max_samples);
-  const std::vector<std::string> sft_only{"template", "vendor_labels", "map_keys", "dataset_weights", "truncation", "packing",
+  const std::vector<std::string> sft_only{"template", "vendor_labels", "map_keys", "ignore_fields", "dataset_weights", "truncation", "packing",
                                           "train_on_prompt", "mask_history", "megatron_instruction_layout", "max_samples"};
   const std::vector<std::string> pt_only{"json_keys", "append_eod", "reset_position_ids", "reset_attention_mask"};
   const bool is_sft = stage == "sft";

@@ -16,6 +16,7 @@ struct SftConfig {
   bool vendor_labels = false;                  // see data::ChatOptions
   std::string handler_name = "auto";           // see data::make_record_handler
   std::map<std::string, std::string> map_keys; // see data::MapKeys
+  std::vector<std::string> ignore_fields;      // columns, and reasoning_content, that are taken for absent
   std::vector<double> dataset_weights;         // times each record of a data set is used in an epoch; empty: once
   std::string truncation = "cut_response";     // see data::Truncation
   bool packing = false, train_on_prompt = false, mask_history = false, megatron_instruction_layout = false;

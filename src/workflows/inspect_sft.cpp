@@ -106,6 +106,8 @@ void print_summary(const data::SftSet& set, bool color, std::ostream& out) {
   out << fmt::format("  template {}, truncation {} at {} tokens\n", set.chat->name(),
                      ledger.at("work").at("options").at("truncation").get<std::string>(), number("/work/options/cutoff_len"));
   for (const auto& [format, records] : ledger.at("handlers").items()) out << fmt::format("  {} records read as {}\n", records.get<uint64_t>(), format);
+  for (const auto& [column, records] : ledger.at("unused").items())
+    out << fmt::format("  column {} of {} records is not used\n", column, records.get<uint64_t>());
   for (const auto& [reason, entry] : ledger.at("skipped").items())
     out << fmt::format("  {} left out: {}, first {}\n", entry.at("samples").get<uint64_t>(), reason, entry.at("first").at(0).get<std::string>());
   if (number("/cut/samples") > 0)

@@ -112,6 +112,38 @@ TEST(RecordHandler, ReadsEarlierTurnsOfPairs) {
   EXPECT_EQ(messages_of(R"({"instruction": "q", "context": "c", "response": "a"})"), (Messages{{kUser, "q\nc"}, {kAssistant, "a"}}));
 }
 
+TEST(RecordHandler, NamesTheColumnsThatAreNotUsed) {
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(handled(R"({"id": 1, "instruction": "q", "output": "a", "input": "", "tags": [], "source": {"x": 1}, "note": null})").unused, (Names{"id", "source"}));
+  EXPECT_EQ(handled(R"({"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}], "conversations": [], "images": ["x"]})").unused,
+            (Names{"images"}));
+  EXPECT_TRUE(handled(R"({"system": "s", "query": "q", "response": "a", "history": [["x", "y"]], "tools": []})").unused.empty());
+}
+
+TEST(RecordHandler, RefusesWhatChangesTheMeaningUnlessItIsIgnored) {
+  const std::vector<std::pair<std::string, std::string>> cases{
+      {"images", R"({"question": "<image>What?", "answer": "a", "images": ["x.png"]})"},
+      {"videos", R"({"question": "<video>What?", "answer": "a", "videos": ["x.mp4"]})"},
+      {"audio", R"({"question": "<audio>What?", "answer": "a", "audio": "x.wav"})"},
+      {"label", R"({"prompt": "q", "completion": "a", "label": false})"},
+      {"kto_tag", R"({"instruction": "q", "output": "a", "kto_tag": false})"},
+      {"rejected_response", R"({"query": "q", "response": "a", "rejected_response": "b"})"},
+      {"rejected", R"({"prompt": "q", "response": "a", "rejected": "b"})"},
+      {"chosen", R"({"prompt": "q", "completion": "a", "chosen": "b"})"}};
+  for (const auto& [column, json] : cases) {
+    EXPECT_NE(handled(json).reason.find("ignore_fields: [" + column + "]"), std::string::npos) << json << handled(json).reason;
+    const auto taken = make_record_handler("auto", {}, {column})->handle(json);
+    EXPECT_EQ(taken.reason, "") << json;
+    EXPECT_EQ(taken.unused, std::vector<std::string>{column});
+  }
+  for (const char* harmless : {R"({"question": "What?", "answer": "a", "images": ["x.png"]})", R"({"question": "<image>", "answer": "a", "images": []})",
+                               R"({"prompt": "q", "completion": "a", "label": true})"})
+    EXPECT_EQ(handled(harmless).reason, "") << harmless;
+  const std::string thought = R"({"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a", "reasoning": "hm"}]})";
+  const auto plain = make_record_handler("auto", {}, {"reasoning_content"})->handle(thought);
+  EXPECT_EQ(plain.conversations.at(0).messages.back(), (Message{kAssistant, "a"}));
+}
+
 TEST(RecordHandler, AdvisesWhereKeysLookLikeQuestionAndAnswer) {
   const auto advice = handled(R"({"id": 1, "Problem": "q", "gold_solution": "a"})").detail;
   EXPECT_EQ(advice, "keys id, Problem, gold_solution; perhaps map_keys: {prompt: Problem, response: gold_solution}");

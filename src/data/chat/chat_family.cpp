@@ -47,7 +47,7 @@ RenderedChat ChatFamily::write_all(const Conversation& conversation, const Token
                                    Purpose purpose) const {
   if (conversation.messages.empty()) refuse("a conversation without messages");
   for (const auto& message : conversation.messages)
-    if (!message.reasoning.empty()) refuse("it has no place for reasoning_content");
+    if (!message.reasoning.empty()) refuse("it has no place for reasoning_content; ignore_fields: [reasoning_content] leaves it out");
   auto control = special_tokens();
   for (auto& token : stop_tokens()) control.push_back(std::move(token));
   ChatWriter writer(tokenizer, name_, std::move(control));

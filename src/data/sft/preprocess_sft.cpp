@@ -83,6 +83,7 @@ void render_row(const JsonRow& row, uint32_t file, const RecordHandler& handler,
   if (row.problem.empty()) handled = handler.handle(row.json);
   else handled.reason = row.problem;
   if (!handled.handler.empty()) ++batch.handlers[handled.handler];
+  for (const auto& column : handled.unused) ++batch.unused[column];
   if (!handled.reason.empty()) {
     Sample left_out;
     left_out.reason = handled.reason, left_out.detail = handled.detail;
@@ -106,6 +107,7 @@ Json describe_sft_work(const std::vector<InputFile>& inputs, const SftPreprocess
           {"options",
            {{"handler_name", plain_handler_name(options.handler_name)},
             {"map_keys", options.map_keys.given()},
+            {"ignore_fields", options.ignore_fields},
             {"cutoff_len", options.sample.cutoff_len},
             {"truncation", truncation_name(options.sample.truncation)},
             {"train_on_prompt", options.sample.train_on_prompt},
@@ -124,6 +126,7 @@ SftReport report_of(const fs::path& prefix, const Json& ledger, bool reused) {
   report.cut_tokens = ledger.at("cut").at("tokens").get<uint64_t>();
   for (const auto& [reason, skipped] : ledger.at("skipped").items())
     report.skipped[reason] = skipped.at("samples").get<uint64_t>();
+  for (const auto& [column, records] : ledger.at("unused").items()) report.unused[column] = records.get<uint64_t>();
   Sha256 hash;
   for (const auto& part : {SftFiles(prefix).tokens, SftFiles(prefix).loss_mask}) {
     const auto sha256 = ledger.at("files").at(part.filename().string() + ".bin").at("sha256").get<std::string>();
@@ -136,7 +139,7 @@ SftReport report_of(const fs::path& prefix, const Json& ledger, bool reused) {
 void run_pipeline(const fs::path& prefix, SftLedger ledger, const SftPreprocessOptions& options, const ChatTemplate& chat,
                   const Tokenizer& tokenizer) {
   const std::vector<InputFile> inputs = ledger.inputs;
-  const auto handler = make_record_handler(options.handler_name, options.map_keys);
+  const auto handler = make_record_handler(options.handler_name, options.map_keys, options.ignore_fields);
   SftWriter output(prefix, std::move(ledger), tokenizer, options.megatron_instruction_layout);
   const uint64_t total = std::accumulate(inputs.begin(), inputs.end(), uint64_t{0},
                                          [](uint64_t sum, const InputFile& file) { return sum + file.bytes; });

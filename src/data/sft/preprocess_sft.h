@@ -18,6 +18,7 @@ struct SftPreprocessOptions {
   std::filesystem::path output_prefix;
   std::string handler_name = "auto";
   MapKeys map_keys;
+  std::vector<std::string> ignore_fields;  // see make_record_handler
   SampleOptions sample;
   uint64_t max_samples = 0;  // records read at most; 0: all
   bool megatron_instruction_layout = false;
@@ -31,6 +32,7 @@ struct SftReport {
   std::filesystem::path prefix;
   uint64_t records = 0, samples = 0, tokens = 0, labels = 0, cut_samples = 0, cut_tokens = 0;
   std::map<std::string, uint64_t> skipped;  // reason to number of samples
+  std::map<std::string, uint64_t> unused;   // column that training does not use to number of records
   std::string sha256;                       // over tokens and loss mask, in hexadecimal
   bool reused = false;                      // an earlier identical run's output was found whole
 };

@@ -11,6 +11,7 @@
 #include "data/sft/recognise_format.h"
 #include "data/sft/record_error.h"
 #include "data/sft/record_json.h"
+#include "data/sft/record_meaning.h"
 
 namespace ingot::data {
 namespace {
@@ -54,17 +55,25 @@ JsonValue parse(std::string_view json) {
 
 class FormatHandler : public RecordHandler {
  public:
-  FormatHandler(std::string name, MapKeys keys) : name_(std::move(name)), keys_(std::move(keys)) {}
+  FormatHandler(std::string name, MapKeys keys, std::vector<std::string> ignored)
+      : name_(std::move(name)), keys_(std::move(keys)), ignored_(std::move(ignored)) {}
   std::string_view name() const override { return name_; }
 
   HandledRecord handle(std::string_view json) const override {
     HandledRecord handled;
     try {
-      const JsonValue record = with_lists_read(parse(json), keys_);
+      JsonValue record = with_lists_read(parse(json), keys_);
       object_of(record, "record");
+      std::vector<std::string> ignored;
+      for (size_t i = 0; i < record.keys.size(); ++i)
+        if (ignores(record.keys[i]) && !record.items[i].is_null()) record.items[i] = {}, ignored.push_back(record.keys[i]);
+      refuse_preferences(record);
       handled.handler = name_ == "auto" ? recognise_format(record, keys_) : name_;
-      const Conversation whole = read(record, handled.handler);
+      const auto [whole, used] = read(record, handled.handler);
+      handled.unused = unused_columns(record, used);
+      handled.unused.insert(handled.unused.end(), ignored.begin(), ignored.end());
       check_messages(whole);
+      refuse_media(record, whole);
       if (handled.handler == "moss_per_turn") handled.conversations = one_per_turn(whole);
       else handled.conversations.push_back(whole);
     } catch (const RecordError& error) {
@@ -75,20 +84,35 @@ class FormatHandler : public RecordHandler {
   }
 
  private:
-  Conversation read(const JsonValue& record, const std::string& format) const {
-    if (format == "moss" || format == "moss_per_turn") return read_moss(record, keys_);
-    if (format == "ultrachat") return read_ultrachat(record);
-    if (format == "xtuner") return read_xtuner(record);
-    if (format == "alpaca") return read_pair(record, PairNames::alpaca(keys_));
+  struct Read {
+    Conversation conversation;
+    std::vector<std::string> used;  // columns
+  };
+
+  Read read(const JsonValue& record, const std::string& format) const {
+    if (format == "moss" || format == "moss_per_turn") return {read_moss(record, keys_), {"chat", keys_.name("system", "chat")}};
+    if (format == "ultrachat") return {read_ultrachat(record), {"data"}};
+    if (format == "xtuner") return {read_xtuner(record), {"conversation"}};
+    if (format == "alpaca") return read_as(record, PairNames::alpaca(keys_));
     for (const auto& names : PairNames::known())
-      if (names.format == format) return read_pair(record, names);
+      if (names.format == format) return read_as(record, names);
     MessageNames names = format == "openai" ? MessageNames::openai(keys_) : MessageNames::sharegpt(keys_);
     if (name_ == "auto") names.messages = list_of_messages(record, keys_);
-    return read_messages(record, names);
+    Read read{read_messages(record, names), {names.messages, names.system_column, names.tools, "functions"}};
+    if (ignores("reasoning_content"))
+      for (auto& message : read.conversation.messages) message.reasoning.clear();
+    return read;
   }
+
+  static Read read_as(const JsonValue& record, const PairNames& names) {
+    return {read_pair(record, names), {names.question, names.extra, names.answer, names.history, names.system, names.tools}};
+  }
+
+  bool ignores(const std::string& name) const { return std::find(ignored_.begin(), ignored_.end(), name) != ignored_.end(); }
 
   std::string name_;
   MapKeys keys_;
+  std::vector<std::string> ignored_;
 };
 
 }  // namespace
@@ -107,8 +131,8 @@ bool is_pretrain_handler(const std::string& name) {
   return std::find(kPretrainNames.begin(), kPretrainNames.end(), name) != kPretrainNames.end();
 }
 
-std::unique_ptr<RecordHandler> make_record_handler(const std::string& name, const MapKeys& keys) {
-  return std::make_unique<FormatHandler>(plain_handler_name(name), keys);
+std::unique_ptr<RecordHandler> make_record_handler(const std::string& name, const MapKeys& keys, const std::vector<std::string>& ignored) {
+  return std::make_unique<FormatHandler>(plain_handler_name(name), keys, ignored);
 }
 
 }  // namespace ingot::data

@@ -16,6 +16,7 @@ struct HandledRecord {
   std::string handler;                      // the one that read it
   std::vector<Conversation> conversations;  // one, or with moss_per_turn one a turn
   std::string reason, detail;               // see RecordError
+  std::vector<std::string> unused;          // columns that hold something which training does not use
 };
 
 /// Reads records of one format as conversations. Immutable: safe from many threads.
@@ -29,7 +30,8 @@ class RecordHandler {
 
 /// The handler of that name: alpaca, sharegpt, openai, moss, moss_per_turn, auto (each record by its keys), or a name
 /// that ModelArts gives them. Source: CONTRACT §4.3. Throws ConfigError with the nearest name for an unknown one.
-std::unique_ptr<RecordHandler> make_record_handler(const std::string& name, const MapKeys& keys);
+/// `ignored` are columns that are taken for absent, and reasoning_content of messages.
+std::unique_ptr<RecordHandler> make_record_handler(const std::string& name, const MapKeys& keys, const std::vector<std::string>& ignored = {});
 
 /// The name of ours behind a name of either kind. Throws ConfigError as make_record_handler does.
 std::string plain_handler_name(const std::string& name);

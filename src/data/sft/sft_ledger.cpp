@@ -12,9 +12,9 @@ namespace ingot::data {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr int kSftLedgerVersion = 1;
-constexpr size_t kFirstRows = 20, kMaxReasons = 200;
-constexpr const char* kOtherReasons = "other reasons";
+constexpr int kSftLedgerVersion = 2;
+constexpr size_t kFirstRows = 20, kMaxReasons = 200, kMaxColumns = 200;
+constexpr const char *kOtherReasons = "other reasons", *kOtherColumns = "other columns";
 
 std::string place(const std::vector<InputFile>& inputs, const SampleOrigin& origin) {
   return fmt::format("{}:{}", inputs.at(origin.file).path.string(), origin.row);
@@ -61,6 +61,11 @@ void SftLedger::skip(const std::string& reason, const std::string& detail, const
     entry.first.push_back(place(inputs, origin) + (shown.empty() ? "" : fmt::format(" ({})", shown)));
 }
 
+void SftLedger::leave_unused(const std::string& column, uint64_t records_with_it) {
+  const bool room = unused.size() < kMaxColumns || unused.contains(column);
+  unused[room ? column : kOtherColumns] += records_with_it;
+}
+
 uint64_t SftLedger::num_skipped() const {
   return std::accumulate(skipped.begin(), skipped.end(), uint64_t{0},
                          [](uint64_t sum, const auto& entry) { return sum + entry.second.samples; });
@@ -84,6 +89,7 @@ void write_sft_ledger(const fs::path& prefix, const SftLedger& ledger, const std
                         {"cut", ledger.cut_tokens},
                         {"skipped", skipped_tokens}}},
                       {"handlers", ledger.handlers},
+                      {"unused", ledger.unused},
                       {"cut", {{"samples", ledger.cut_samples}, {"tokens", ledger.cut_tokens}, {"first", ledger.first_cut}}},
                       {"skipped", skipped_json(ledger)},
                       {"passed_over", ledger.passed_over},

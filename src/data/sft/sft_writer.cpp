@@ -39,6 +39,7 @@ void SftWriter::add(const RenderedBatch& batch) {
   ledger_.records += batch.records;
   ledger_.further_samples += batch.further_samples;
   for (const auto& [name, records] : batch.handlers) ledger_.handlers[name] += records;
+  for (const auto& [column, records] : batch.unused) ledger_.leave_unused(column, records);
   for (const auto& sample : batch.samples) {
     if (sample.sample.reason.empty()) keep(sample);
     else ledger_.skip(sample.sample.reason, sample.sample.detail, sample.origin, sample.sample.rendered);

@@ -21,7 +21,7 @@ struct OriginatedSample {
 /// What a worker made of some records, in their order.
 struct RenderedBatch {
   uint64_t bytes_read = 0, records = 0, further_samples = 0;
-  std::map<std::string, uint64_t> handlers;
+  std::map<std::string, uint64_t> handlers, unused;
   std::vector<OriginatedSample> samples;
 };
 

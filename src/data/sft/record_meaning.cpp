@@ -1,0 +1,62 @@
+#include "data/sft/record_meaning.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "data/sft/record_error.h"
+#include "data/sft/record_json.h"
+
+namespace ingot::data {
+namespace {
+
+bool holds_something(const JsonValue& value) {
+  if (value.is_text()) return !value.text.empty();
+  return !value.is_null() && !((value.is_list() || value.is_object()) && value.items.empty());
+}
+
+bool is_filled(const JsonValue& record, const char* name) {
+  const JsonValue* found = record.find(name);
+  return found && holds_something(*found);
+}
+
+bool is_false(const JsonValue& record, const char* name) {
+  const JsonValue* found = record.find(name);
+  return found && found->kind == JsonValue::Kind::kBool && found->text == "false";
+}
+
+bool says(const Conversation& conversation, std::string_view mark) {
+  return std::any_of(conversation.messages.begin(), conversation.messages.end(),
+                     [&](const Message& message) { return message.content.find(mark) != std::string::npos; });
+}
+
+}  // namespace
+
+void refuse_preferences(const JsonValue& record) {
+  for (const char* name : {"chosen", "rejected", "rejected_response", "rejected_messages"})
+    if (is_filled(record, name))
+      throw RecordError(fmt::format("{} belongs to a preference between answers; ignore_fields: [{}] trains what else is there", name, name));
+  for (const char* name : {"label", "kto_tag"})
+    if (is_false(record, name))
+      throw RecordError(fmt::format("{}: false says that the answer is not wanted; ignore_fields: [{}] trains it", name, name));
+}
+
+void refuse_media(const JsonValue& record, const Conversation& conversation) {
+  constexpr struct {
+    const char *column, *mark, *other_mark;
+  } kMedia[] = {{"images", "<image", "<img"}, {"image", "<image", "<img"},     {"videos", "<video", "<|video"},
+                {"video", "<video", "<|video"}, {"audios", "<audio", "<|audio"}, {"audio", "<audio", "<|audio"}};
+  for (const auto& media : kMedia)
+    if (is_filled(record, media.column) && (says(conversation, media.mark) || says(conversation, media.other_mark)))
+      throw RecordError(fmt::format("{} are not trained and the text has a placeholder of them; ignore_fields: [{}] trains the text",
+                                    media.column, media.column));
+}
+
+std::vector<std::string> unused_columns(const JsonValue& record, const std::vector<std::string>& used) {
+  std::vector<std::string> unused;
+  for (size_t i = 0; i < record.keys.size(); ++i)
+    if (holds_something(record.items[i]) && std::find(used.begin(), used.end(), record.keys[i]) == used.end()) unused.push_back(record.keys[i]);
+  return unused;
+}
+
+}  // namespace ingot::data
