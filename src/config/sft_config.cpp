@@ -1,6 +1,7 @@
 #include "config/sft_config.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "core/error.h"
@@ -31,6 +32,20 @@ void check_weights(Problems& problems, const std::vector<double>& weights, size_
   problems.expect(std::accumulate(weights.begin(), weights.end(), 0.0) > 0, "dataset_weights", "0 for all", "one that is more");
 }
 
+void check_mix(Problems& problems, const SftConfig& config, size_t num_datasets) {
+  const auto& probs = config.interleave_probs;
+  const bool concat = config.mix_strategy == "concat";
+  problems.expect(concat || config.mix_strategy == "interleave_under" || config.mix_strategy == "interleave_over", "mix_strategy",
+                  config.mix_strategy, "concat, interleave_under or interleave_over");
+  if (!concat && !config.dataset_weights.empty()) problems.add("mix_strategy: found together with dataset_weights, wanted one of them");
+  if (probs.empty()) return;
+  problems.expect(!concat, "interleave_probs", "given with mix_strategy concat", "mix_strategy interleave_under or interleave_over");
+  problems.expect(probs.size() == num_datasets, "interleave_probs", probs.size(), fmt::format("one for each of {} data sets", num_datasets));
+  for (const double prob : probs) problems.expect(prob >= 0 && prob <= 1, "interleave_probs", prob, "0 to 1");
+  const double sum = std::accumulate(probs.begin(), probs.end(), 0.0);
+  problems.expect(std::abs(sum - 1) < 1e-6, "interleave_probs", fmt::format("a sum of {}", sum), "1");
+}
+
 }  // namespace
 
 void read_sft(YamlConfig& yaml, const std::string& stage, SftConfig& config) {
@@ -40,13 +55,15 @@ void read_sft(YamlConfig& yaml, const std::string& stage, SftConfig& config) {
   yaml.read("map_keys", config.map_keys);
   yaml.read("ignore_fields", config.ignore_fields);
   yaml.read("dataset_weights", config.dataset_weights);
+  yaml.read("mix_strategy", config.mix_strategy);
+  yaml.read("interleave_probs", config.interleave_probs);
   yaml.read("truncation", config.truncation);
   yaml.read("packing", config.packing);
   yaml.read("train_on_prompt", config.train_on_prompt);
   yaml.read("mask_history", config.mask_history);
   yaml.read("megatron_instruction_layout", config.megatron_instruction_layout);
   yaml.read("max_samples", config.max_samples);
-  const std::vector<std::string> sft_only{"template", "vendor_labels", "map_keys", "ignore_fields", "dataset_weights", "truncation", "packing",
+  const std::vector<std::string> sft_only{"template", "vendor_labels", "map_keys", "ignore_fields", "dataset_weights", "mix_strategy", "interleave_probs", "truncation", "packing",
                                           "train_on_prompt", "mask_history", "megatron_instruction_layout", "max_samples"};
   const std::vector<std::string> pt_only{"json_keys", "append_eod", "reset_position_ids", "reset_attention_mask"};
   const bool is_sft = stage == "sft";
@@ -58,6 +75,7 @@ void check_sft(Problems& problems, SftConfig& config, const std::filesystem::pat
   collect(problems, [&] { data::MapKeys(config.map_keys); });
   collect(problems, [&] { data::truncation_of(config.truncation); });
   check_weights(problems, config.dataset_weights, num_datasets);
+  check_mix(problems, config, num_datasets);
   problems.expect(config.max_samples >= 0, "max_samples", config.max_samples, "0 (all) or more");
   collect(problems, [&] {
     if (config.chat_template.empty() && std::filesystem::exists(model / "config.json")) config.chat_template = data::detect_chat_template(model);

@@ -34,12 +34,22 @@ Numbers of_set(const data::SftSamples& all, const Numbers& samples, uint64_t set
   return {begin, std::lower_bound(begin, samples.end(), all.start_of(set + 1))};
 }
 
+/// How often each sample of a data set is used in an epoch.
+std::vector<double> weights_of(const config::SftConfig& sft, const std::vector<uint64_t>& sizes) {
+  if (sft.mix_strategy == "concat") return sft.dataset_weights.empty() ? std::vector<double>(sizes.size(), 1) : sft.dataset_weights;
+  const std::vector<double> even(sizes.size(), 1.0 / static_cast<double>(sizes.size()));
+  const auto ends = sft.mix_strategy == "interleave_over" ? data::Interleave::kOver : data::Interleave::kUnder;
+  return data::interleave_weights(sizes, sft.interleave_probs.empty() ? even : sft.interleave_probs, ends);
+}
+
 /// The samples of an epoch, every data set with its weight.
 Numbers mixed(const config::TrainConfig& config, const data::SftSamples& all, const Numbers& samples) {
-  const auto& weights = config.sft.dataset_weights;
+  std::vector<uint64_t> sizes;
+  for (uint64_t set = 0; set < all.num_sets(); ++set) sizes.push_back(of_set(all, samples, set).size());
+  const auto weights = weights_of(config.sft, sizes);
   Numbers chosen;
   for (uint64_t set = 0; set < all.num_sets(); ++set) {
-    const Numbers part = data::weighted(of_set(all, samples, set), weights.empty() ? 1 : weights[set], config.seed, set);
+    const Numbers part = data::weighted(of_set(all, samples, set), weights[set], config.seed, set);
     chosen.insert(chosen.end(), part.begin(), part.end());
   }
   return chosen;
@@ -86,6 +96,8 @@ Sources open_sft_sources(const config::TrainConfig& config) {
                       {"template", config.sft.chat_template},
                       {"sha256 of the dataset's tokens and loss masks", combined_sha256(reports)},
                       {"dataset_weights", config.sft.dataset_weights},
+                      {"mix_strategy", config.sft.mix_strategy},
+                      {"interleave_probs", config.sft.interleave_probs},
                       {"cutoff_len", config.cutoff_len},
                       {"packing", config.sft.packing},
                       {"shuffle", config.shuffle},

@@ -64,6 +64,16 @@ TEST(Mixture, UsesEverySampleSoManyTimes) {
   EXPECT_EQ(more, samples);
 }
 
+TEST(Mixture, InterleavedSetsEndWithTheFirstOrTheLast) {
+  const std::vector<uint64_t> sizes{100, 300};
+  const std::vector<double> even{0.5, 0.5}, quarter{0.75, 0.25}, alone{0, 1};
+  using Weights = std::vector<double>;
+  EXPECT_EQ(interleave_weights(sizes, even, Interleave::kUnder), (Weights{1, 1.0 / 3}));
+  EXPECT_EQ(interleave_weights(sizes, even, Interleave::kOver), (Weights{3, 1}));
+  EXPECT_EQ(interleave_weights(sizes, quarter, Interleave::kOver), (Weights{9, 1}));
+  EXPECT_EQ(interleave_weights(sizes, alone, Interleave::kUnder), (Weights{0, 1}));
+}
+
 TEST(Mixture, ChoosesAShareBySeedAndSet) {
   std::vector<uint64_t> samples(100);
   std::iota(samples.begin(), samples.end(), 0);

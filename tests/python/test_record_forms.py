@@ -75,3 +75,17 @@ def test_reasoning_that_the_template_drops_is_refused_unless_ignored(samples, tm
     assert len(samples(tmp_path / "chats.jsonl")) == 1
     both = samples(tmp_path / "chats.jsonl", ignore_fields=["reasoning_content"])
     assert len(both) == 2 and both[0] == both[1]
+
+
+def test_json_columns_of_a_parquet_file_give_the_text_of_json_lines(shared, samples, tmp_path):
+    """Hugging Face datasets 5 writes them as Arrow's arrow.json: JSON in a text."""
+    import pyarrow.parquet
+
+    def read(value):
+        return json.loads(value) if isinstance(value, str) and value[:1] in "[{" else value
+
+    records = pyarrow.parquet.read_table(shared / "faults/tools_from_datasets.parquet").to_pylist()
+    (tmp_path / "same.jsonl").write_text("".join(json.dumps({key: read(value) for key, value in record.items()}) + "\n" for record in records))
+    found = samples("tools_from_datasets.parquet")
+    assert len(found) == 8
+    assert found == samples(tmp_path / "same.jsonl")

@@ -181,6 +181,16 @@ def test_eval_takes_raw_text_beside_conversations(trained, sets, tmp_path):
     assert ingot("eval", "--model", run / "model", "--kind", "chat", "--template", "default", "--data", text, check=False).returncode == 3
 
 
+@pytest.mark.parametrize("keys, steps", [({}, 15), ({"mix_strategy": "interleave_under"}, 10), ({"mix_strategy": "interleave_over"}, 20),
+                                         ({"mix_strategy": "interleave_over", "interleave_probs": [0.8, 0.2]}, 25)])
+def test_interleaved_sets_are_used_in_their_shares(tmp_path, keys, steps):
+    """An epoch of 40 and 20 records: as they are, 20 + 20, 40 + 40, and 80 + 20."""
+    sets = [write_lines(tmp_path / f"{count}.jsonl", [{"messages": conversation(n)} for n in range(count)]) for count in (40, 20)]
+    config = sft_config(tmp_path / "mix", sets, val_size=0, packing=False, max_steps=0, num_train_epochs=1, save_steps=0, **keys)
+    ingot("train", config)
+    assert len(read_losses(tmp_path / "mix/run")) == steps
+
+
 def test_megatron_instruction_layout(tmp_path, sets):
     import numpy as np
     config = sft_config(tmp_path, sets[:1], megatron_instruction_layout=True)
@@ -200,6 +210,10 @@ def test_megatron_instruction_layout(tmp_path, sets):
     ({"truncation": "cut"}, "cut_prompt, cut_response, error, skip"),
     ({"dataset_weights": [1]}, "one for each of 2 data sets"),
     ({"dataset_weights": [1, -1]}, "0 to 1000"),
+    ({"mix_strategy": "interleave"}, "wanted concat, interleave_under or interleave_over"),
+    ({"interleave_probs": [0.5, 0.5]}, "mix_strategy interleave_under or interleave_over"),
+    ({"mix_strategy": "interleave_over", "interleave_probs": [0.5, 0.4]}, "a sum of 0.9"),
+    ({"mix_strategy": "interleave_over", "dataset_weights": [1, 2]}, "found together with dataset_weights"),
     ({"map_keys": {"promt": "x"}}, "did you mean prompt?"),
     ({"json_keys": "content"}, "it is a key of stage pt"),
     ({"stage": "pt"}, "it is a key of stage sft"),

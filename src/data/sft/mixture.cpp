@@ -20,4 +20,18 @@ std::vector<uint64_t> weighted(std::span<const uint64_t> samples, double weight,
   return chosen;
 }
 
+std::vector<double> interleave_weights(std::span<const uint64_t> sizes, std::span<const double> probabilities, Interleave ends) {
+  double drawn = 0;  // samples of an epoch
+  for (size_t set = 0; set < sizes.size(); ++set) {
+    if (probabilities[set] == 0 || sizes[set] == 0) continue;
+    const double until_read = static_cast<double>(sizes[set]) / probabilities[set];
+    const bool later = drawn == 0 || (ends == Interleave::kOver ? until_read > drawn : until_read < drawn);
+    if (later) drawn = until_read;
+  }
+  std::vector<double> weights;
+  for (size_t set = 0; set < sizes.size(); ++set)
+    weights.push_back(sizes[set] == 0 ? 0 : probabilities[set] * drawn / static_cast<double>(sizes[set]));
+  return weights;
+}
+
 }  // namespace ingot::data
