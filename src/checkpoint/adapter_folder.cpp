@@ -3,7 +3,7 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
-#include "checkpoint/staging.h"
+#include "core/output_folder.h"
 #include "core/error.h"
 #include "core/file.h"
 #include "core/printable.h"
@@ -64,19 +64,16 @@ Adapter read_adapter(const fs::path& folder) {
 }
 
 void write_adapter(const fs::path& folder, const Adapter& adapter) {
-  const fs::path target = fs::absolute(folder).lexically_normal();
-  make_folder(target.parent_path());
-  remove_dead_staging(target.parent_path(), target.filename().string());
-  StagingFolder staging(target.parent_path(), target.filename().string());
+  OutputFolder output(folder, "adapter");
   std::vector<TensorSource> sources;
   for (const auto& [name, value] : adapter.tensors)
     sources.push_back({std::string(kPrefix) + name, DType::kF32, value.sizes().vec(), [&value = value](const ByteSink& sink) {
                          const auto plain = value.detach().to(at::kCPU, at::kFloat).contiguous();
                          sink({static_cast<const char*>(plain.const_data_ptr()), plain.nbytes()});
                        }});
-  write_safetensors(staging.path() / kWeightsFile, std::move(sources), {{"format", "pt"}});
-  write_file(staging.path() / kConfigFile, adapter.config.to_json().dump(2) + "\n");
-  staging.publish(target);
+  write_safetensors(output.path() / kWeightsFile, std::move(sources), {{"format", "pt"}});
+  write_file(output.path() / kConfigFile, adapter.config.to_json().dump(2) + "\n");
+  output.publish();
 }
 
 }  // namespace ingot::checkpoint

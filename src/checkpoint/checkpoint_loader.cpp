@@ -8,7 +8,7 @@
 #include "checkpoint/checkpoint_name.h"
 #include "checkpoint/manifest.h"
 #include "checkpoint/run_checkpoint.h"
-#include "checkpoint/staging.h"
+#include "core/staging.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "core/printable.h"

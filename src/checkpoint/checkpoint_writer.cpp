@@ -7,7 +7,7 @@
 #include "checkpoint/manifest.h"
 #include "checkpoint/run_checkpoint.h"
 #include "checkpoint/shard_plan.h"
-#include "checkpoint/staging.h"
+#include "core/staging.h"
 #include "core/file.h"
 #include "core/log.h"
 

@@ -5,9 +5,9 @@
 
 #include "checkpoint/hf_folder.h"
 #include "checkpoint/run_checkpoint.h"
-#include "checkpoint/staging.h"
 #include "core/error.h"
 #include "core/log.h"
+#include "core/output_folder.h"
 #include "model/causal_lm.h"
 #include "hub/export_lora.h"
 #include "hub/model_files.h"
@@ -37,16 +37,15 @@ std::vector<NamedTensor> exported_parameters(const checkpoint::LoadedCheckpoint&
 }
 
 void export_parameters(const RunFolder& run, const checkpoint::LoadedCheckpoint& loaded, const ExportRequest& request) {
-  const fs::path folder = model_target(request.to.empty() ? run.model() : request.to);
   const auto dtype = dtype_named(request.dtype);
-  checkpoint::StagingFolder staging(folder.parent_path(), folder.filename().string());
-  copy_companion_files(run.source(), staging.path());
-  write_as_they_came(staging.path(), run.source(),
+  OutputFolder output(request.to.empty() ? run.model() : request.to, "model");
+  copy_companion_files(run.source(), output.path());
+  write_as_they_came(output.path(), run.source(),
                      exported_parameters(loaded, model::DecoderConfig::from_folder(run.source())), dtype);
-  if (dtype) write_dtype(staging.path(), *dtype);
-  check_companion_files(run.source(), staging.path());
-  staging.publish(folder);
-  log_info(fmt::format("exported step {} to {}{}, reopened and compared", loaded.info.step, folder.string(),
+  if (dtype) write_dtype(output.path(), *dtype);
+  check_companion_files(run.source(), output.path());
+  output.publish();
+  log_info(fmt::format("exported step {} to {}{}, reopened and compared", loaded.info.step, output.target().string(),
                        dtype ? fmt::format(" in {}", config_name(*dtype)) : ""));
 }
 

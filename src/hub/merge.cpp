@@ -6,10 +6,10 @@
 #include <map>
 
 #include "checkpoint/hf_folder.h"
-#include "checkpoint/staging.h"
 #include "checkpoint/weight_layout.h"
 #include "core/error.h"
 #include "core/log.h"
+#include "core/output_folder.h"
 #include "model/lora.h"
 #include "hub/load_model.h"
 #include "hub/lora.h"
@@ -66,18 +66,18 @@ void write_merged(const MergeRequest& request, const Adapter& adapter, const fs:
 }  // namespace
 
 void merge_adapter(const MergeRequest& request, const Adapter& adapter) {
-  const fs::path folder = model_target(request.to);
+  OutputFolder::check(request.to);
   {
     // Names and shapes are checked before anything is written; on meta a model takes no memory.
     const auto model = model::build_model(model::DecoderConfig::from_folder(request.base), at::kFloat, "meta");
     check_adapter(*model, adapter, request.base.string());
   }
-  checkpoint::StagingFolder staging(folder.parent_path(), folder.filename().string());
-  write_merged(request, adapter, staging.path());
-  check_companion_files(request.companions, staging.path());
-  if (request.check_tokens > 0) check_merge(request.base, adapter, staging.path(), request.check_tokens);
-  staging.publish(folder);
-  log_info(fmt::format("the merged model is in {}", folder.string()));
+  OutputFolder output(request.to, "model");
+  write_merged(request, adapter, output.path());
+  check_companion_files(request.companions, output.path());
+  if (request.check_tokens > 0) check_merge(request.base, adapter, output.path(), request.check_tokens);
+  output.publish();
+  log_info(fmt::format("the merged model is in {}", output.target().string()));
 }
 
 }  // namespace ingot::hub

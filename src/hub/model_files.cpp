@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 
-#include "checkpoint/staging.h"
 #include "core/error.h"
 #include "core/file.h"
 #include "core/json.h"
@@ -140,16 +139,6 @@ std::optional<DType> dtype_named(const std::string& name) {
   if (name == "auto") return {};
   if (const auto dtype = dtype_from_config(name)) return dtype;
   throw ConfigError(fmt::format("dtype: found {}, wanted auto, bfloat16, float16 or float32", name));
-}
-
-fs::path model_target(const fs::path& folder) {
-  const fs::path absolute = fs::absolute(folder).lexically_normal();
-  const fs::path target = absolute.has_filename() ? absolute : absolute.parent_path();
-  if (fs::exists(target) && !(fs::is_directory(target) && (fs::is_empty(target) || fs::exists(target / "config.json"))))
-    throw ConfigError(fmt::format("{}: is there and is no model folder; name another or remove it", target.string()));
-  make_folder(target.parent_path());
-  checkpoint::remove_dead_staging(target.parent_path(), target.filename().string());
-  return target;
 }
 
 }  // namespace ingot::hub

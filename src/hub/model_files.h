@@ -36,8 +36,4 @@ void write_dtype(const std::filesystem::path& folder, DType dtype);
 /// "bfloat16", "float16" or "float32" as a dtype; nothing for "auto". Throws ConfigError for another word.
 std::optional<DType> dtype_named(const std::string& name);
 
-/// The folder as a plain absolute path to write a model to. Throws ConfigError when something else than a model folder
-/// or an empty one is there.
-std::filesystem::path model_target(const std::filesystem::path& folder);
-
 }  // namespace ingot::hub

@@ -11,8 +11,6 @@ namespace ingot::workflows {
 
 int convert(const ConvertRequest& request) {
   if (!request.adapter.empty()) {
-    if (std::filesystem::exists(request.to) && !std::filesystem::is_empty(request.to))
-      throw ConfigError(fmt::format("{}: exists already, wanted a new or empty folder", request.to.string()));
     hub::merge_adapter({request.from, request.from, request.to, request.dtype.empty() ? "auto" : request.dtype, request.check_tokens},
                   checkpoint::read_adapter(request.adapter));
     return kExitOk;

@@ -6,7 +6,7 @@
 #include <fstream>
 
 #include "checkpoint/manifest.h"
-#include "checkpoint/staging.h"
+#include "core/staging.h"
 #include "checkpoint/support.h"
 #include "core/error.h"
 #include "core/file.h"

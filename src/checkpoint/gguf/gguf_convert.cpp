@@ -5,9 +5,9 @@
 #include "checkpoint/gguf/gguf_model.h"
 #include "checkpoint/gguf/gguf_tokenizer.h"
 #include "checkpoint/gguf/gguf_weights.h"
-#include "checkpoint/staging.h"
 #include "core/error.h"
 #include "core/file.h"
+#include "core/output_folder.h"
 
 namespace ingot::checkpoint {
 namespace fs = std::filesystem;
@@ -36,32 +36,21 @@ void write_tokenizer(const fs::path& folder, const GgufKeys& keys, const GgufVoc
   write_file(folder / "special_tokens_map.json", special_tokens_map_json(vocabulary));
 }
 
-/// The folder as an absolute path without a slash at its end.
-fs::path plain_path(const fs::path& folder) {
-  const fs::path absolute = fs::absolute(folder).lexically_normal();
-  return absolute.has_filename() ? absolute : absolute.parent_path();
-}
-
 }  // namespace
 
 void convert_gguf(const fs::path& gguf, const fs::path& folder, DType dtype) {
   if (dtype != DType::kF32 && dtype != DType::kBF16 && dtype != DType::kF16)
     throw ConfigError(fmt::format("dtype: found {}, wanted float32, bfloat16 or float16", config_name(dtype)));
-  const fs::path target = plain_path(folder);
-  std::error_code error;
-  if (fs::exists(target, error) && !(fs::is_directory(target, error) && fs::is_empty(target, error)))
-    throw ConfigError(fmt::format("{}: exists already, wanted a new or empty folder", folder.string()));
+  OutputFolder::check(folder);
   const GgufFile file(gguf);
   const GgufKeys keys(file);
   const GgufModel model = read_gguf_model(file);
   const GgufVocabulary vocabulary = read_gguf_vocabulary(keys, model.vocab);
-  const fs::path parent = target.parent_path(), name = target.filename();
-  remove_dead_staging(parent, name.string());
-  StagingFolder staging(parent, name.string());
-  write_configs(staging.path(), model, vocabulary, dtype);
-  write_tokenizer(staging.path(), keys, vocabulary, model.context);
-  write_gguf_weights(file, plan_gguf_tensors(model), staging.path() / "model.safetensors", dtype);
-  staging.publish(target);
+  OutputFolder output(folder, "model");
+  write_configs(output.path(), model, vocabulary, dtype);
+  write_tokenizer(output.path(), keys, vocabulary, model.context);
+  write_gguf_weights(file, plan_gguf_tensors(model), output.path() / "model.safetensors", dtype);
+  output.publish();
 }
 
 }  // namespace ingot::checkpoint

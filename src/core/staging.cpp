@@ -1,4 +1,4 @@
-#include "checkpoint/staging.h"
+#include "core/staging.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -8,22 +8,24 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 
 #include "core/error.h"
 #include "core/file.h"
+#include "core/log.h"
 
-namespace ingot::checkpoint {
+namespace ingot {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr const char *kPrefix = ".staging-", *kReplaced = "replaced-", *kRemoved = "removed-";
+constexpr const char *kPrefix = ".staging-", *kRemoved = "removed-";
 
 fs::path staging_path(const fs::path& parent, const std::string& label) {
   return parent / fmt::format("{}{}-{}", kPrefix, label, ::getpid());
 }
 
-/// True for ".staging-[replaced-|removed-]LABEL...-PID".
+/// True for ".staging-[removed-]LABEL...-PID".
 bool is_staging_of(std::string_view name, const std::string& label) {
   const auto skip = [&](std::string_view start) {
     const bool there = name.starts_with(start);
@@ -31,7 +33,7 @@ bool is_staging_of(std::string_view name, const std::string& label) {
     return there;
   };
   if (!skip(kPrefix)) return false;
-  if (!skip(kReplaced)) skip(kRemoved);
+  skip(kRemoved);
   const size_t dash = name.rfind('-');
   return name.starts_with(label) && dash != name.npos && dash + 1 < name.size() &&
          name.find_first_not_of("0123456789", dash + 1) == name.npos;
@@ -42,14 +44,25 @@ void rename_or_throw(const fs::path& from, const fs::path& to) {
     throw CommError(fmt::format("{}: cannot be put in place: {}", to.string(), std::strerror(errno)));
 }
 
-/// Puts `from` in the place of `to`, a folder with something in it; `from` then holds what stood there.
+/// False where the disk cannot exchange two names in one instant (NFS, some overlays and FUSE); INGOT_RENAME_EXCHANGE=0 says
+/// so of a disk that does it wrong.
+bool exchange_at_once(const fs::path& from, const fs::path& to) {
+  const char* wanted = std::getenv("INGOT_RENAME_EXCHANGE");
+  if (wanted && std::string_view(wanted) == "0") return false;
+  if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_EXCHANGE) == 0) return true;
+  if (errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP) return false;
+  throw CommError(fmt::format("{}: cannot be replaced: {}", to.string(), std::strerror(errno)));
+}
+
+/// Puts `from` in the place of `to`, a folder with something in it; `from` then holds what stood there. Between two renames
+/// what stood there has its name as previous_path: restore_previous puts it back when that was the end.
 void exchange(const fs::path& from, const fs::path& to) {
-  if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_EXCHANGE) == 0) return;
-  if (errno != EINVAL && errno != ENOSYS)
-    throw CommError(fmt::format("{}: cannot be replaced: {}", to.string(), std::strerror(errno)));
-  const fs::path aside = staging_path(to.parent_path(), kReplaced + to.filename().string());
-  rename_or_throw(to, aside);  // this disk cannot exchange: for an instant neither has the name
+  if (exchange_at_once(from, to)) return;
+  const fs::path aside = previous_path(to);
+  rename_or_throw(to, aside);
+  sync_folder(to.parent_path());
   rename_or_throw(from, to);
+  sync_folder(to.parent_path());
   rename_or_throw(aside, from);
 }
 
@@ -88,6 +101,23 @@ void StagingFolder::publish(const fs::path& target) {
   sync_folder(target.parent_path());
 }
 
+fs::path previous_path(const fs::path& target) {
+  return target.parent_path() / ("." + target.filename().string() + ".ingot-previous");
+}
+
+void restore_previous(const fs::path& target) {
+  const fs::path aside = previous_path(target);
+  std::error_code error;
+  if (!fs::is_directory(fs::symlink_status(aside, error))) return;
+  if (fs::exists(fs::symlink_status(target, error))) {
+    remove_whole(aside);
+    return;
+  }
+  rename_or_throw(aside, target);
+  sync_folder(target.parent_path());
+  log_warning(fmt::format("{}: an earlier program ended while it replaced this folder; what was there before is back", target.string()));
+}
+
 void remove_dead_staging(const fs::path& parent, const std::string& label) {
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(parent, error)) {
@@ -106,4 +136,4 @@ void remove_whole(const fs::path& folder) {
   fs::remove_all(error ? folder : aside, error);
 }
 
-}  // namespace ingot::checkpoint
+}  // namespace ingot

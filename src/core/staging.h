@@ -3,7 +3,7 @@
 #include <filesystem>
 #include <string>
 
-namespace ingot::checkpoint {
+namespace ingot {
 
 /// A folder under construction, `PARENT/.staging-LABEL-PID`. Its owner holds a lock on it, which the system releases
 /// when the owner dies. Destroyed before `publish` it is removed with everything in it.
@@ -29,7 +29,13 @@ class StagingFolder {
 /// stays.
 void remove_dead_staging(const std::filesystem::path& parent, const std::string& label);
 
+/// Where the folder at `target` waits while another takes its place on a disk that cannot exchange names in one instant.
+std::filesystem::path previous_path(const std::filesystem::path& target);
+
+/// Finishes what a killed exchange left: the folder at previous_path comes back when `target` is gone, else it is removed.
+void restore_previous(const std::filesystem::path& target);
+
 /// Removes a folder without ever leaving a part of it under its name.
 void remove_whole(const std::filesystem::path& folder);
 
-}  // namespace ingot::checkpoint
+}  // namespace ingot
