@@ -40,7 +40,7 @@ void export_parameters(const RunFolder& run, const checkpoint::LoadedCheckpoint&
   const auto dtype = dtype_named(request.dtype);
   OutputFolder output(request.to.empty() ? run.model() : request.to, "model");
   copy_companion_files(run.source(), output.path());
-  write_as_they_came(output.path(), run.source(),
+  write_as_they_came(output.path(), run.layout(),
                      exported_parameters(loaded, model::DecoderConfig::from_folder(run.source())), dtype);
   if (dtype) write_dtype(output.path(), *dtype);
   check_companion_files(run.source(), output.path());

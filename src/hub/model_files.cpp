@@ -26,8 +26,9 @@ constexpr uintmax_t kMaxBytes = uintmax_t{64} << 20;
 constexpr std::array<std::string_view, 14> kWeightEndings{
     ".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".gguf", ".ggml", ".h5", ".msgpack", ".onnx", ".npz", ".tflite",
     ".mlmodel", ".index.json"};
-/// A copy of the base model's adapter would make libraries apply it; a trainer's state is of another run.
-constexpr std::array<std::string_view, 2> kOthersState{"adapter_config.json", "trainer_state.json"};
+/// A copy of the base model's adapter would make libraries apply it; a trainer's state and weight_layout.json, which exports
+/// of Ingot 0.1 held, are of another run.
+constexpr std::array<std::string_view, 3> kOthersState{"adapter_config.json", "trainer_state.json", "weight_layout.json"};
 
 bool is_weight_or_state(std::string_view name) {
   return std::any_of(kWeightEndings.begin(), kWeightEndings.end(), [&](auto ending) { return name.ends_with(ending); }) ||

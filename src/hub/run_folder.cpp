@@ -7,13 +7,32 @@
 
 #include <cerrno>
 #include <cstring>
+#include <set>
 
 #include "core/error.h"
 #include "core/file.h"
 
 namespace ingot::hub {
+namespace fs = std::filesystem;
+namespace {
+
+/// Whatever Ingot writes at the top of a run's folder.
+bool is_ours(const std::string& name) {
+  static const std::set<std::string> kNames{"run.json", ".lock", "data", "checkpoints", "source", "source_layout", "model", "adapter", "metrics.jsonl"};
+  return kNames.contains(name) || name.starts_with(".staging-") || name.ends_with(".ingot-previous") || name.ends_with(".partial");
+}
+
+}  // namespace
+
+void check_run_folder(const RunFolder& run) {
+  if (fs::exists(run.record()) || !fs::is_directory(run.path)) return;
+  for (const auto& entry : fs::directory_iterator(run.path))
+    if (const std::string name = entry.path().filename().string(); !is_ours(name))
+      throw ConfigError(fmt::format("output_dir: {}: found {}, which is of no run, wanted a new or empty folder", run.path.string(), name));
+}
 
 RunLock::RunLock(const RunFolder& run) {
+  check_run_folder(run);
   make_folder(run.path);
   const auto file = run.path / ".lock";
   descriptor_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);

@@ -64,14 +64,14 @@ void write_by_rule(const fs::path& folder, const std::vector<NamedTensor>& param
 
 }  // namespace
 
-void restore_index(const fs::path& source, const fs::path& folder) {
-  const fs::path kept = source / checkpoint::kHfIndexFile, written = folder / checkpoint::kHfIndexFile;
+void restore_index(const fs::path& from, const fs::path& folder) {
+  const fs::path kept = from / checkpoint::kHfIndexFile, written = folder / checkpoint::kHfIndexFile;
   if (fs::exists(kept) && fs::exists(written) &&
       checkpoint::read_weight_map(kept) == checkpoint::read_weight_map(written))
     ingot::copy_file(kept, written);
 }
 
-void keep_weight_layout(const fs::path& model_folder, const fs::path& source) {
+void keep_weight_layout(const fs::path& model_folder, const fs::path& folder) {
   auto layout = WeightLayout::of_folder(model_folder);
   if (!layout) return;
   const auto config = model::DecoderConfig::from_folder(model_folder);
@@ -86,24 +86,24 @@ void keep_weight_layout(const fs::path& model_folder, const fs::path& source) {
       buffers.push_back(tensor.first);
       return false;
     });
-  make_folder(source);
-  if (!buffers.empty()) checkpoint::copy_tensors(model_folder, buffers, source / kBuffersFile);
+  make_folder(folder);
+  if (!buffers.empty()) checkpoint::copy_tensors(model_folder, buffers, folder / kBuffersFile);
   if (fs::exists(model_folder / checkpoint::kHfIndexFile))
-    ingot::copy_file(model_folder / checkpoint::kHfIndexFile, source / checkpoint::kHfIndexFile);
-  write_file(source / kLayoutFile, layout->to_json().dump(1) + "\n");
+    ingot::copy_file(model_folder / checkpoint::kHfIndexFile, folder / checkpoint::kHfIndexFile);
+  write_file(folder / kLayoutFile, layout->to_json().dump(1) + "\n");
 }
 
-void write_as_they_came(const fs::path& folder, const fs::path& source, std::vector<NamedTensor> parameters,
+void write_as_they_came(const fs::path& folder, const fs::path& kept, std::vector<NamedTensor> parameters,
                         std::optional<DType> dtype) {
-  const auto config = model::DecoderConfig::from_folder(source);
-  const fs::path file = source / kLayoutFile;
+  const auto config = model::DecoderConfig::from_folder(folder);
+  const fs::path file = kept / kLayoutFile;
   if (!fs::exists(file)) return write_by_rule(folder, parameters, dtype.value_or(config.dtype));
   const auto layout = WeightLayout::from_json(read_json(file), file.string());
   add_tied_head(config, parameters);
-  add_buffers(source / kBuffersFile, parameters);
+  add_buffers(kept / kBuffersFile, parameters);
   checkpoint::write_hf_weights(folder, parameters, layout, dtype);
   check_written(folder, layout.tensor_names(), parameters);
-  if (!dtype) restore_index(source, folder);
+  if (!dtype) restore_index(kept, folder);
 }
 
 }  // namespace ingot::hub

@@ -9,17 +9,17 @@
 
 namespace ingot::hub {
 
-/// Keeps in a run's source folder how the weights of the model folder lie in their files, with the tensors that no
+/// Keeps in a run's layout folder how the weights of the model folder lie in their files, with the tensors that no
 /// training changes (buffers such as inv_freq). Nothing when they are no safetensors.
-void keep_weight_layout(const std::filesystem::path& model_folder, const std::filesystem::path& source);
+void keep_weight_layout(const std::filesystem::path& model_folder, const std::filesystem::path& layout);
 
-/// Puts the index of `source` into `folder`, in the place of one of the same tensors in the same files.
-void restore_index(const std::filesystem::path& source, const std::filesystem::path& folder);
+/// Puts the index of `from` into `folder`, in the place of one of the same tensors in the same files.
+void restore_index(const std::filesystem::path& from, const std::filesystem::path& folder);
 
-/// Writes a model's parameters into `folder`: in the files, dtypes and metadata that `source` keeps, or by
-/// transformers' rule in the config's dtype where it keeps none. With `dtype`, floats in that. An export of unchanged
+/// Writes the parameters of the model that `folder`'s config.json describes into it: in the files, dtypes and metadata that
+/// `layout` keeps, or by transformers' rule in the config's dtype where it keeps none. With `dtype`, floats in that. An export of unchanged
 /// weights without it has the bytes of the files that came in. The weights are reopened and compared.
-void write_as_they_came(const std::filesystem::path& folder, const std::filesystem::path& source,
+void write_as_they_came(const std::filesystem::path& folder, const std::filesystem::path& layout,
                         std::vector<checkpoint::NamedTensor> parameters, std::optional<DType> dtype);
 
 }  // namespace ingot::hub

@@ -31,7 +31,8 @@ void check_identity(const RunIdentity& saved, const RunIdentity& now, const std:
   compare(saved.fixed, now.fixed, [&](const auto& field, const auto& old_value, const auto& new_value) {
     problems.add(fmt::format("{}: found {}, wanted {} as in the checkpoint", field, new_value, old_value));
   });
-  problems.throw_if_any("cannot resume from " + source);
+  problems.throw_if_any(fmt::format("cannot resume from {} (set overwrite_output_dir: true to throw that run away, or name another "
+                                    "output_dir)", source));
   compare(saved.settings, now.settings, [&](const auto& field, const auto& old_value, const auto& new_value) {
     log_info(fmt::format("resuming with {} {}, it was {}", field, new_value, old_value));
   });

@@ -2,12 +2,14 @@
 
 #include "config/train_config.h"
 #include "core/error.h"
+#include "hub/run_folder.h"
 #include "train/prepare_data.h"
 
 namespace ingot::workflows {
 
 int preprocess(const TrainRequest& request) {
   const auto config = config::load_train_config(request.config, request.overrides);
+  hub::check_run_folder(hub::RunFolder(config.output_dir));
   const auto prepare = [&](const std::vector<std::string>& dataset, const char* name) {
     if (dataset.empty()) return;
     if (config.stage == "sft") train::prepare_sft(config, dataset, name);

@@ -12,10 +12,9 @@
 #include "hub/export_run.h"
 #include "hub/load_model.h"
 #include "hub/lora.h"
-#include "hub/model_files.h"
 #include "hub/run_folder.h"
+#include "hub/run_record.h"
 #include "generate/sample_prompts.h"
-#include "hub/source_weights.h"
 #include "train/prepare_data.h"
 #include "train/sources.h"
 
@@ -107,22 +106,6 @@ void identify_adapter(const config::TrainConfig& config, const checkpoint::Adapt
   loop.settings["model_name_or_path"] = fs::absolute(config.model_name_or_path).lexically_normal().string();
 }
 
-/// Starts a run's folder, or finds it as an earlier session left it.
-void open_run(const config::TrainConfig& config, const hub::RunFolder& run) {
-  if (config.overwrite_output_dir) {
-    fs::remove_all(run.checkpoints());
-    fs::remove_all(run.source());
-    fs::remove(run.path / "metrics.jsonl");
-  }
-  if (!fs::exists(run.source() / "config.json")) {
-    if (!config.train_from_scratch) hub::keep_weight_layout(config.model_name_or_path, run.source());
-    hub::copy_companion_files(config.model_name_or_path, run.source());
-  }
-  if (hub::tokenizer_identity(run.source()) != hub::tokenizer_identity(config.model_name_or_path))
-    throw ConfigError(fmt::format("output_dir: {} belongs to a run with another tokenizer; set overwrite_output_dir: true to "
-                                  "throw that run away", run.path.string()));
-}
-
 void check_vocabulary(const config::TrainConfig& config) {
   const auto sizes = model::DecoderConfig::from_folder(config.model_name_or_path);
   const int64_t ids = data::load_tokenizer(config.model_name_or_path)->vocab_size();
@@ -157,7 +140,7 @@ int train(const TrainRequest& request) {
   const hub::RunFolder run(config.output_dir);
   const hub::RunLock lock(run);
   check_vocabulary(config);
-  open_run(config, run);
+  hub::open_run(config, run);
   const train::Sources sources = train::open_sources(config);
   auto start = make_model(config);
   const SampleTexts samples(config);

@@ -51,12 +51,15 @@ TEST(GgufConvert, WritesAWholeFolder) {
   EXPECT_EQ(HfWeights(folder / "out").tensors().size(), 11u);
 }
 
-TEST(GgufConvert, FillsAnEmptyFolderAndRefusesAFullOne) {
+TEST(GgufConvert, FillsAnEmptyFolderReplacesItsOwnAndRefusesAForeignOne) {
   const TemporaryFolder folder;
   fs::create_directory(folder / "out");
   convert(folder, tiny_llama().bytes());
   EXPECT_TRUE(fs::exists(folder / "out/config.json"));
+  convert(folder, tiny_llama().bytes());
+  put_file(folder / "out/notes.txt", "mine");
   EXPECT_THROW(convert(folder, tiny_llama().bytes()), ConfigError);
+  EXPECT_TRUE(fs::exists(folder / "out/notes.txt"));
 }
 
 TEST(GgufConvert, NamesAnUnknownPreTokenizer) {

@@ -88,7 +88,7 @@ def change_base(folder):
 
 @pytest.mark.parametrize("change, field", [
     ({"lora_rank": 4}, "lora_rank"), ({"lora_dropout": 0.1}, "lora_dropout"), ({"lora_target": ["q_proj"]}, "lora_target"),
-    ({"finetuning_type": "full"}, "finetuning_type"), ({"model_name_or_path": None}, "sha256 of the base weights"),
+    ({"finetuning_type": "full"}, "finetuning_type"), ({"model_name_or_path": None}, "base model: found the weights in"),
 ])
 def test_a_resume_with_another_adapter_or_base_is_refused(tmp_path, whole, change, field):
     run, precision = whole

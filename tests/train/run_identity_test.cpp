@@ -26,7 +26,8 @@ TEST(RunIdentity, NamesFieldOldAndNewValue) {
   auto now = example();
   now.fixed["cutoff_len"] = 128;
   EXPECT_EQ(message_of(example(), now),
-            "cannot resume from out/iter_5: cutoff_len: found 128, wanted 64 as in the checkpoint");
+            "cannot resume from out/iter_5 (set overwrite_output_dir: true to throw that run away, or name another output_dir): "
+            "cutoff_len: found 128, wanted 64 as in the checkpoint");
 }
 
 TEST(RunIdentity, NamesEveryFieldThatDiffers) {

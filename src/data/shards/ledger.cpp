@@ -1,11 +1,7 @@
 #include "data/shards/ledger.h"
 
 #include <fmt/format.h>
-#include <xxhash.h>
-
-#include <algorithm>
-#include <memory>
-
+#include "core/content_digest.h"
 #include "core/error.h"
 #include "core/file.h"
 #include "core/log.h"
@@ -15,7 +11,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr int kLedgerVersion = 1;
-constexpr size_t kDigestBlock = size_t{64} << 20, kWholeDigest = size_t{1} << 30;
 constexpr size_t kFirstRows = 20;
 
 PreprocessReport report_of(const fs::path& prefix, const Json& ledger) {
@@ -29,29 +24,6 @@ PreprocessReport report_of(const fs::path& prefix, const Json& ledger) {
   report.bin_sha256 = ledger.at("bin").at("sha256").get<std::string>();
   report.reused = true;
   return report;
-}
-
-std::string content_digest(const MappedFile& file) {
-  struct Release {
-    void operator()(XXH3_state_t* state) const { ::XXH3_freeState(state); }
-  };
-  const std::unique_ptr<XXH3_state_t, Release> state(::XXH3_createState());
-  ::XXH3_64bits_reset(state.get());
-  const auto bytes = file.bytes();
-  const auto add = [&](size_t begin, size_t end) {
-    for (; begin < end; begin += kDigestBlock) {
-      const size_t length = std::min(kDigestBlock, end - begin);
-      ::XXH3_64bits_update(state.get(), bytes.data() + begin, length);
-      file.release(begin, length);
-    }
-  };
-  if (bytes.size() < kWholeDigest) {
-    add(0, bytes.size());
-  } else {
-    const size_t middle = (bytes.size() - kDigestBlock) / 2;
-    add(0, kDigestBlock), add(middle, middle + kDigestBlock), add(bytes.size() - kDigestBlock, bytes.size());
-  }
-  return fmt::format("{:016x}", ::XXH3_64bits_digest(state.get()));
 }
 
 }  // namespace

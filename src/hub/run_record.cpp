@@ -1,0 +1,168 @@
+#include "hub/run_record.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <set>
+
+#include "checkpoint/hf_index.h"
+#include "checkpoint/run_checkpoint.h"
+#include "core/content_digest.h"
+#include "core/error.h"
+#include "core/file.h"
+#include "core/json.h"
+#include "core/log.h"
+#include "core/output_folder.h"
+#include "core/sha256.h"
+#include "hub/model_files.h"
+#include "hub/source_weights.h"
+
+namespace ingot::hub {
+namespace fs = std::filesystem;
+namespace {
+
+using config::TrainConfig;
+
+constexpr const char* kWaysOut = "set overwrite_output_dir: true to throw that run away, or name another output_dir";
+
+/// Names of the weight files in a folder, sorted.
+std::vector<std::string> weight_names(const fs::path& folder) {
+  std::set<std::string> names;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    const std::string ending = entry.path().extension().string();
+    if (ending == ".safetensors" || ending == ".bin") names.insert(entry.path().filename().string());
+  }
+  return {names.begin(), names.end()};
+}
+
+/// Facts of the files that change when they are written to.
+Json facts_of(const fs::path& folder) {
+  Json facts = Json::object();
+  for (const auto& name : weight_names(folder)) {
+    struct stat info {};
+    if (::stat((folder / name).c_str(), &info) != 0) continue;
+    facts[name] = {info.st_size, int64_t{info.st_mtim.tv_sec} * 1'000'000'000 + info.st_mtim.tv_nsec, info.st_ino, info.st_dev};
+  }
+  return facts;
+}
+
+std::string digest_of(const fs::path& folder) {
+  std::string all;
+  for (const auto& name : weight_names(folder)) all += name + " " + content_digest(MappedFile(folder / name)) + "\n";
+  return sha256_hex(std::as_bytes(std::span(all)));
+}
+
+/// The weights; files that are as `earlier` knew them are not read again.
+Json weights_of(const fs::path& folder, const Json& earlier) {
+  const Json facts = facts_of(folder);
+  if (earlier.is_object() && earlier.value("files", Json()) == facts && earlier.contains("digest")) return earlier;
+  return {{"files", facts}, {"digest", digest_of(folder)}};
+}
+
+/// What a run is of. `earlier` is an earlier session's, or null.
+Json record_of(const TrainConfig& config, const Json& earlier) {
+  const Json weights = earlier.is_object() ? earlier.value("weights", Json()) : Json();
+  Json record{{"version", 1},
+              {"model_name_or_path", fs::absolute(config.model_name_or_path).lexically_normal().string()},
+              {"model_config", read_json(config.model_name_or_path / "config.json")},
+              {"tokenizer", tokenizer_identity(config.model_name_or_path)},
+              {"weights", config.train_from_scratch ? Json("from scratch") : weights_of(config.model_name_or_path, weights)},
+              {"stage", config.stage},
+              {"finetuning_type", config.finetuning_type},
+              {"train_from_scratch", config.train_from_scratch},
+              {"template", config.stage == "sft" ? config.sft.chat_template : ""},
+              {"adapter_name_or_path", config.adapter_name_or_path.empty() ? "" : digest_of(config.adapter_name_or_path)},
+              {"config", config.in_effect}};
+  return record;
+}
+
+/// The record of an earlier session; null when there is none, or a damaged one that may be thrown away. Throws DataError for a
+/// damaged one that may not.
+Json read_record(const RunFolder& run, bool may_be_thrown_away) try {
+  if (!fs::exists(run.record())) return nullptr;
+  Json record = read_json(run.record());
+  if (!record.is_object() || record.value("version", Json()) != 1 || !record.contains("model_config"))
+    throw DataError(fmt::format("{}: is no record of a run of this version; {}", run.record().string(), kWaysOut));
+  return record;
+} catch (const DataError&) {
+  if (!may_be_thrown_away) throw;
+  return nullptr;
+}
+
+std::string shown(const Json& object, const std::string& field) {
+  return object.is_object() && object.contains(field) ? object[field].dump(-1, ' ', false, Json::error_handler_t::replace) : "nothing";
+}
+
+/// Appends the fields of two objects that differ.
+void compare_fields(const Json& was, const Json& is, const std::string& prefix, std::vector<std::string>& differences) {
+  std::set<std::string> fields;
+  for (const auto* object : {&was, &is})
+    if (object->is_object())
+      for (const auto& [field, value] : object->items()) fields.insert(field);
+  for (const auto& field : fields)
+    if (field != "_name_or_path" && field != "transformers_version" && shown(was, field) != shown(is, field))
+      differences.push_back(fmt::format("{}{}: found {}, was {}", prefix, field, shown(is, field), shown(was, field)));
+}
+
+/// What the two records are of, where that is not the same.
+std::vector<std::string> differences_of(const Json& was, const Json& is) {
+  std::vector<std::string> differences;
+  compare_fields(was["model_config"], is["model_config"], "config.json: ", differences);
+  const auto digest = [](const Json& record) { return record.at("weights").is_object() ? record["weights"].value("digest", "") : ""; };
+  const bool other_weights = was.contains("weights") && digest(was) != digest(is);
+  if (other_weights) differences.push_back(fmt::format("base model: found the weights in {}, was another in {}", shown(is, "model_name_or_path"), shown(was, "model_name_or_path")));
+  if (was.value("tokenizer", Json()) != is.value("tokenizer", Json())) differences.push_back("tokenizer: its files are others");
+  for (const char* field : {"stage", "finetuning_type", "train_from_scratch", "template"})
+    if (shown(was, field) != shown(is, field))
+      differences.push_back(fmt::format("{}: found {}, was {}", field, shown(is, field), shown(was, field)));
+  if (shown(was, "adapter_name_or_path") != shown(is, "adapter_name_or_path")) differences.push_back("adapter_name_or_path: is another adapter");
+  return differences;
+}
+
+/// Whether an earlier session had this very configuration.
+bool is_own_restart(const Json& was, const Json& is) {
+  return was.is_object() && differences_of(was, is).empty() && was.value("config", Json()) == is.value("config", Json());
+}
+
+void throw_away(const RunFolder& run) {
+  for (const auto& folder : {run.checkpoints(), run.source(), run.layout()})
+    if (fs::exists(folder)) remove_whole(folder);
+  fs::remove(run.path / "metrics.jsonl");
+  fs::remove(run.record());
+}
+
+void write_source(const TrainConfig& config, const RunFolder& run) {
+  for (const auto& folder : {run.source(), run.layout()})
+    if (fs::exists(folder)) remove_whole(folder);
+  OutputFolder layout(run.layout(), "source layout"), source(run.source(), "source");
+  if (!config.train_from_scratch) keep_weight_layout(config.model_name_or_path, layout.path());
+  copy_companion_files(config.model_name_or_path, source.path());
+  layout.publish();
+  source.publish();
+}
+
+}  // namespace
+
+void open_run(const TrainConfig& config, const RunFolder& run) {
+  Json was = read_record(run, config.overwrite_output_dir);
+  const Json is = record_of(config, was);
+  if (config.overwrite_output_dir && is_own_restart(was, is) && !checkpoint::list_checkpoints(run.checkpoints()).empty()) {
+    log_info(fmt::format("{}: this very run was started again: it goes on from its checkpoints, which overwrite_output_dir keeps",
+                         run.path.string()));
+  } else if (config.overwrite_output_dir) {
+    throw_away(run);
+    was = nullptr;
+  }
+  const bool has_checkpoint = !checkpoint::list_checkpoints(run.checkpoints()).empty();
+  if (has_checkpoint && !was.is_object())
+    throw ConfigError(fmt::format("output_dir: {}: holds checkpoints without a run.json; {}", run.path.string(), kWaysOut));
+  if (has_checkpoint)
+    if (const auto differences = differences_of(was, is); !differences.empty())
+      throw ConfigError(fmt::format("output_dir: {}: holds checkpoints of another run: {}; {}", run.path.string(),
+                                    fmt::join(differences, "; "), kWaysOut));
+  write_file(run.record(), is.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
+  if (!has_checkpoint) write_source(config, run);
+}
+
+}  // namespace ingot::hub
