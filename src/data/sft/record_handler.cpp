@@ -69,8 +69,9 @@ class FormatHandler : public RecordHandler {
         if (ignores(record.keys[i]) && !record.items[i].is_null()) record.items[i] = {}, ignored.push_back(record.keys[i]);
       refuse_preferences(record);
       handled.handler = name_ == "auto" ? recognise_format(record, keys_) : name_;
-      const auto [whole, used] = read(record, handled.handler);
+      const auto [whole, used, unused] = read(record, handled.handler);
       handled.unused = unused_columns(record, used);
+      handled.unused.insert(handled.unused.end(), unused.begin(), unused.end());
       handled.unused.insert(handled.unused.end(), ignored.begin(), ignored.end());
       check_messages(whole);
       refuse_media(record, whole);
@@ -86,7 +87,8 @@ class FormatHandler : public RecordHandler {
  private:
   struct Read {
     Conversation conversation;
-    std::vector<std::string> used;  // columns
+    std::vector<std::string> used;        // columns
+    std::vector<std::string> unused = {};  // of its messages
   };
 
   Read read(const JsonValue& record, const std::string& format) const {
@@ -98,7 +100,8 @@ class FormatHandler : public RecordHandler {
       if (names.format == format) return read_as(record, names);
     MessageNames names = format == "openai" ? MessageNames::openai(keys_) : MessageNames::sharegpt(keys_);
     if (name_ == "auto") names.messages = list_of_messages(record, keys_);
-    Read read{read_messages(record, names), {names.messages, names.system_column, names.tools, "functions"}};
+    Read read{read_messages(record, names), {names.messages, names.system_column, names.tools, "functions"},
+              unused_in_messages(record, names.messages, {names.role, names.content})};
     if (ignores("reasoning_content"))
       for (auto& message : read.conversation.messages) message.reasoning.clear();
     return read;
