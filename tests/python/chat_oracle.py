@@ -265,6 +265,7 @@ def formatted(encode, messages, system, user, separator, default_system=""):
     return out.done()
 
 
+@functools.cache
 def sentencepiece_encoder(folder):
     model = sentencepiece.SentencePieceProcessor(model_file=str(folder / "tokenizer.model"))
     return model.encode
