@@ -40,6 +40,10 @@ const Json* ConfigReader::find(const std::string& key) const {
 
 bool ConfigReader::states(const std::string& key) const { return config_->is_object() && config_->contains(key); }
 
+bool ConfigReader::states_null(const std::vector<std::string>& names) const {
+  return std::any_of(names.begin(), names.end(), [&](const auto& name) { return states(name) && !contains(name); });
+}
+
 std::string ConfigReader::first_of(const std::vector<std::string>& names) const {
   const auto found = std::find_if(names.begin(), names.end(), [&](const auto& name) { return contains(name); });
   return found == names.end() ? names.at(0) : *found;

@@ -19,6 +19,8 @@ class ConfigReader {
   bool contains(const std::string& key) const { return find(key) != nullptr; }
   /// True when the key is there, null too.
   bool states(const std::string& key) const;
+  /// True when one of the keys is there and holds null.
+  bool states_null(const std::vector<std::string>& names) const;
   /// The first of several names for one thing that the file contains, or the first of all.
   std::string first_of(const std::vector<std::string>& names) const;
   void read(const std::string& key, int64_t& value, int64_t min, int64_t max);

@@ -1,13 +1,15 @@
 #include "model/decoder_config.h"
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <bit>
 #include <cmath>
 #include <numbers>
+#include <set>
 
 #include "core/error.h"
+#include "core/log.h"
 #include "model/config_reader.h"
 #include "model/family.h"
 
@@ -65,17 +67,20 @@ void read_size(ConfigReader& reader, const KeyNames& names, int64_t& value, int6
   if (!names.empty()) reader.read(reader.first_of(names), value, 1, max);
 }
 
-void read_sizes(ConfigReader& reader, const ConfigKeys& keys, DecoderConfig& config) {
-  for (const auto* names : {&keys.vocab, &keys.hidden, &keys.layers, &keys.heads, &keys.ffn})
-    reader.require(reader.first_of(*names));
+void read_sizes(ConfigReader& reader, const ConfigKeys& keys, bool has_defaults, DecoderConfig& config) {
+  if (!has_defaults)
+    for (const auto* names : {&keys.vocab, &keys.hidden, &keys.layers, &keys.heads, &keys.ffn})
+      reader.require(reader.first_of(*names));
   read_size(reader, keys.vocab, config.vocab_size, kMaxDim);
   read_size(reader, keys.hidden, config.hidden_size, kMaxDim);
   read_size(reader, keys.layers, config.num_layers, kMaxLayers);
   read_size(reader, keys.heads, config.num_heads, kMaxDim);
   read_size(reader, keys.ffn, config.intermediate_size, kMaxDim);
   read_size(reader, keys.length, config.max_position_embeddings, kMaxLength);
-  read_size(reader, keys.kv_heads, config.num_kv_heads, kMaxDim);
-  read_size(reader, keys.head_dim, config.head_dim, kMaxDim);
+  for (const auto& [names, value] : {std::pair{&keys.kv_heads, &config.num_kv_heads}, {&keys.head_dim, &config.head_dim}}) {
+    if (!names->empty() && reader.states_null(*names)) *value = 0;  // it follows from the other sizes
+    read_size(reader, *names, *value, kMaxDim);
+  }
   reader.read(reader.first_of(keys.eps), config.rms_norm_eps);
   if (!keys.rope_base.empty()) reader.read(reader.first_of(keys.rope_base), config.rope_theta);
 }
@@ -99,10 +104,33 @@ void settle_heads(ConfigReader& reader, const ConfigKeys& keys, DecoderConfig& c
                   fmt::format("{} * {} at most {}", dim, heads, kMaxDim));
 }
 
-/// The object that holds the scaling, in either spelling. transformers 5 keeps rope_theta in it too.
-void read_rope(ConfigReader& reader, DecoderConfig& config) {
+/// The object that holds the scaling, in either spelling; of both, rope_scaling counts, as in transformers, when it says
+/// anything.
+std::string scaling_key(ConfigReader& reader, const std::string& source) {
+  const auto* older = reader.object("rope_scaling");
+  const auto* newer = reader.object("rope_parameters");
+  const bool both = older != nullptr && newer != nullptr && !older->empty();
+  if (both && *older != *newer)
+    log_info(fmt::format("{}: states rope_scaling {} and rope_parameters {}: the first counts, as in transformers", source,
+                         older->dump(), newer->dump()));
+  return both || newer == nullptr ? "rope_scaling" : "rope_parameters";
+}
+
+void read_rope_numbers(ConfigReader& part, RopeScaling& scaling) {
+  for (const auto& [name, value] :
+       {std::pair{"factor", &scaling.factor}, {"low_freq_factor", &scaling.low_freq_factor}, {"high_freq_factor", &scaling.high_freq_factor},
+        {"original_max_position_embeddings", &scaling.original_max_position_embeddings}, {"beta_fast", &scaling.beta_fast},
+        {"beta_slow", &scaling.beta_slow}})
+    part.read(name, *value);
+  for (const auto& [name, value] : {std::pair{"attention_factor", &scaling.attention_factor}, {"mscale", &scaling.mscale},
+                                    {"mscale_all_dim", &scaling.mscale_all_dim}})
+    part.read_not_negative(name, *value);
+  part.read("truncate", scaling.truncate);
+}
+
+void read_rope(ConfigReader& reader, DecoderConfig& config, const std::string& source) {
   reader.read("partial_rotary_factor", config.partial_rotary_factor);
-  const std::string key = reader.contains("rope_parameters") ? "rope_parameters" : "rope_scaling";
+  const std::string key = scaling_key(reader, source);
   const auto* json = reader.object(key);
   if (json == nullptr) return;
   ConfigReader part(*json, key + ".");
@@ -110,16 +138,19 @@ void read_rope(ConfigReader& reader, DecoderConfig& config) {
   part.read("type", scaling.kind);
   part.read("rope_type", scaling.kind);
   part.read("rope_theta", config.rope_theta);
-  part.problems().expect(scaling.kind == "default" || scaling.kind == "linear" || scaling.kind == "llama3",
-                         key + ".rope_type", scaling.kind, "default, linear or llama3");
-  if (scaling.kind != "default") part.require("factor");
+  static const std::set<std::string> kKinds{"default", "linear", "dynamic", "yarn", "llama3"};
+  part.problems().expect(kKinds.contains(scaling.kind), key + ".rope_type", scaling.kind, fmt::format("one of {}", fmt::join(kKinds, ", ")));
+  if (scaling.kind == "yarn" && !part.contains("factor") && part.contains("original_max_position_embeddings")) {
+    part.read("original_max_position_embeddings", scaling.original_max_position_embeddings);
+    scaling.factor = static_cast<double>(config.max_position_embeddings) / scaling.original_max_position_embeddings;
+  } else if (scaling.kind != "default") {
+    part.require("factor");
+  }
   if (scaling.kind == "llama3")
-    for (const auto* name : {"low_freq_factor", "high_freq_factor", "original_max_position_embeddings"})
-      part.require(name);
-  part.read("factor", scaling.factor);
-  part.read("low_freq_factor", scaling.low_freq_factor);
-  part.read("high_freq_factor", scaling.high_freq_factor);
-  part.read("original_max_position_embeddings", scaling.original_max_position_embeddings);
+    for (const auto* name : {"low_freq_factor", "high_freq_factor"}) part.require(name);
+  scaling.original_max_position_embeddings = static_cast<double>(config.max_position_embeddings);
+  read_rope_numbers(part, scaling);
+  reader.read("original_max_position_embeddings", scaling.original_max_position_embeddings);  // of both, as in transformers
   part.problems().expect(scaling.kind != "llama3" || scaling.high_freq_factor > scaling.low_freq_factor,
                          key + ".high_freq_factor", scaling.high_freq_factor, "more than low_freq_factor");
   part.read("partial_rotary_factor", config.partial_rotary_factor);
@@ -159,6 +190,8 @@ void read_switches(ConfigReader& reader, DecoderConfig& config) {
 
 void read_tokens_and_dtype(ConfigReader& reader, DecoderConfig& config) {
   std::vector<int64_t> bos;
+  if (reader.states_null({"bos_token_id"})) config.bos_token_id.reset();
+  if (reader.states_null({"eos_token_id"})) config.eos_token_ids.clear();
   reader.read("bos_token_id", bos);
   if (!bos.empty()) config.bos_token_id = bos.front();
   reader.read("eos_token_id", config.eos_token_ids);
@@ -179,6 +212,29 @@ double llama3_frequency(double frequency, const RopeScaling& scaling) {
   return (1 - share) * frequency / scaling.factor + share * frequency;
 }
 
+/// The base that dynamic NTK takes for rows of `length` tokens. Source: transformers, modeling_rope_utils.py.
+double dynamic_base(const DecoderConfig& config, int64_t length) {
+  const double trained = static_cast<double>(config.max_position_embeddings), dims = static_cast<double>(config.rotary_dim());
+  const double seen = std::max(static_cast<double>(length), trained), factor = config.rope_scaling.factor;
+  return config.rope_theta * std::pow(factor * seen / trained - (factor - 1), dims / (dims - 2));
+}
+
+/// YaRN's frequency of pair `i`: as it was where it turns often in the trained length, divided where it turns seldom, and
+/// in between a mean. Source: arXiv 2309.00071, equations 17-23, with transformers' borders.
+double yarn_frequency(double frequency, double i, const DecoderConfig& config) {
+  const auto& scaling = config.rope_scaling;
+  const double dims = static_cast<double>(config.rotary_dim());
+  const auto pair_of = [&](double turns) {
+    return dims * std::log(scaling.original_max_position_embeddings / (turns * 2 * std::numbers::pi)) / (2 * std::log(config.rope_theta));
+  };
+  double low = pair_of(scaling.beta_fast), high = pair_of(scaling.beta_slow);
+  if (scaling.truncate) low = std::floor(low), high = std::ceil(high);
+  low = std::max(low, 0.0), high = std::min(high, dims - 1);
+  if (low == high) high += 0.001;
+  const double divided = std::clamp((i - low) / (high - low), 0.0, 1.0);
+  return frequency / scaling.factor * divided + frequency * (1 - divided);
+}
+
 }  // namespace
 
 DecoderConfig DecoderConfig::from_json(const Json& json, const std::string& source) {
@@ -186,10 +242,11 @@ DecoderConfig DecoderConfig::from_json(const Json& json, const std::string& sour
   DecoderConfig config;
   const Family& family = read_family(json, config, source);
   ConfigReader reader(json);
-  read_sizes(reader, family.keys, config);
+  if (family.defaults != nullptr) family.defaults(config);
+  read_sizes(reader, family.keys, family.defaults != nullptr, config);
   if (family.read_kv_heads != nullptr) family.read_kv_heads(reader, config);
   settle_heads(reader, family.keys, config);
-  read_rope(reader, config);
+  read_rope(reader, config, source);
   read_switches(reader, config);
   family.read(reader, config);
   read_tokens_and_dtype(reader, config);
@@ -207,15 +264,26 @@ int64_t DecoderConfig::rotary_dim() const {
   return alibi ? 0 : static_cast<int64_t>(static_cast<double>(head_dim) * std::min(1.0, partial_rotary_factor));
 }
 
-std::vector<double> DecoderConfig::inverse_frequencies() const {
+std::vector<double> DecoderConfig::inverse_frequencies(int64_t length) const {
+  const double dims = static_cast<double>(rotary_dim());
+  const double base = rope_scaling.kind == "dynamic" ? dynamic_base(*this, length) : rope_theta;
   std::vector<double> frequencies(static_cast<size_t>(rotary_dim() / 2));
   for (size_t i = 0; i < frequencies.size(); ++i) {
-    const double plain = std::pow(rope_theta, -2.0 * static_cast<double>(i) / static_cast<double>(rotary_dim()));
+    const double plain = std::pow(base, -2.0 * static_cast<double>(i) / dims);
     frequencies[i] = rope_scaling.kind == "linear"   ? plain / rope_scaling.factor
                      : rope_scaling.kind == "llama3" ? llama3_frequency(plain, rope_scaling)
+                     : rope_scaling.kind == "yarn"   ? yarn_frequency(plain, static_cast<double>(i), *this)
                                                      : plain;
   }
   return frequencies;
+}
+
+double DecoderConfig::rope_amplitude() const {
+  if (rope_scaling.kind != "yarn") return 1;
+  if (rope_scaling.attention_factor > 0) return rope_scaling.attention_factor;
+  const auto grown = [&](double scale) { return rope_scaling.factor <= 1 ? 1 : 0.1 * scale * std::log(rope_scaling.factor) + 1; };
+  const bool two = rope_scaling.mscale > 0 && rope_scaling.mscale_all_dim > 0;
+  return two ? grown(rope_scaling.mscale) / grown(rope_scaling.mscale_all_dim) : grown(1);
 }
 
 int64_t DecoderConfig::window_of(int64_t layer) const {

@@ -13,11 +13,15 @@ namespace ingot::model {
 
 inline constexpr int64_t kMaxLength = int64_t{1} << 40;  // of a sequence or window that a config.json may state
 
-/// Llama 3.1 frequency scaling (MODELS §1.2); kinds "default", "linear", "llama3".
+/// How rope's frequencies are changed for rows longer than those of the first training; kinds "default", "linear", "dynamic",
+/// "yarn", "llama3". Source: transformers, modeling_rope_utils.py; MODELS §1.2.
 struct RopeScaling {
   std::string kind = "default";
   double factor = 1, low_freq_factor = 1, high_freq_factor = 4;
   double original_max_position_embeddings = 8192;
+  double beta_fast = 32, beta_slow = 1;                         // of yarn: turns in that length
+  double attention_factor = 0, mscale = 0, mscale_all_dim = 0;  // of yarn; 0: not stated
+  bool truncate = true;                                         // of yarn: whole borders
 };
 
 /// The pre-norm decoder block's sizes and switches, read from a Hugging Face config.json in either spelling
@@ -51,8 +55,10 @@ struct DecoderConfig {
 
   /// Dims of each head that rotate; 0 with ALiBi.
   int64_t rotary_dim() const;
-  /// Angles per position, one for each rotated pair: [rotary_dim/2], scaling applied.
-  std::vector<double> inverse_frequencies() const;
+  /// Angles per position, one for each rotated pair: [rotary_dim/2], scaling applied; "dynamic" for rows of `length` tokens.
+  std::vector<double> inverse_frequencies(int64_t length = 0) const;
+  /// What cosines and sines are multiplied by; 1 but for yarn.
+  double rope_amplitude() const;
   /// A layer's window, 0 when it has none.
   int64_t window_of(int64_t layer) const;
   /// ALiBi's slope of each head, [num_heads]; empty without ALiBi. Source: MODELS §2 F.

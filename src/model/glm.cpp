@@ -6,6 +6,12 @@
 namespace ingot::model {
 namespace {
 
+void defaults(DecoderConfig& config) {
+  config.vocab_size = 151552, config.hidden_size = 4096, config.num_layers = 40, config.num_heads = 32, config.num_kv_heads = 2;
+  config.intermediate_size = 13696, config.max_position_embeddings = 131072, config.head_dim = 128;
+  config.rms_norm_eps = 1.5625e-7, config.rope_theta = 1e4, config.eos_token_ids = {151329, 151336, 151338};
+}
+
 void read(ConfigReader& reader, DecoderConfig& config) {
   config.qkv_bias = true;  // transformers' defaults
   reader.read("attention_bias", config.qkv_bias);
@@ -21,6 +27,7 @@ Family glm_family() {
   return {.model_type = "glm",
           .architectures = {"GlmForCausalLM"},
           .read = read,
+          .defaults = defaults,
           .names = {.gate_up = {"gate_up_proj"}}};
 }
 

@@ -10,6 +10,12 @@ namespace {
 
 constexpr int64_t kMaxExperts = 1024;
 
+void defaults(DecoderConfig& config) {
+  config.vocab_size = 32000, config.hidden_size = 4096, config.num_layers = 32, config.num_heads = 32, config.num_kv_heads = 8;
+  config.intermediate_size = 14336, config.max_position_embeddings = 131072;
+  config.rms_norm_eps = 1e-5, config.rope_theta = 1e6, config.bos_token_id = 1, config.eos_token_ids = {2};
+}
+
 /// The balance counts in the loss of transformers only where the router's logits are put out.
 void read_balance(ConfigReader& reader, DecoderConfig& config) {
   bool counts = false;
@@ -40,6 +46,7 @@ Family mixtral_family() {
   return {.model_type = "mixtral",
           .architectures = {"MixtralForCausalLM"},
           .read = read,
+          .defaults = defaults,
           .names = names,
           .feed_forward = make_mixture};
 }

@@ -6,6 +6,12 @@
 namespace ingot::model {
 namespace {
 
+void defaults(DecoderConfig& config) {
+  config.vocab_size = 151936, config.hidden_size = 4096, config.num_layers = 32, config.num_heads = 32, config.num_kv_heads = 32;
+  config.intermediate_size = 22016, config.max_position_embeddings = 32768;
+  config.rms_norm_eps = 1e-6, config.rope_theta = 1e4;
+}
+
 /// `use_sliding_window` is false in the published models: then sliding_window and max_window_layers mean nothing.
 void read(ConfigReader& reader, DecoderConfig& config) {
   config.qkv_bias = true;
@@ -21,6 +27,6 @@ void read(ConfigReader& reader, DecoderConfig& config) {
 
 }  // namespace
 
-Family qwen2_family() { return {.model_type = "qwen2", .architectures = {"Qwen2ForCausalLM"}, .read = read}; }
+Family qwen2_family() { return {.model_type = "qwen2", .architectures = {"Qwen2ForCausalLM"}, .read = read, .defaults = defaults}; }
 
 }  // namespace ingot::model

@@ -1,0 +1,123 @@
+"""What a config.json means that leaves keys out, states them twice or stretches rope, against the installed transformers."""
+
+import json
+import shutil
+
+import pytest
+import torch
+import transformers
+from test_llama_parity import make_request, probe, reference
+
+CLASSES = {"llama": (transformers.LlamaConfig, "LlamaForCausalLM"), "mistral": (transformers.MistralConfig, "MistralForCausalLM"),
+           "mixtral": (transformers.MixtralConfig, "MixtralForCausalLM"), "qwen2": (transformers.Qwen2Config, "Qwen2ForCausalLM"),
+           "glm": (transformers.GlmConfig, "GlmForCausalLM")}
+SIZES = {"vocab_size": 131, "hidden_size": 64, "intermediate_size": 56, "num_hidden_layers": 2, "num_attention_heads": 32,
+         "num_key_value_heads": 8, "head_dim": 2, "max_position_embeddings": 99, "rms_norm_eps": 1e-3, "rope_theta": 7e5,
+         "initializer_range": 0.5, "tie_word_embeddings": True, "bos_token_id": 5, "eos_token_id": 6}
+OWN = {"llama": {"attention_bias": True, "mlp_bias": True}, "mistral": {"sliding_window": 17},
+       "mixtral": {"sliding_window": 17, "num_local_experts": 4, "num_experts_per_tok": 3},
+       "qwen2": {"use_sliding_window": True, "sliding_window": 17, "max_window_layers": 1},
+       "glm": {"attention_bias": False, "partial_rotary_factor": 1.0}}
+
+
+def described(folder, config):
+    folder.mkdir(exist_ok=True)
+    (folder / "config.json").write_text(json.dumps(config))
+    return json.loads(probe(folder, {"describe": True}, folder / "out", "config.json").read_text())
+
+
+def wanted(config):
+    """The same facts of transformers' config."""
+    rope = config.rope_parameters
+    heads = config.num_attention_heads
+    facts = {key: getattr(config, key) for key in (
+        "vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "max_position_embeddings",
+        "rms_norm_eps", "initializer_range", "tie_word_embeddings", "bos_token_id")}
+    window = getattr(config, "sliding_window", None)
+    kinds = getattr(config, "layer_types", None)
+    facts.update(
+        num_key_value_heads=config.num_key_value_heads or heads,
+        head_dim=getattr(config, "head_dim", None) or config.hidden_size // heads,
+        rope_theta=rope["rope_theta"], rope_type=rope["rope_type"], partial_rotary_factor=rope.get("partial_rotary_factor", 1.0),
+        sliding_window=(window or 0) if kinds is None or kinds[-1] == "sliding_attention" else 0,
+        num_local_experts=getattr(config, "num_local_experts", 0), num_experts_per_tok=getattr(config, "num_experts_per_tok", 0),
+        attention_bias=config.model_type == "qwen2" or getattr(config, "attention_bias", False), mlp_bias=getattr(config, "mlp_bias", False),
+        eos_token_id=[] if config.eos_token_id is None else config.eos_token_id if isinstance(config.eos_token_id, list) else [config.eos_token_id])
+    return facts
+
+
+@pytest.mark.parametrize("family", CLASSES)
+def test_a_key_that_is_left_out_takes_the_default_of_the_family(tmp_path, family):
+    kind, architecture = CLASSES[family]
+    whole = {**SIZES, **OWN[family]}
+    for left_out in [None, *whole]:
+        stated = {key: value for key, value in whole.items() if key != left_out}
+        if left_out == "hidden_size":
+            stated.pop("head_dim")
+        try:
+            reference_config = kind(**stated)
+        except Exception:  # the default does not fit the other sizes: nothing to compare with
+            continue
+        facts = wanted(reference_config)
+        if facts["num_attention_heads"] % facts["num_key_value_heads"]:
+            continue
+        found = described(tmp_path / "model", {"model_type": family, "architectures": [architecture], **stated})
+        assert found == {**facts, **{key: pytest.approx(facts[key]) for key in ("rms_norm_eps", "rope_theta")}}, left_out
+
+
+def test_of_two_statements_the_one_that_transformers_takes(tmp_path):
+    both = {**SIZES, **OWN["llama"], "rope_scaling": {"rope_type": "linear", "factor": 2.0, "rope_theta": 5e4},
+            "rope_parameters": {"rope_type": "llama3", "factor": 8.0, "rope_theta": 9e4, "low_freq_factor": 1.0,
+                                "high_freq_factor": 4.0, "original_max_position_embeddings": 32}}
+    found = described(tmp_path / "model", {"model_type": "llama", "architectures": ["LlamaForCausalLM"], **both})
+    rope = transformers.LlamaConfig(**both).rope_parameters
+    assert (found["rope_type"], found["rope_theta"]) == (rope["rope_type"], rope["rope_theta"]) == ("linear", 5e4)
+
+
+ROPES = {
+    "yarn": {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32},
+    "yarn_of_the_whole_length": {"rope_type": "yarn", "factor": 4.0},
+    "yarn_with_everything": {"rope_type": "yarn", "factor": 8.0, "original_max_position_embeddings": 16, "beta_fast": 20.0,
+                             "beta_slow": 2.0, "truncate": False, "mscale": 0.7, "mscale_all_dim": 0.3},
+    "yarn_attention_factor": {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32, "attention_factor": 1.3},
+    "dynamic": {"rope_type": "dynamic", "factor": 2.0},
+    "dynamic_of_four": {"rope_type": "dynamic", "factor": 4.0},
+    "linear": {"rope_type": "linear", "factor": 3.0},
+}
+SHAPES = {"llama": (transformers.LlamaConfig, transformers.LlamaForCausalLM), "qwen2": (transformers.Qwen2Config, transformers.Qwen2ForCausalLM)}
+
+
+def stretched(folder, family, rope, length=32):
+    config, model = SHAPES[family]
+    torch.manual_seed(3)
+    made = model(config(vocab_size=131, hidden_size=48, intermediate_size=56, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
+                        max_position_embeddings=length, initializer_range=0.15, rope_parameters={**rope, "rope_theta": 10000.0})).eval()
+    made.save_pretrained(folder)
+    return made
+
+
+@pytest.mark.parametrize("family", SHAPES)
+@pytest.mark.parametrize("name", ROPES)
+def test_stretched_rope_at_four_times_the_length(tmp_path, family, name):
+    model = stretched(tmp_path / "model", family, ROPES[name])
+    request = make_request(rows=1, length=128)
+    logits = reference(model, request)["logits"]
+    found = probe(tmp_path / "model", request, tmp_path / "out")["logits"]
+    assert (found - logits).abs().max() <= 2e-5
+    # Control: plain rope, and a wrong attention factor, are told apart by the same bound.
+    for wrong in ({"rope_type": "default"}, {**ROPES["yarn_attention_factor"], "attention_factor": 1.31}):
+        shutil.copytree(tmp_path / "model", tmp_path / "wrong", dirs_exist_ok=True)
+        config = json.loads((tmp_path / "model/config.json").read_text())
+        config["rope_parameters"] = {**wrong, "rope_theta": 10000.0}
+        (tmp_path / "wrong/config.json").write_text(json.dumps(config))
+        assert (probe(tmp_path / "wrong", request, tmp_path / "wrong_out")["logits"] - logits).abs().max() > 2e-5
+
+
+def test_a_pack_has_the_logits_of_its_samples_with_dynamic_rope(tmp_path):
+    stretched(tmp_path / "model", "llama", ROPES["dynamic"])
+    long, short = make_request(seed=1, rows=1, length=100), make_request(seed=2, rows=1, length=20)
+    pack = {"input_ids": [long["input_ids"][0] + short["input_ids"][0]], "labels": [[0] * 120],
+            "positions": [[*range(100), *range(20)]], "segment_starts": [0, 100]}
+    packed = probe(tmp_path / "model", pack, tmp_path / "pack")["logits"]
+    for part, request in ((packed[:, :100], long), (packed[:, 100:], short)):
+        assert (part - probe(tmp_path / "model", request, tmp_path / "one")["logits"]).abs().max() <= 2e-5
