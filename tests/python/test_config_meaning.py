@@ -12,7 +12,7 @@ CLASSES = {"llama": (transformers.LlamaConfig, "LlamaForCausalLM"), "mistral": (
            "mixtral": (transformers.MixtralConfig, "MixtralForCausalLM"), "qwen2": (transformers.Qwen2Config, "Qwen2ForCausalLM"),
            "glm": (transformers.GlmConfig, "GlmForCausalLM")}
 SIZES = {"vocab_size": 131, "hidden_size": 64, "intermediate_size": 56, "num_hidden_layers": 2, "num_attention_heads": 32,
-         "num_key_value_heads": 8, "head_dim": 2, "max_position_embeddings": 99, "rms_norm_eps": 1e-3, "rope_theta": 7e5,
+         "num_key_value_heads": 8, "head_dim": 4, "max_position_embeddings": 99, "rms_norm_eps": 1e-3, "rope_theta": 7e5,
          "initializer_range": 0.5, "tie_word_embeddings": True, "bos_token_id": 5, "eos_token_id": 6}
 OWN = {"llama": {"attention_bias": True, "mlp_bias": True}, "mistral": {"sliding_window": 17},
        "mixtral": {"sliding_window": 17, "num_local_experts": 4, "num_experts_per_tok": 3},
@@ -117,7 +117,7 @@ def test_a_pack_has_the_logits_of_its_samples_with_dynamic_rope(tmp_path):
     stretched(tmp_path / "model", "llama", ROPES["dynamic"])
     long, short = make_request(seed=1, rows=1, length=100), make_request(seed=2, rows=1, length=20)
     pack = {"input_ids": [long["input_ids"][0] + short["input_ids"][0]], "labels": [[0] * 120],
-            "positions": [[*range(100), *range(20)]], "segment_starts": [0, 100]}
+            "positions": [[*range(100), *range(20)]], "segment_starts": [0, 100, 120]}
     packed = probe(tmp_path / "model", pack, tmp_path / "pack")["logits"]
     for part, request in ((packed[:, :100], long), (packed[:, 100:], short)):
         assert (part - probe(tmp_path / "model", request, tmp_path / "one")["logits"]).abs().max() <= 2e-5

@@ -97,7 +97,7 @@ def test_another_run_cannot_resume(tmp_path, trained, sets, changed, field):
     config = sft_config(tmp_path, sets, max_steps=13, sample_prompts=["What comes after 3?"], output_dir=str(run), **changed)
     result = ingot("train", config, check=False)
     assert result.returncode == 2, result.stderr
-    assert "cannot resume" in result.stderr and field in result.stderr
+    assert "overwrite_output_dir: true" in result.stderr and field in result.stderr
 
 
 def test_inspect_shows_the_sample_of_the_template(trained, sets):
