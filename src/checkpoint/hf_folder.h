@@ -61,6 +61,10 @@ void write_hf_weights(const std::filesystem::path& folder, const std::vector<Nam
 void write_hf_weights(const std::filesystem::path& folder, const std::vector<TensorMaker>& tensors,
                       uint64_t max_shard_bytes = uint64_t{50} << 30);
 
+/// The value as it is written: on the CPU, contiguous, in `dtype`. Throws DataError naming the tensor and the value when a
+/// finite number is beyond the dtype's largest.
+at::Tensor converted(const at::Tensor& value, DType dtype, const std::string& name);
+
 at::ScalarType to_scalar_type(DType dtype);
 DType to_dtype(at::ScalarType type);
 

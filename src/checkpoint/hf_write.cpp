@@ -8,6 +8,7 @@
 #include "checkpoint/hf_folder.h"
 #include "checkpoint/hf_index.h"
 #include "checkpoint/shard_plan.h"
+#include "core/error.h"
 #include "core/file.h"
 #include "core/progress.h"
 
@@ -24,7 +25,7 @@ uint64_t elements(const TensorMaker& tensor) { return static_cast<uint64_t>(num_
 
 TensorSource source_of(const TensorMaker& tensor, Progress& progress) {
   const auto produce = [&tensor, &progress](const ByteSink& sink) {
-    const auto plain = tensor.make().detach().to(at::kCPU, to_scalar_type(tensor.dtype)).contiguous();
+    const auto plain = converted(tensor.make(), tensor.dtype, tensor.name);
     sink({static_cast<const char*>(plain.const_data_ptr()), plain.nbytes()});
     progress.add(plain.nbytes());
   };
@@ -41,6 +42,15 @@ void remove_stale_weights(const fs::path& folder, const std::set<std::string>& w
 }
 
 }  // namespace
+
+at::Tensor converted(const at::Tensor& value, DType dtype, const std::string& name) {
+  const auto plain = value.detach().to(at::kCPU, to_scalar_type(dtype)).contiguous();
+  if (!value.is_floating_point() || value.scalar_type() == plain.scalar_type() || plain.numel() == 0) return plain;
+  const auto lost = plain.isinf().logical_and_(value.detach().to(at::kCPU).isfinite());
+  if (!lost.any().item<bool>()) return plain;
+  const double found = value.detach().to(at::kCPU).masked_select(lost)[0].item<double>();
+  throw DataError(fmt::format("{}: found the value {:g}, which is beyond the largest {}; wanted another dtype", name, found, config_name(dtype)));
+}
 
 void write_hf_weights(const fs::path& folder, const std::vector<NamedTensor>& tensors, DType dtype,
                       uint64_t max_shard_bytes) {

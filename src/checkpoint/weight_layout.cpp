@@ -44,8 +44,8 @@ WeightLayout::File file_from_json(const std::string& name, const Json& json, con
 }
 
 TensorSource source_of(const TensorMaker& tensor, DType dtype, Progress& progress) {
-  const auto produce = [&make = tensor.make, dtype, &progress](const ByteSink& sink) {
-    const auto plain = make().detach().to(at::kCPU, to_scalar_type(dtype)).contiguous();
+  const auto produce = [&tensor, dtype, &progress](const ByteSink& sink) {
+    const auto plain = converted(tensor.make(), dtype, tensor.name);
     sink({static_cast<const char*>(plain.const_data_ptr()), plain.nbytes()});
     progress.add(plain.nbytes());
   };

@@ -9,6 +9,7 @@
 #include "core/log.h"
 #include "core/output_folder.h"
 #include "model/causal_lm.h"
+#include "model/family.h"
 #include "hub/export_lora.h"
 #include "hub/model_files.h"
 #include "hub/run_folder.h"
@@ -21,9 +22,11 @@ namespace {
 using checkpoint::NamedTensor;
 
 /// The checkpoint's parameters under their Hugging Face names; fp32 masters where there are some.
-std::vector<NamedTensor> exported_parameters(const checkpoint::LoadedCheckpoint& loaded, const model::DecoderConfig& config) {
+std::vector<NamedTensor> exported_parameters(const checkpoint::LoadedCheckpoint& loaded, model::DecoderConfig config) {
   std::map<std::string, at::Tensor> by_name;
   for (const auto& tensor : loaded.state.tensors) by_name[tensor.name] = tensor.value;
+  // A head that was trained is one of its own: model_config.h
+  if (by_name.contains("model." + model::find_family(config.model_type)->names.head + ".weight")) config.tie_word_embeddings = false;
   std::vector<NamedTensor> exported;
   const auto model = model::build_model(config, at::kFloat, "meta");
   for (const auto& parameter : model->parameters.parameters) {

@@ -10,25 +10,30 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "core/progress.h"
+#include "hub/model_config.h"
+#include "model/family.h"
 
 namespace ingot::hub {
 namespace {
 
-void fill(model::Parameter& parameter, const checkpoint::HfWeights& weights, const std::string& source) {
-  const at::Tensor loaded = weights.load(parameter.name);
+/// Returns the bytes read.
+uint64_t fill(model::Parameter& parameter, const std::string& stored, const checkpoint::HfWeights& weights, const std::string& source) {
+  const at::Tensor loaded = weights.load(stored);
   if (loaded.sizes() != at::IntArrayRef(parameter.shape))
     throw DataError(fmt::format("{}: {} has shape {}, wanted {}", source, parameter.name,
                                 to_string(loaded.sizes().vec()), to_string(parameter.shape)));
   const at::NoGradGuard no_grad;
   parameter.value.copy_(loaded);
+  return loaded.nbytes();
 }
 
 void check_names(const model::CausalLm& model, const checkpoint::HfWeights& weights, const std::string& source) {
   std::string missing;
   std::set<std::string> wanted;
   for (const auto& parameter : model.parameters.parameters) {
-    wanted.insert(parameter->name);
-    if (!weights.contains(parameter->name)) missing += (missing.empty() ? "" : ", ") + parameter->name;
+    const std::string stored = stored_name(parameter->name, model.config, weights);
+    wanted.insert(stored);
+    if (!weights.contains(stored)) missing += (missing.empty() ? "" : ", ") + parameter->name;
   }
   if (!missing.empty()) throw DataError(fmt::format("{}: parameters are missing: {}", source, missing));
   for (const auto& tensor : weights.tensors())
@@ -40,7 +45,7 @@ void check_names(const model::CausalLm& model, const checkpoint::HfWeights& weig
 
 bool is_derived(const std::string& name, const model::DecoderConfig& config) {
   return name.ends_with(".rotary_emb.inv_freq") || name.ends_with(".rotary_pos_emb.inv_freq") ||
-         (config.tie_word_embeddings && name == "lm_head.weight");
+         (config.tie_word_embeddings && name == model::find_family(config.model_type)->names.head + ".weight");
 }
 
 at::ScalarType compute_type(const std::string& precision, const std::string& field) {
@@ -53,15 +58,18 @@ at::ScalarType compute_type(const std::string& precision, const std::string& fie
 }
 
 std::unique_ptr<model::CausalLm> load_model(const std::filesystem::path& folder, at::ScalarType type) {
-  const auto config = model::DecoderConfig::from_folder(folder);
   const checkpoint::HfWeights weights(folder);
+  const auto config = read_model_config(folder, weights);
   auto model = model::build_model(config, type, "cpu");
   check_names(*model, weights, folder.string());
   Progress progress("loading weights", weights.total_bytes(), "B");
+  uint64_t read = 0;
   for (const auto& parameter : model->parameters.parameters) {
-    fill(*parameter, weights, folder.string());
-    progress.add(static_cast<uint64_t>(parameter->value.numel() * parameter->value.element_size()));
+    const uint64_t bytes = fill(*parameter, stored_name(parameter->name, config, weights), weights, folder.string());
+    read += bytes;
+    progress.add(bytes);
   }
+  progress.add(weights.total_bytes() - read);  // of tensors that are computed or have no place
   return model;
 }
 

@@ -15,6 +15,7 @@
 #include "hub/lora.h"
 #include "hub/lora_target.h"
 #include "hub/merge_check.h"
+#include "hub/model_config.h"
 #include "hub/model_files.h"
 #include "hub/source_weights.h"
 
@@ -69,7 +70,7 @@ void merge_adapter(const MergeRequest& request, const Adapter& adapter) {
   OutputFolder::check(request.to);
   {
     // Names and shapes are checked before anything is written; on meta a model takes no memory.
-    const auto model = model::build_model(model::DecoderConfig::from_folder(request.base), at::kFloat, "meta");
+    const auto model = model::build_model(read_model_config(request.base), at::kFloat, "meta");
     check_adapter(*model, adapter, request.base.string());
   }
   OutputFolder output(request.to, "model");

@@ -32,7 +32,8 @@ void add_tied_head(const model::DecoderConfig& config, std::vector<NamedTensor>&
   const auto& names = model::find_family(config.model_type)->names;
   const auto embedding = std::find_if(tensors.begin(), tensors.end(),
                                       [&](const auto& tensor) { return tensor.name == names.embedding + ".weight"; });
-  if (config.tie_word_embeddings && embedding != tensors.end())
+  const bool has_head = std::any_of(tensors.begin(), tensors.end(), [&](const auto& tensor) { return tensor.name == names.head + ".weight"; });
+  if (config.tie_word_embeddings && !has_head && embedding != tensors.end())
     tensors.push_back({names.head + ".weight", embedding->value});
 }
 

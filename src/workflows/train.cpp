@@ -12,6 +12,7 @@
 #include "hub/export_run.h"
 #include "hub/load_model.h"
 #include "hub/lora.h"
+#include "hub/model_config.h"
 #include "hub/run_folder.h"
 #include "hub/run_record.h"
 #include "generate/sample_prompts.h"
@@ -56,7 +57,9 @@ Start from_scratch(const config::TrainConfig& config, at::ScalarType type) {
 Start from_weights(const config::TrainConfig& config, at::ScalarType type) {
   Start start{hub::load_model(config.model_name_or_path, type), {}};
   const auto weights = std::make_shared<checkpoint::HfWeights>(config.model_name_or_path);
-  start.exact_weights = [weights](const std::string& name) { return weights->load(name); };
+  start.exact_weights = [weights, settings = start.model->config](const std::string& name) {
+    return weights->load(hub::stored_name(name, settings, *weights));
+  };
   return start;
 }
 

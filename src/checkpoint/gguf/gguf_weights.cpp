@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 #include "checkpoint/gguf/ggml_blocks.h"
@@ -58,6 +59,14 @@ void store(std::span<const float> values, char* out) {
   std::transform(values.begin(), values.end(), stored, [](float value) { return static_cast<Stored>(value); });
 }
 
+/// Half precision ends at 65504: a larger number would become infinite.
+void expect_fits(DType dtype, std::span<const float> values, const std::string& name) {
+  if (dtype != DType::kF16) return;
+  for (const float value : values)
+    if (std::isfinite(value) && std::isinf(static_cast<float>(c10::Half(value))))
+      throw DataError(fmt::format("{}: found the value {:g}, which is beyond the largest float16; wanted another dtype", name, value));
+}
+
 void store_as(DType dtype, std::span<const float> values, char* out) {
   if (dtype == DType::kBF16) store<c10::BFloat16>(values, out);
   else if (dtype == DType::kF16) store<c10::Half>(values, out);
@@ -78,6 +87,7 @@ std::string decode_rows(const GgufFile& gguf, const Source& source, int64_t firs
     for (int64_t row = begin; row < end; ++row) {
       const auto from = static_cast<uint64_t>(row_in_file(row, source.plan->interleaved_head_dim));
       decode_blocks(type, blocks.subspan(from * row_bytes, row_bytes), values);
+      expect_fits(dtype, values, source.plan->to);
       store_as(dtype, values, out.data() + static_cast<uint64_t>(row - first) * out_bytes);
     }
   });

@@ -1,0 +1,87 @@
+"""Weights and configs that disagree, values that do not fit, and where answers end; against the installed transformers."""
+
+import json
+
+import pytest
+import safetensors.torch
+import torch
+import transformers
+from conftest import ingot, write_config
+from test_folders import texts, tiny, weights_of
+from test_llama_parity import make_request, probe, reference
+
+
+def rewritten(folder, change):
+    weights = weights_of(folder)
+    change(weights)
+    safetensors.torch.save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    return folder
+
+
+def other_head(weights):
+    torch.manual_seed(9)
+    weights["lm_head.weight"] = torch.randn_like(weights["model.embed_tokens.weight"])
+
+
+def head_alone(weights):
+    weights["lm_head.weight"] = weights.pop("model.embed_tokens.weight")
+
+
+def scored(folder, tmp_path):
+    """Loss of a text by ingot and by transformers."""
+    ids = torch.randint(3, 500, (1, 40), generator=torch.Generator().manual_seed(1))
+    file = tmp_path / "ids.jsonl"
+    file.write_text(json.dumps({"input_ids": ids[0].tolist()}) + "\n")
+    found = json.loads(ingot("eval", "--model", folder, "--data", file, "--json", "--precision", "fp32").stdout)["loss"]
+    model = transformers.LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    with torch.no_grad():
+        return found, model(input_ids=ids, labels=ids).loss.item()
+
+
+@pytest.mark.parametrize("change", [other_head, head_alone, lambda weights: None], ids=["other head", "head alone", "embedding alone"])
+def test_the_tie_is_what_transformers_makes_of_config_and_file(tmp_path, change):
+    model = rewritten(tiny(tmp_path / "model", tie_word_embeddings=True, initializer_range=0.2), change)
+    found, wanted = scored(model, tmp_path)
+    assert abs(found - wanted) <= 1e-5
+    ingot("train", write_config(tmp_path, model_name_or_path=str(model), dataset=str(texts(tmp_path / "a.jsonl")), max_steps=1, learning_rate=0))
+    assert (tmp_path / "run/model/model.safetensors").read_bytes() == (model / "model.safetensors").read_bytes()
+    ingot("train", write_config(tmp_path, model_name_or_path=str(model), dataset=str(texts(tmp_path / "a.jsonl")), max_steps=2, output_dir=str(tmp_path / "two")))
+    trained = weights_of(tmp_path / "two/model")
+    assert trained.keys() == weights_of(model).keys()
+    if change is other_head:
+        assert not trained["lm_head.weight"].equal(trained["model.embed_tokens.weight"])
+        found, wanted = scored(tmp_path / "two/model", tmp_path)
+        assert abs(found - wanted) <= 1e-5
+
+
+@pytest.mark.parametrize("way", ["train", "export", "merge"])
+def test_a_value_beyond_half_precision_is_refused_by_name(tmp_path, way):
+    def large(weights):
+        weights["model.layers.1.mlp.up_proj.weight"][3, 5] = 1e5
+
+    model = rewritten(tiny(tmp_path / "model"), large)
+    if way == "merge":
+        from lora_support import make_adapter
+        make_adapter(tmp_path / "adapter", base=model)
+        result = ingot("convert", "--from", model, "--adapter", tmp_path / "adapter", "--to", tmp_path / "out", "--dtype", "float16", check=False)
+    else:
+        config = write_config(tmp_path, model_name_or_path=str(model), dataset=str(texts(tmp_path / "a.jsonl")), max_steps=1,
+                              **({"export_dtype": "float16"} if way == "train" else {}))
+        result = ingot("train", config, check=False)
+        if way == "export":
+            result = ingot("export", tmp_path / "run", "--to", tmp_path / "out", "--dtype", "float16", check=False)
+    assert result.returncode == 3 and "model.layers.1.mlp.up_proj.weight" in result.stderr and "float16" in result.stderr, result.stderr
+    assert "100000" in result.stderr.replace(",", "") or "99999" in result.stderr or "1e+05" in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_generation_ends_at_every_id_of_the_generation_config(tmp_path):
+    model = tiny(tmp_path / "model", initializer_range=0.3)
+    free = json.loads(ingot("generate", "--model", model, "--prompt", "Once", "--max-new-tokens", 30, "--ignore-eos", "--json").stdout)["ids"]
+    stop = free[4]
+    (model / "generation_config.json").write_text(json.dumps({"eos_token_id": [2, stop]}))
+    ids = json.loads(ingot("generate", "--model", model, "--prompt", "Once", "--max-new-tokens", 30, "--json").stdout)["ids"]
+    assert ids == free[:free.index(stop) + 1]
+    (model / "generation_config.json").write_text(json.dumps({"eos_token_id": "two"}))
+    result = ingot("generate", "--model", model, "--prompt", "Once", check=False)
+    assert result.returncode == 3 and "generation_config.json" in result.stderr and "eos_token_id" in result.stderr
