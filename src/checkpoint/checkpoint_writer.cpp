@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <system_error>
 
 #include "checkpoint/checkpoint_name.h"
 #include "checkpoint/manifest.h"
@@ -10,6 +11,7 @@
 #include "core/staging.h"
 #include "core/file.h"
 #include "core/log.h"
+#include "core/stop.h"
 
 namespace ingot::checkpoint {
 namespace fs = std::filesystem;
@@ -72,22 +74,33 @@ void remove_beyond_limit(const fs::path& folder, int64_t newest, int64_t limit) 
 CheckpointWriter::CheckpointWriter(fs::path folder, int64_t save_total_limit, uint64_t max_shard_bytes)
     : folder_(std::move(folder)), save_total_limit_(save_total_limit), max_shard_bytes_(max_shard_bytes) {}
 
-CheckpointWriter::~CheckpointWriter() {
-  try {
-    wait();
-  } catch (const std::exception& error) {
-    log_warning(fmt::format("the last checkpoint was not saved: {}", error.what()));
-  }
-}
+CheckpointWriter::~CheckpointWriter() { finish_pending(); }
 
 void CheckpointWriter::save(int64_t step, const RunState& state) {
-  wait();
+  const bool failed_before = !finish_pending();
   copy_tensors(state.tensors, buffers_);
-  pending_ = std::async(std::launch::async, [this, step, document = state.state] { write(step, document); });
+  const auto write_it = [this, step, document = state.state] { write(step, document); };
+  try {
+    pending_ = std::async(std::launch::async, write_it);
+  } catch (const std::system_error& error) {
+    log_warning(fmt::format("no thread can be started ({}): training waits while step {} is saved", error.what(), step));
+    write_it();
+  }
+  if (failed_before) wait();
 }
 
 void CheckpointWriter::wait() {
   if (pending_.valid()) pending_.get();
+}
+
+bool CheckpointWriter::finish_pending() {
+  try {
+    wait();
+    return true;
+  } catch (const std::exception& error) {
+    log_warning(fmt::format("the last checkpoint was not saved: {}", error.what()));
+    return false;
+  }
 }
 
 void CheckpointWriter::write(int64_t step, const Json& state) const {
@@ -99,6 +112,7 @@ void CheckpointWriter::write(int64_t step, const Json& state) const {
     staging.publish(folder_ / name);
   }
   write_file(folder_ / kTrackerFile, std::to_string(step));
+  note_saved_step(step);
   remove_beyond_limit(folder_, step, save_total_limit_);
 }
 

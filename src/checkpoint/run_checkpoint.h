@@ -37,12 +37,14 @@ class CheckpointWriter {
   ~CheckpointWriter();  // waits for a save under way; what went wrong with it becomes a warning
   CheckpointWriter(const CheckpointWriter&) = delete;
   CheckpointWriter& operator=(const CheckpointWriter&) = delete;
-  /// Copies the state and returns; waits first for a save still under way. Errors of that one are thrown here.
+  /// Copies the state and returns; waits first for a save still under way. An error of that one is a warning: the new state
+  /// is saved all the same, and waited for. Throws when this save, too, fails.
   void save(int64_t step, const RunState& state);
   /// Waits for the save under way; throws what went wrong.
   void wait();
 
  private:
+  bool finish_pending();  // false when the save under way failed, which becomes a warning
   void write(int64_t step, const Json& state) const;
   std::filesystem::path folder_;
   int64_t save_total_limit_;

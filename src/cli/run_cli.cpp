@@ -1,12 +1,11 @@
-#include <fmt/format.h>
-
 #include <csignal>
 #include <iostream>
 
 #include "cli/commands.h"
 #include "cli/version.h"
-#include "core/error.h"
+#include "core/failure.h"
 #include "core/log.h"
+#include "core/mapped_ranges.h"
 #include "core/stop.h"
 
 namespace ingot::cli {
@@ -14,7 +13,8 @@ namespace {
 
 constexpr const char* kFooter =
     "Exit codes: 0 done, 2 a configuration, flag or path to edit, 3 a bad file, 4 a disk, device or peer failed,\n"
-    "70 a bug of ours, 143 stopped by a signal with the state saved.\n\n"
+    "70 a bug of ours, 143 stopped by a signal with the state saved (a second\n"
+    "signal ends it at once and says what is not saved).\n\n"
     "Start here: ingot train examples/smollm2_identity_lora.yaml\n";
 
 void stop_on_signals() {
@@ -23,11 +23,13 @@ void stop_on_signals() {
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
+  report_lost_mappings();
 }
 
-int fail(ExitCode code, const std::string& kind, const std::string& message) {
-  log_error(fmt::format("{}{}", kind, message));
-  return code;
+int fail(const std::exception& error) {
+  const Failure failure = describe_failure(error);
+  log_error(failure.message);
+  return failure.code;
 }
 
 }  // namespace
@@ -66,12 +68,8 @@ int run_cli(int argc, char** argv, const Jobs& jobs) {
     return exit_code;
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kExitOk : kExitConfig;
-  } catch (const Error& error) {
-    return fail(error.exit_code(), "", error.what());
-  } catch (const std::bad_alloc&) {
-    return fail(kExitComm, "", "out of memory");
   } catch (const std::exception& error) {
-    return fail(kExitBug, "internal error, please report: ", error.what());
+    return fail(error);
   }
 }
 

@@ -10,7 +10,8 @@
 #include <cerrno>
 #include <cstring>
 
-#include "core/error.h"
+#include "core/failure.h"
+#include "core/mapped_ranges.h"
 
 namespace ingot {
 namespace fs = std::filesystem;
@@ -23,7 +24,12 @@ std::string reason() { return std::strerror(errno); }
 /// Opens a regular file for reading and tells its size.
 int open_regular(const fs::path& file, size_t& size) {
   const int descriptor = ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (descriptor < 0) throw DataError(fmt::format("{}: cannot be read: {}", file.string(), reason()));
+  if (descriptor < 0) {
+    const int number = errno;
+    const std::string message = fmt::format("{}: cannot be read: {}", file.string(), std::strerror(number));
+    if (number == ENOENT) throw DataError(message);
+    throw_refused(number, message);
+  }
   struct stat info {};
   if (::fstat(descriptor, &info) != 0 || !S_ISREG(info.st_mode)) {
     ::close(descriptor);
@@ -75,9 +81,8 @@ std::string read_file(const fs::path& file, size_t max_bytes) {
 void make_folder(const fs::path& folder) {
   std::error_code error;
   fs::create_directories(folder, error);
-  if (error || !fs::is_directory(folder))
-    throw ConfigError(fmt::format("{}: folder cannot be made: {}", folder.string(),
-                                  error ? error.message() : "a file is in the way"));
+  if (error) throw_refused(error.value(), fmt::format("{}: folder cannot be made: {}", folder.string(), error.message()));
+  if (!fs::is_directory(folder)) throw ConfigError(fmt::format("{}: folder cannot be made: a file is in the way", folder.string()));
 }
 
 bool stays_inside(const fs::path& folder, const fs::path& relative) {
@@ -103,15 +108,18 @@ MappedFile::MappedFile(const fs::path& file) : path_(file) {
     void* mapped = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, descriptor, 0);
     const std::string why = mapped == MAP_FAILED ? reason() : "";
     ::close(descriptor);
-    if (mapped == MAP_FAILED) throw DataError(fmt::format("{}: cannot be mapped: {}", file.string(), why));
+    if (mapped == MAP_FAILED) throw CommError(fmt::format("{}: {} bytes cannot be mapped: {}", file.string(), size_, why));
     data_ = static_cast<const std::byte*>(mapped);
+    add_mapped_range(mapped, size_, path_.c_str());
   } else {
     ::close(descriptor);
   }
 }
 
 MappedFile::~MappedFile() {
-  if (data_) ::munmap(const_cast<std::byte*>(data_), size_);
+  if (!data_) return;
+  remove_mapped_range(data_);
+  ::munmap(const_cast<std::byte*>(data_), size_);
 }
 
 void MappedFile::release(size_t offset, size_t length) const {
@@ -124,10 +132,8 @@ AtomicFile::AtomicFile(const fs::path& file)
     : path_(file), partial_(file.parent_path() / ("." + file.filename().string() + ".partial")) {
   descriptor_ = ::open(partial_.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
   if (descriptor_ < 0) {
-    const bool full = errno == ENOSPC || errno == EDQUOT || errno == EIO;
-    const std::string message = fmt::format("{}: cannot be created: {}", path_.string(), reason());
-    if (full) throw CommError(message);
-    throw ConfigError(message);
+    const int number = errno;
+    throw_refused(number, fmt::format("{}: cannot be created: {}", path_.string(), std::strerror(number)));
   }
 }
 

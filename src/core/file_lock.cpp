@@ -11,7 +11,7 @@
 #include <cstring>
 #include <thread>
 
-#include "core/error.h"
+#include "core/failure.h"
 #include "core/log.h"
 #include "core/stop.h"
 
@@ -40,9 +40,8 @@ FileLock::~FileLock() {
 bool FileLock::try_lock() {
   descriptor_ = ::open(lock_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
   if (descriptor_ < 0) {
-    const std::string message = fmt::format("{}: lock cannot be created: {}", lock_.string(), std::strerror(errno));
-    if (errno == ENOSPC || errno == EDQUOT || errno == EIO) throw CommError(message);
-    throw ConfigError(message);
+    const int number = errno;
+    throw_refused(number, fmt::format("{}: lock cannot be created: {}", lock_.string(), std::strerror(number)));
   }
   struct stat held {}, named {};
   const bool locked = ::flock(descriptor_, LOCK_EX | LOCK_NB) == 0;

@@ -1,14 +1,25 @@
 #pragma once
 
+#include <cstdint>
+#include <string>
+
 namespace ingot {
 
-/// Asks long work to save and end. Called from a signal handler; the second call within the process leaves at once.
+/// Asks long work to save and end. Called from a signal handler. The second call within the process ends it at once with exit
+/// code 143, after a line on standard error that says what is not saved.
 void request_stop(int signal_number);
 
-/// The signal that asked to stop, or 0. Loops read it between steps.
+/// The signal that asked to stop, or 0. Loops read it between any two pieces of work that may take a second.
 int stop_requested();
 
-/// Forgets a request. For tests.
+/// Throws Error with kExitTerminated, "stopped by signal N while DOING", when a stop is asked for.
+void end_if_stopped(const std::string& doing);
+
+/// What a second signal speaks of: a run's last step done, and the last one that is in a checkpoint.
+void note_step(int64_t step);
+void note_saved_step(int64_t step);
+
+/// Forgets a request and both steps. For tests.
 void clear_stop();
 
 }  // namespace ingot

@@ -29,8 +29,9 @@ Console::Console(int64_t remaining_steps, int64_t logging_steps) : logging_steps
 }
 
 void Console::step(const monitor::StepMetrics& metrics) {
+  interval_.push_back(metrics);
   if (metrics.step % logging_steps_ == 0 || metrics.step == metrics.total_steps)
-    print_line(monitor::megatron_line(metrics, std::time(nullptr)));
+    print_line(monitor::megatron_line(interval_mean(metrics), std::time(nullptr)));
   ++num_steps_;
   tokens_ += metrics.tokens;
   seconds_ += metrics.seconds;
@@ -39,6 +40,20 @@ void Console::step(const monitor::StepMetrics& metrics) {
   bar_->note(fmt::format("loss {:.4f}, {}/s, {:.0f}% of the matrix rate", metrics.loss,
                          format_count(metrics.tokens_per_second, "tokens"), metrics.peak_share * 100));
   bar_->add(1);
+}
+
+monitor::StepMetrics Console::interval_mean(monitor::StepMetrics last) {
+  const auto mean = [&](auto field) {
+    double sum = 0;
+    for (const auto& step : interval_) sum += field(step);
+    return sum / static_cast<double>(interval_.size());
+  };
+  last.loss = mean([](const auto& step) { return step.loss; });
+  last.seconds = mean([](const auto& step) { return step.seconds; });
+  last.tflops = mean([](const auto& step) { return step.tflops * step.seconds; }) / last.seconds;
+  if (last.aux_loss) last.aux_loss = mean([](const auto& step) { return step.aux_loss.value_or(0); });
+  interval_.clear();
+  return last;
 }
 
 void Console::summary() {

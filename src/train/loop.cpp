@@ -60,7 +60,7 @@ std::optional<checkpoint::LoadedCheckpoint> find_checkpoint(const LoopConfig& co
   return {};
 }
 
-/// One session of a run. Saving, stopping and evaluating happen between two steps and nowhere else.
+/// One session of a run. Saving and evaluating happen between two steps and nowhere else; a stop inside a step gives it up.
 class Loop {
  public:
   Loop(model::CausalLm& model, const DataSource& train, const std::vector<EvaluationSet>& eval, const LoopConfig& config)
@@ -75,6 +75,8 @@ class Loop {
 
   LoopResult run() {
     if (position_.step < config_.max_steps) begin();
+    note_step(position_.step);
+    note_saved_step(position_.step);
     bool stopping = false;
     for (bool done = false; !done && !stopping;) {
       if (evaluation_due()) evaluate_now();
@@ -150,12 +152,17 @@ class Loop {
   }
 
   void save(const char* event) {
-    metrics_.event(position_.step, event, fmt::format("iter_{:07d}", position_.step));
-    metrics_.sync();
+    try {
+      metrics_.event(position_.step, event, fmt::format("iter_{:07d}", position_.step));
+      metrics_.sync();
+    } catch (const CommError& error) {
+      log_warning(error.what());  // lines of metrics are worth less than the checkpoint that comes now
+    }
     writer_.save(position_.step, pack_run_state(model_, optimizer_, position_, identity_));
     saved_step_ = position_.step;
   }
 
+  /// Does nothing when a stop is asked for on the way.
   void one_step() {
     const auto begin = Clock::now();
     StepPlan plan{.step = position_.step + 1,
@@ -164,11 +171,13 @@ class Loop {
                   .seed = config_.seed,
                   .learning_rate = learning_rate_at(schedule_, position_.step)};
     std::iota(plan.samples.begin(), plan.samples.end(), position_.consumed_samples);
-    const StepResult result = train_step(model_, optimizer_, train_, plan);
+    const auto result = train_step(model_, optimizer_, train_, plan);
+    if (!result) return;
     position_.step = plan.step;
+    note_step(plan.step);
     position_.consumed_samples += plan.samples.size();
-    last_loss_ = result.loss;
-    report(result, plan.learning_rate, std::chrono::duration<double>(Clock::now() - begin).count());
+    last_loss_ = result->loss;
+    report(*result, plan.learning_rate, std::chrono::duration<double>(Clock::now() - begin).count());
   }
 
   void report(const StepResult& result, double learning_rate, double seconds) {

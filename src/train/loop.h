@@ -50,7 +50,7 @@ struct LoopResult {
 };
 
 /// Trains `model`, whose values are filled, until `max_steps`, or until core/stop.h asks to stop: then the step under
-/// way is finished and saved. It goes on from the newest good checkpoint in output_dir: the result has the bits of a
+/// way is given up at its next micro-batch and the state before it is saved. It goes on from the newest good checkpoint in output_dir: the result has the bits of a
 /// run that was never interrupted. `eval` is evaluated before, every eval_steps and at the end; of several sets each is
 /// told, and the result is the mean over the labels of all.
 /// Throws ConfigError when a checkpoint belongs to another run, or is there and `resume` is false.

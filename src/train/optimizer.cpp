@@ -74,6 +74,10 @@ void Optimizer::accumulate() {
   }
 }
 
+void Optimizer::discard() {
+  for (const auto& slot : slots_) slot->gradient.reset();
+}
+
 double Optimizer::gradient_norm(double scale) const {
   double squares = 0;
   for (const auto& slot : slots_)

@@ -36,6 +36,8 @@ class Optimizer {
   void set_masters(const ExactWeights& exact);
   /// Adds every parameter's .grad to the fp32 sums and clears it. Once a micro-batch.
   void accumulate();
+  /// Forgets the sums: a step that is given up leaves no trace.
+  void discard();
   /// Norm of the summed gradients times `scale`, in double.
   double gradient_norm(double scale) const;
   /// The first parameter whose summed gradient holds NaN or infinity.

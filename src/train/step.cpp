@@ -8,6 +8,7 @@
 #include <span>
 
 #include "core/error.h"
+#include "core/stop.h"
 #include "model/lora.h"
 #include "train/dropout_keys.h"
 #include "train/flops.h"
@@ -53,7 +54,7 @@ void accumulate_gradients(model::CausalLm& model, Optimizer& optimizer, const da
 
 }  // namespace
 
-StepResult train_step(model::CausalLm& model, Optimizer& optimizer, const DataSource& source, const StepPlan& plan) {
+std::optional<StepResult> train_step(model::CausalLm& model, Optimizer& optimizer, const DataSource& source, const StepPlan& plan) {
   const auto batches = read_micro_batches(source, plan);
   StepResult result;
   for (const auto& batch : batches) result.labels += static_cast<uint64_t>(batch.num_labels());
@@ -63,6 +64,10 @@ StepResult train_step(model::CausalLm& model, Optimizer& optimizer, const DataSo
 
   const double scale = 1.0 / static_cast<double>(result.labels);
   for (const auto& batch : batches) {
+    if (stop_requested()) {
+      optimizer.discard();
+      return {};
+    }
     if (batch.num_labels() == 0) continue;  // its loss is 0 and so are its gradients
     accumulate_gradients(model, optimizer, batch, plan, scale, result);
     result.tokens += num_tokens(batch);

@@ -33,7 +33,8 @@ struct StepResult {
 /// Forward and backward of every micro-batch with the loss as a sum, then one update with the gradient sums divided by
 /// the number of labels of the whole global batch. So every label weighs the same, however the batch is cut. The
 /// balance of experts, where it counts, is no sum over tokens: it is taken within each micro-batch (CausalLm::objective).
+/// Nothing when a stop is asked for between two micro-batches: what they gave is thrown away, model and optimizer are as before.
 /// Throws DataError when no label counts, and when the loss or the gradient norm is NaN or infinite, before the update.
-StepResult train_step(model::CausalLm& model, Optimizer& optimizer, const DataSource& source, const StepPlan& plan);
+std::optional<StepResult> train_step(model::CausalLm& model, Optimizer& optimizer, const DataSource& source, const StepPlan& plan);
 
 }  // namespace ingot::train

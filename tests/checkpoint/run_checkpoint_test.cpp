@@ -71,6 +71,25 @@ TEST(RunCheckpoint, ReturnsWhatWasSaved) {
   EXPECT_TRUE(fs::exists(folder / "iter_0000007/state-00001-of-00001.safetensors"));
 }
 
+/// A state that no checkpoint can hold.
+RunState unwritable_state() { return {{{"model.w", at::zeros({2}, at::kComplexFloat)}}, Json::object()}; }
+
+TEST(RunCheckpoint, SavesThoughTheSaveBeforeFailed) {
+  const TemporaryFolder folder;
+  CheckpointWriter writer(folder.path(), 0);
+  writer.save(3, unwritable_state());
+  writer.save(4, state_of(4));
+  writer.wait();
+  expect_state(load_newest_checkpoint(folder.path()).value(), 4);
+}
+
+TEST(RunCheckpoint, GivesUpAtTheSecondFailureInARow) {
+  const TemporaryFolder folder;
+  CheckpointWriter writer(folder.path(), 0);
+  writer.save(3, unwritable_state());
+  EXPECT_ANY_THROW(writer.save(4, unwritable_state()));
+}
+
 TEST(RunCheckpoint, IsAbsentInAFolderWithoutOne) {
   const TemporaryFolder folder;
   EXPECT_FALSE(load_newest_checkpoint(folder.path()));

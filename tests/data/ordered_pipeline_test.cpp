@@ -1,9 +1,13 @@
 #include "data/shards/ordered_pipeline.h"
 
+#include <dlfcn.h>
 #include <gtest/gtest.h>
+#include <pthread.h>
 
 #include <atomic>
+#include <cerrno>
 #include <stdexcept>
+#include <system_error>
 
 namespace ingot::data {
 namespace {
@@ -30,6 +34,34 @@ TEST(OrderedPipeline, ResultsComeInTheOrderOfTheItems) {
     squares.pipeline.run({workers, 5, 1000});
     ASSERT_EQ(squares.written.size(), 300u);
     for (int i = 0; i < 300; ++i) ASSERT_EQ(squares.written[i], i * i);
+  }
+}
+
+}  // namespace
+
+std::atomic<int> threads_left{-1};  // that may still start; below 0: any number
+
+}  // namespace ingot::data
+
+/// Stands before the C library's own.
+extern "C" int pthread_create(pthread_t* thread, const pthread_attr_t* attributes, void* (*body)(void*), void* argument) {
+  using Create = int (*)(pthread_t*, const pthread_attr_t*, void* (*)(void*), void*);
+  static const auto real = reinterpret_cast<Create>(dlsym(RTLD_NEXT, "pthread_create"));
+  auto& left = ingot::data::threads_left;
+  if (left == 0) return EAGAIN;
+  if (left > 0) --left;
+  return real(thread, attributes, body, argument);
+}
+
+namespace ingot::data {
+namespace {
+
+TEST(OrderedPipeline, EndsWithAnErrorWhenAThreadCannotStart) {
+  for (const int possible : {0, 1, 3}) {
+    Squares squares(300);
+    threads_left = possible;
+    EXPECT_THROW(squares.pipeline.run({4, 5, 1000}), std::system_error) << possible;
+    threads_left = -1;
   }
 }
 

@@ -83,11 +83,28 @@ TEST_P(LoopOf, EndsWithTheSameBitsAfterAStop) {
   const auto model = stories_or_tiny(GetParam());
   const auto result = run_loop(*model, acting_at(5, [] { request_stop(SIGTERM); }), {}, config("stopped"));
   EXPECT_TRUE(result.stopped);
-  EXPECT_EQ(result.step, 5);
+  EXPECT_EQ(result.step, 4);
   clear_stop();
   EXPECT_TRUE(same_bits(finish(GetParam(), "stopped"), wanted));
   EXPECT_EQ(losses("stopped"), losses("straight"));
   EXPECT_EQ(losses("straight").size(), static_cast<size_t>(kSteps));
+}
+
+TEST_P(LoopOf, EndsWithTheSameBitsAfterAStopBetweenTwoMicroBatches) {
+  const auto wanted = straight(GetParam());
+  const auto model = stories_or_tiny(GetParam());
+  const auto stop_in_backward = [&] {
+    model->parameters.parameters.front()->value.register_hook([](const at::Tensor& gradient) {
+      if (!stop_requested()) request_stop(SIGTERM);
+      return gradient;
+    });
+  };
+  const auto result = run_loop(*model, acting_at(6, stop_in_backward), {}, config("stopped"));
+  EXPECT_TRUE(result.stopped);
+  EXPECT_EQ(result.step, 5);
+  clear_stop();
+  EXPECT_TRUE(same_bits(finish(GetParam(), "stopped"), wanted));
+  EXPECT_EQ(losses("stopped"), losses("straight"));
 }
 
 TEST_P(LoopOf, EndsWithTheSameBitsAfterACrashBehindASave) {
@@ -201,6 +218,39 @@ TEST_F(Loop, PrintsALineEveryLoggingStepsAndAtTheEnd) {
   for (const char* step : {"iteration        5/", "iteration       10/", "iteration       12/"})
     EXPECT_NE(out.find(step), out.npos) << out;
   EXPECT_EQ(losses("run").size(), static_cast<size_t>(kSteps));
+}
+
+/// The losses in Megatron lines.
+std::vector<double> printed_losses(const std::string& out) {
+  std::vector<double> found;
+  for (size_t at = 0; (at = out.find("lm loss: ", at)) != out.npos; ++at) found.push_back(std::stod(out.substr(at + 9)));
+  return found;
+}
+
+TEST_F(Loop, PrintsTheMeanLossOfTheStepsSinceTheLineBefore) {
+  auto five = config("run");
+  five.logging_steps = 5;
+  testing::internal::CaptureStdout();
+  run_loop(*tiny_llama(), random_rows(40), {}, five);
+  const auto printed = printed_losses(testing::internal::GetCapturedStdout());
+  std::vector<double> means(3, 0);
+  for (const auto& [step, loss] : losses("run")) means[static_cast<size_t>((step - 1) / 5)] += loss / (step > 10 ? 2 : 5);
+  ASSERT_EQ(printed.size(), 3u);
+  for (size_t i = 0; i < 3; ++i) EXPECT_NEAR(printed[i], means[i], 1e-5 * means[i]);
+}
+
+TEST_F(Loop, BeginsTheMeanOfTheIntervalWhereItResumed) {
+  auto six = config("run");
+  six.logging_steps = 6;
+  run_loop(*tiny_llama(), acting_at(5, [] { request_stop(SIGTERM); }), {}, six);
+  clear_stop();
+  testing::internal::CaptureStdout();
+  run_loop(*tiny_llama(), random_rows(40), {}, six);
+  const auto printed = printed_losses(testing::internal::GetCapturedStdout());
+  ASSERT_EQ(printed.size(), 2u);
+  double sum = 0;
+  for (const auto& [step, loss] : losses("run")) sum += step == 5 || step == 6 ? loss : 0;
+  EXPECT_NEAR(printed[0], sum / 2, 1e-5 * sum);
 }
 
 TEST_F(Loop, FollowsTheSchedule) {

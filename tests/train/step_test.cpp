@@ -31,7 +31,7 @@ std::vector<double> losses(int64_t micro_batch, const LabelCount& label_count) {
   Optimizer optimizer(model->parameters, {.weight_decay = 0.01});
   std::vector<double> found;
   for (int64_t step = 1; step <= kSteps; ++step)
-    found.push_back(train_step(*model, optimizer, source, plan_of(step, micro_batch)).loss);
+    found.push_back(train_step(*model, optimizer, source, plan_of(step, micro_batch)).value().loss);
   return found;
 }
 
@@ -78,7 +78,7 @@ TEST(Step, ReportsTheGradientNormOfTheMeanLoss) {
   const auto model = tiny_llama(), same = tiny_llama();
   const auto source = random_rows(64, uneven);
   Optimizer optimizer(model->parameters, {}), other(same->parameters, {});
-  const StepResult result = train_step(*model, optimizer, source, plan_of(1, 2));
+  const StepResult result = train_step(*model, optimizer, source, plan_of(1, 2)).value();
   mean_loss(*same, source).backward();
   double squares = 0;
   for (const auto& parameter : same->parameters.parameters)
@@ -91,7 +91,7 @@ TEST(Step, CountsTokensAndFlopsOfAllMicroBatches) {
   const auto model = tiny_llama();
   const auto source = random_rows(64);
   Optimizer optimizer(model->parameters, {});
-  const StepResult result = train_step(*model, optimizer, source, plan_of(1, 2));
+  const StepResult result = train_step(*model, optimizer, source, plan_of(1, 2)).value();
   EXPECT_EQ(result.tokens, 8u * 16);
   EXPECT_DOUBLE_EQ(result.flops, model_flops(*model, source.batch(plan_of(1, 1).samples)));
 }
@@ -119,10 +119,10 @@ TEST(Step, ReportsTheBalanceOfExpertsAsAMeanWeightedByLabels) {
     labels += batch.num_labels();
   }
   Optimizer optimizer(model->parameters, {});
-  const StepResult result = train_step(*model, optimizer, source, plan_of(1, 1));
+  const StepResult result = train_step(*model, optimizer, source, plan_of(1, 1)).value();
   EXPECT_NEAR(result.aux_loss.value(), balance / static_cast<double>(labels), 1e-6);
   EXPECT_EQ(std::accumulate(result.expert_tokens.begin(), result.expert_tokens.end(), int64_t{0}), tokens);
-  EXPECT_FALSE(train_step(*tiny_llama(), optimizer, source, plan_of(1, 1)).aux_loss.has_value());
+  EXPECT_FALSE(train_step(*tiny_llama(), optimizer, source, plan_of(1, 1)).value().aux_loss.has_value());
 }
 
 TEST(Step, BalancesExpertsWhereTheCoefficientIsSet) {
@@ -131,7 +131,7 @@ TEST(Step, BalancesExpertsWhereTheCoefficientIsSet) {
     const auto model = tiny_mixture(coefficient);
     Optimizer optimizer(model->parameters, {});
     StepResult result;
-    for (int64_t step = 1; step <= 20; ++step) result = train_step(*model, optimizer, source, plan_of(step, 8));
+    for (int64_t step = 1; step <= 20; ++step) result = train_step(*model, optimizer, source, plan_of(step, 8)).value();
     return result.aux_loss.value();
   };
   EXPECT_LT(last_balance(1), last_balance(0) - 0.01);
@@ -156,8 +156,8 @@ TEST(Step, FollowsAnotherDtypeClosely) {
   const auto source = random_rows(64);
   Optimizer a(exact->parameters, {}), b(rounded->parameters, {});
   for (int64_t step = 1; step <= kSteps; ++step) {
-    const double loss = train_step(*exact, a, source, plan_of(step, 4)).loss;
-    EXPECT_NEAR(train_step(*rounded, b, source, plan_of(step, 4)).loss, loss, 0.02) << "step " << step;
+    const double loss = train_step(*exact, a, source, plan_of(step, 4)).value().loss;
+    EXPECT_NEAR(train_step(*rounded, b, source, plan_of(step, 4)).value().loss, loss, 0.02) << "step " << step;
   }
 }
 

@@ -34,8 +34,10 @@ class OrderedPipeline {
     limits_ = limits;
     {
       std::vector<std::jthread> threads;
-      threads.emplace_back([this] { guard([this] { read_all(); }); });
-      for (int i = 0; i < limits.workers; ++i) threads.emplace_back([this] { guard([this] { work_all(); }); });
+      guard([&] {  // a thread that cannot start ends those that have
+        threads.emplace_back([this] { guard([this] { read_all(); }); });
+        for (int i = 0; i < limits.workers; ++i) threads.emplace_back([this] { guard([this] { work_all(); }); });
+      });
       guard([this] { write_all(); });
     }
     if (failure_) std::rethrow_exception(failure_);
