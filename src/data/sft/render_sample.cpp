@@ -39,7 +39,8 @@ struct Renderer {
     try {
       return chat.render(conversation, tokenizer);
     } catch (const DataError& error) {
-      throw RecordError(fmt::format("template {}: {}", chat.name(), error.what()));
+      const std::string prefix = fmt::format("template {}: ", chat.name()), what = error.what();
+      throw RecordError(what.starts_with(prefix) ? what : prefix + what);
     }
   }
 };
