@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "core/error.h"
+#include "core/log.h"
 #include "core/printable.h"
 
 namespace ingot::checkpoint {
@@ -13,10 +15,12 @@ namespace {
 
 constexpr const char* kPeftVersion = "0.21.2";  // whose files these are; tests read and write with it
 constexpr int64_t kMaxRank = 1 << 16;
+constexpr int64_t kMaxLayers = 1 << 16;
+
+std::string text_of(const Json& value) { return printable(value.dump(-1, ' ', false, Json::error_handler_t::replace)); }
 
 [[noreturn]] void refuse(const std::string& source, const std::string& key, const Json& found, const std::string& wanted) {
-  throw DataError(fmt::format("{}: {}: found {}, wanted {}", source, key,
-                              printable(found.dump(-1, ' ', false, Json::error_handler_t::replace)), wanted));
+  throw DataError(fmt::format("{}: {}: found {}, wanted {}", source, key, text_of(found), wanted));
 }
 
 /// Typed values of the file; an absent or null key gives the default.
@@ -55,6 +59,21 @@ struct Reader {
     if (!sound) refuse(source, key, *value, "a list of texts");
     return value->get<std::vector<std::string>>();
   }
+  /// A list of texts, or one text alone; `alone` tells which.
+  std::vector<std::string> text_or_texts(const std::string& key, bool& alone) const {
+    const Json* value = find(key);
+    alone = value && value->is_string();
+    return alone ? std::vector{value->get<std::string>()} : texts(key);
+  }
+  std::vector<int64_t> indices(const std::string& key) const {
+    const Json* value = find(key);
+    if (!value) return {};
+    const Json list = value->is_array() ? *value : Json::array({*value});
+    for (const auto& item : list)
+      if (!item.is_number_integer() || item.get<double>() < 0 || item.get<double>() >= kMaxLayers)
+        refuse(source, key, *value, "a layer's index or a list of them");
+    return list.get<std::vector<int64_t>>();
+  }
   const Json& object(const std::string& key) const {
     static const Json empty = Json::object();
     const Json* value = find(key);
@@ -62,6 +81,27 @@ struct Reader {
     return value ? *value : empty;
   }
 };
+
+/// False for null, false, and what is empty.
+bool says_something(const Json& value) { return !(value.empty() || value == false || value == ""); }
+
+/// Keys of PEFT that say where an adapter comes from or how its first values were made, or that are read or refused here.
+const std::set<std::string>& known_keys() {
+  static const std::set<std::string> keys{
+      "peft_type", "task_type", "auto_mapping", "peft_version", "base_model_name_or_path", "revision", "inference_mode", "r",
+      "target_modules", "exclude_modules", "lora_alpha", "lora_dropout", "fan_in_fan_out", "bias", "use_rslora", "modules_to_save",
+      "init_lora_weights", "layers_to_transform", "layers_pattern", "rank_pattern", "alpha_pattern", "megatron_config",
+      "megatron_core", "trainable_token_indices", "loftq_config", "eva_config", "corda_config", "lora_ga_config", "use_dora",
+      "velora_config", "alora_invocation_tokens", "use_qalora", "qalora_group_size", "monteclora_config", "layer_replication",
+      "lora_bias", "target_parameters", "use_bdlora", "arrow_config", "kasa_config", "ensure_weight_tying", "runtime_config"};
+  return keys;
+}
+
+void warn_unknown(const Reader& read) {
+  for (const auto& [key, value] : read.json.items())
+    if (!known_keys().contains(key) && says_something(value))
+      log_warning(fmt::format("{}: {}: found {}, a key that is unknown here: it is left out", read.source, printable(key), text_of(value)));
+}
 
 /// Keys that change the result when set, and are not built here.
 void refuse_unsupported(const Reader& read) {
@@ -72,7 +112,7 @@ void refuse_unsupported(const Reader& read) {
   if (const Json* bias = read.find("bias"); bias && *bias != "none") refuse(read.source, "bias", *bias, "none");
   for (const char* key : {"target_parameters", "trainable_token_indices", "layer_replication", "alora_invocation_tokens",
                           "arrow_config", "velora_config", "monteclora_config", "use_bdlora", "kasa_config"})
-    if (const Json* value = read.find(key); value && !value->empty()) refuse(read.source, key, *value, "null");
+    if (const Json* value = read.find(key); value && says_something(*value)) refuse(read.source, key, *value, "null");
   static const std::vector<Json> harmless{true, false, "gaussian", "orthogonal", "eva"};
   const Json* start = read.find("init_lora_weights");
   if (start && std::find(harmless.begin(), harmless.end(), *start) == harmless.end())
@@ -80,11 +120,25 @@ void refuse_unsupported(const Reader& read) {
 }
 
 void read_targets(const Reader& read, AdapterConfig& config) {
-  const Json* targets = read.find("target_modules");
-  config.target_is_expression = targets && targets->is_string();
-  if (config.target_is_expression) config.target_modules = {targets->get<std::string>()};
-  else config.target_modules = read.texts("target_modules");
+  bool alone = false;
+  config.target_modules = read.text_or_texts("target_modules", config.target_is_expression);
+  config.exclude_modules = read.text_or_texts("exclude_modules", config.exclude_is_expression);
+  config.layers_to_transform = read.indices("layers_to_transform");
+  config.layers_pattern = read.text_or_texts("layers_pattern", alone);
   config.modules_to_save = read.texts("modules_to_save");
+  if (config.target_is_expression && !config.layers_to_transform.empty())
+    refuse(read.source, "layers_to_transform", config.layers_to_transform, "null where target_modules is an expression");
+}
+
+/// A list, one expression alone, or null for nothing.
+Json names_or_expression(const std::vector<std::string>& names, bool is_expression) {
+  if (names.empty()) return nullptr;
+  return is_expression ? Json(names.at(0)) : Json(names);
+}
+
+template <class Value>
+Json list_or_null(const std::vector<Value>& values) {
+  return values.empty() ? Json() : Json(values);
 }
 
 /// Whole numbers without a decimal point, as PEFT's integer fields have them.
@@ -99,6 +153,7 @@ AdapterConfig AdapterConfig::from_json(const Json& json, const std::string& sour
   if (!json.is_object()) refuse(source, "the file", json, "an object");
   const Reader read{json, source};
   refuse_unsupported(read);
+  warn_unknown(read);
   AdapterConfig config;
   config.base_model_name_or_path = read.text("base_model_name_or_path");
   if (const Json* r = read.find("r")) config.r = read.rank("r", *r);
@@ -125,26 +180,26 @@ Json AdapterConfig::to_json() const {
           {"auto_mapping", nullptr},
           {"base_model_name_or_path", base},
           {"bias", "none"},
-          {"exclude_modules", nullptr},
+          {"exclude_modules", names_or_expression(exclude_modules, exclude_is_expression)},
           {"fan_in_fan_out", false},
           {"inference_mode", true},
           {"init_lora_weights", true},
           {"layer_replication", nullptr},
-          {"layers_pattern", nullptr},
-          {"layers_to_transform", nullptr},
+          {"layers_pattern", list_or_null(layers_pattern)},
+          {"layers_to_transform", list_or_null(layers_to_transform)},
           {"loftq_config", Json::object()},
           {"lora_alpha", plain_number(lora_alpha)},
           {"lora_bias", false},
           {"lora_dropout", lora_dropout},
           {"megatron_config", nullptr},
           {"megatron_core", "megatron.core"},
-          {"modules_to_save", modules_to_save.empty() ? Json() : Json(modules_to_save)},
+          {"modules_to_save", list_or_null(modules_to_save)},
           {"peft_type", "LORA"},
           {"peft_version", kPeftVersion},
           {"r", r},
           {"rank_pattern", ranks},
           {"revision", nullptr},
-          {"target_modules", target_is_expression ? Json(target_modules.at(0)) : Json(target_modules)},
+          {"target_modules", names_or_expression(target_modules, target_is_expression)},
           {"target_parameters", nullptr},
           {"task_type", "CAUSAL_LM"},
           {"trainable_token_indices", nullptr},

@@ -6,19 +6,23 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "core/error.h"
 #include "core/log.h"
+#include "core/printable.h"
 #include "core/sha256.h"
 #include "model/family.h"
 #include "model/lora.h"
 #include "hub/load_model.h"
 #include "hub/lora_target.h"
+#include "hub/model_config.h"
 
 namespace ingot::hub {
 namespace {
 
 constexpr std::string_view kEnd = ".lora_A.weight";
+constexpr const char* kLayerKeys[] = {"exclude_modules", "layers_to_transform", "layers_pattern"};  // of adapters that were read
 
 using checkpoint::Adapter;
 using checkpoint::AdapterConfig;
@@ -59,6 +63,13 @@ void save_tied_pair(AdapterConfig& config, const model::CausalLm& model) {
   for (const auto& name : {last_module(embedding), last_module(head)})
     if (std::find(config.modules_to_save.begin(), config.modules_to_save.end(), name) == config.modules_to_save.end())
       config.modules_to_save.push_back(name);
+}
+
+AdapterConfig checked_config(const LoraRequest& request, const model::CausalLm& model) {
+  auto config = new_config(request, model);
+  check_targets(config, model);
+  save_tied_pair(config, model);
+  return config;
 }
 
 void add_new(model::CausalLm& model, const AdapterConfig& config) {
@@ -137,6 +148,20 @@ std::map<std::string, at::Tensor> attach(model::CausalLm& model, const Adapter& 
   return tensors;
 }
 
+/// Names of the tensors that an adapter of this config holds; a tied head's is its embedding's.
+std::set<std::string> targeted_tensors(const AdapterConfig& config, const model::CausalLm& model) {
+  const auto whole = whole_parameters(config, model);
+  std::set<std::string> names(whole.begin(), whole.end());
+  for (const auto& module : targeted_modules(config, model)) names.insert({model::lora_a_name(module), model::lora_b_name(module)});
+  return names;
+}
+
+void warn_of(const std::vector<std::string>& tensors, const std::string& source, const std::string& what) {
+  if (tensors.empty()) return;
+  log_warning(fmt::format("{}: {}: {}{} {}", source, in_quotes(tensors.front()), tensors.size() > 1 ? fmt::format("and {} more ", tensors.size() - 1) : "",
+                          tensors.size() > 1 ? "are" : "is", what));
+}
+
 std::string digest(const std::string& name, const at::Tensor& value) {
   Sha256 hash;
   const std::string head = fmt::format("{} {} {}", name, c10::toString(value.scalar_type()), to_string(value.sizes().vec()));
@@ -149,14 +174,26 @@ std::string digest(const std::string& name, const at::Tensor& value) {
 
 void attach_adapter(model::CausalLm& model, const Adapter& adapter, const std::string& source) { attach(model, adapter, source); }
 
-void check_adapter(const model::CausalLm& model, const Adapter& adapter, const std::string& source) {
-  plan_of(adapter, tensors_of(adapter, model, source), model, source);
+Adapter fitted_adapter(const model::CausalLm& model, Adapter adapter, const std::string& source) {
+  auto tensors = tensors_of(adapter, model, source);
+  plan_of(adapter, tensors, model, source);
+  if (adapter.config.target_modules.empty()) return adapter;
+  const auto wanted = targeted_tensors(adapter.config, model);
+  std::vector<std::string> missing, surplus;
+  for (const auto& name : wanted)
+    if (!tensors.contains(name)) missing.push_back(name);
+  for (const auto& [name, value] : tensors)
+    if (!wanted.contains(name)) surplus.push_back(name);
+  warn_of(missing, source, "targeted by adapter_config.json and not in the adapter's file: what they are for stays as the base has it");
+  warn_of(surplus, source, "in the adapter's file and not targeted by adapter_config.json: they are left out, as in PEFT");
+  std::erase_if(adapter.tensors, [&](const auto& t) { return std::find(surplus.begin(), surplus.end(), t.name) != surplus.end(); });
+  return adapter;
 }
 
 std::unique_ptr<model::CausalLm> load_adapted_model(const std::filesystem::path& folder, const std::filesystem::path& adapter,
                                                     at::ScalarType type) {
   auto model = load_model(folder, type);
-  if (!adapter.empty()) attach_adapter(*model, checkpoint::read_adapter(adapter), adapter.string());
+  if (!adapter.empty()) attach_adapter(*model, fitted_adapter(*model, checkpoint::read_adapter(adapter), adapter.string()), adapter.string());
   return model;
 }
 
@@ -167,15 +204,24 @@ void add_tied_head(Adapter& adapter, const model::DecoderConfig& config) {
   if (found != adapter.tensors.end()) adapter.tensors.push_back({ends.head, at::Tensor(found->value)});
 }
 
+void check_lora(const LoraRequest& request) {
+  const auto model = model::build_model(read_model_config(request.base), at::kFloat, "meta");
+  if (request.go_on_from.empty()) checked_config(request, *model);
+  else {
+    const auto adapter = checkpoint::read_adapter(request.go_on_from);
+    const auto source = request.go_on_from.string();
+    plan_of(adapter, tensors_of(adapter, *model, source), *model, source);
+  }
+}
+
 LoraStart start_lora(const LoraRequest& request, model::CausalLm& model, const model::ExactWeights& base) {
   LoraStart start;
   if (request.go_on_from.empty()) {
-    start.config = new_config(request, model);
-    save_tied_pair(start.config, model);
+    start.config = checked_config(request, model);
     add_new(model, start.config);
     start.exact_weights = fill_new(model, request.seed, base);
   } else {
-    const auto adapter = checkpoint::read_adapter(request.go_on_from);
+    const auto adapter = fitted_adapter(model, checkpoint::read_adapter(request.go_on_from), request.go_on_from.string());
     start.config = adapter.config;
     start.config.base_model_name_or_path = request.base.string();
     start.exact_weights = [tensors = attach(model, adapter, request.go_on_from.string())](const std::string& name) {
@@ -190,20 +236,23 @@ LoraStart start_lora(const LoraRequest& request, model::CausalLm& model, const m
 
 Json adapter_identity(const AdapterConfig& config) {
   const Json whole = config.to_json();
-  return {{"finetuning_type", "lora"},
-          {"lora_rank", whole["r"]},
-          {"lora_alpha", whole["lora_alpha"]},
-          {"lora_dropout", whole["lora_dropout"]},
-          {"use_rslora", whole["use_rslora"]},
-          {"lora_target", whole["target_modules"]},
-          {"additional_target", whole["modules_to_save"]},
-          {"rank_pattern", whole["rank_pattern"]},
-          {"alpha_pattern", whole["alpha_pattern"]}};
+  Json identity{{"finetuning_type", "lora"},
+                {"lora_rank", whole["r"]},
+                {"lora_alpha", whole["lora_alpha"]},
+                {"lora_dropout", whole["lora_dropout"]},
+                {"use_rslora", whole["use_rslora"]},
+                {"lora_target", whole["target_modules"]},
+                {"additional_target", whole["modules_to_save"]},
+                {"rank_pattern", whole["rank_pattern"]},
+                {"alpha_pattern", whole["alpha_pattern"]}};
+  for (const char* key : kLayerKeys)
+    if (!whole[key].is_null()) identity[key] = whole[key];
+  return identity;
 }
 
 AdapterConfig adapter_of_identity(const Json& fixed, const std::string& source) {
   const auto field = [&](const char* name) { return fixed.value(name, Json()); };
-  return AdapterConfig::from_json({{"peft_type", "LORA"},
+  Json json{{"peft_type", "LORA"},
                                    {"r", field("lora_rank")},
                                    {"lora_alpha", field("lora_alpha")},
                                    {"lora_dropout", field("lora_dropout")},
@@ -211,7 +260,9 @@ AdapterConfig adapter_of_identity(const Json& fixed, const std::string& source) 
                                    {"target_modules", field("lora_target")},
                                    {"modules_to_save", field("additional_target")},
                                    {"rank_pattern", field("rank_pattern")},
-                                   {"alpha_pattern", field("alpha_pattern")}}, source);
+                                   {"alpha_pattern", field("alpha_pattern")}};
+  for (const char* key : kLayerKeys) json[key] = field(key);
+  return AdapterConfig::from_json(json, source);
 }
 
 std::string weights_identity(const std::filesystem::path& folder) {

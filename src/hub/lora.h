@@ -29,14 +29,20 @@ struct LoraStart {
   model::ExactWeights exact_weights;
 };
 
+/// Throws ConfigError for names that `request` asks for and the model does not have, from config.json alone; DataError for
+/// an adapter to go on from that does not fit.
+void check_lora(const LoraRequest& request);
+
 /// Freezes a filled model and adds the adapter that `request` asks for. `base` gives the model's own values before they were rounded.
 LoraStart start_lora(const LoraRequest& request, model::CausalLm& model, const model::ExactWeights& base);
 
 /// Adds a trained adapter to a filled model. Throws DataError naming `source` and the tensor for one that does not fit.
 void attach_adapter(model::CausalLm& model, const checkpoint::Adapter& adapter, const std::string& source);
 
-/// Throws what attach_adapter would; the model may be on meta.
-void check_adapter(const model::CausalLm& model, const checkpoint::Adapter& adapter, const std::string& source);
+/// An adapter without the tensors that its config does not target: PEFT leaves them out as well. They get a warning, and so
+/// does a layer or a whole module that the config targets and the file lacks, which stays as it is. Throws what
+/// attach_adapter would; the model may be on meta.
+checkpoint::Adapter fitted_adapter(const model::CausalLm& model, checkpoint::Adapter adapter, const std::string& source);
 
 /// load_model, with the adapter in `adapter` added when that is not empty.
 std::unique_ptr<model::CausalLm> load_adapted_model(const std::filesystem::path& folder, const std::filesystem::path& adapter,

@@ -5,9 +5,12 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <optional>
 #include <set>
+#include <sstream>
 
 #include "core/error.h"
+#include "core/problems.h"
 #include "data/tokenizer/text_pattern.h"
 #include "model/family.h"
 
@@ -24,9 +27,11 @@ Matches expression_matches(const std::string& expression, bool at_end, const std
   return [pattern](const std::string& module) { return pattern.find(module, 0).has_value(); };
 }
 
-Matches target_matches(const std::string& target, bool expression) {
-  if (expression) return expression_matches(target, false, "lora_target");
-  return [target](const std::string& module) { return module == target || module.ends_with("." + target); };
+Matches any_of(const std::vector<std::string>& names, bool expression, const std::string& source) {
+  if (expression) return expression_matches(names.at(0), false, source);
+  return [names](const std::string& module) {
+    return std::any_of(names.begin(), names.end(), [&](const auto& name) { return module == name || module.ends_with("." + name); });
+  };
 }
 
 /// True for a module that lies in, or is, one that `saved` names at a dot.
@@ -52,10 +57,68 @@ std::vector<std::string> modules_around(const std::string& parameter) {
 }
 
 /// Names of modules that hold parameters, the last part of each once.
-std::string known_modules(const model::CausalLm& model) {
+std::vector<std::string> known_modules(const model::CausalLm& model) {
   std::set<std::string> names;
   for (const auto& parameter : model.parameters.parameters) names.insert(last_part(modules_around(parameter->name).back()));
-  return fmt::format("{}", fmt::join(names, ", "));
+  return {names.begin(), names.end()};
+}
+
+bool is_number(const std::string& text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isdigit(c); });
+}
+
+/// Index of the layer that a module lies in: the first part of its path that is a number, behind two others and before one.
+std::optional<int64_t> layer_index(const std::string& module) {
+  std::istringstream parts(module);
+  std::vector<std::string> path;
+  for (std::string part; std::getline(parts, part, '.');) path.push_back(part);
+  for (size_t i = 2; i + 1 < path.size(); ++i)
+    if (is_number(path[i])) return std::stoll(path[i]);
+  return {};
+}
+
+/// The same behind the first of `patterns` that matches.
+std::optional<int64_t> layer_index(const std::string& module, const std::vector<std::string>& patterns) {
+  if (patterns.empty()) return layer_index(module);
+  for (const auto& pattern : patterns) {
+    const auto before = data::TextPattern::regex(fmt::format("\\A(?:|.*?\\.){}\\.(?=\\d+\\.)", pattern), "layers_pattern").find(module, 0);
+    if (before) return std::stoll(module.substr(before->end));
+  }
+  return {};
+}
+
+/// True also for a module that target_modules names by its whole path.
+bool is_in_layers(const checkpoint::AdapterConfig& config, const std::string& module) {
+  const auto& wanted = config.layers_to_transform;
+  const auto& names = config.target_modules;
+  if (wanted.empty() || std::find(names.begin(), names.end(), module) != names.end()) return true;
+  const auto index = layer_index(module, config.layers_pattern);
+  return index && std::find(wanted.begin(), wanted.end(), *index) != wanted.end();
+}
+
+bool is_saved_whole(const checkpoint::AdapterConfig& config, const std::string& module) {
+  return std::any_of(config.modules_to_save.begin(), config.modules_to_save.end(),
+                     [&](const auto& name) { return lies_in(module, name); });
+}
+
+/// Names of the parameters that an entry of modules_to_save matches.
+std::vector<std::string> saved_by(const std::string& target, const model::CausalLm& model) {
+  const auto ends_so = [&](const std::string& path) { return path.ends_with(target); };
+  std::vector<std::string> found;
+  for (const auto& parameter : model.parameters.parameters) {
+    const auto paths = modules_around(parameter->name);
+    if (std::any_of(paths.begin(), paths.end(), ends_so)) found.push_back(parameter->name);
+  }
+  const auto& names = model::find_family(model.config.model_type)->names;
+  if (model.config.tie_word_embeddings && ends_so(names.head)) found.push_back(names.embedding + ".weight");
+  return found;
+}
+
+[[noreturn]] void refuse(const std::string& key, const std::string& found, const std::string& kind, const std::string& wanted,
+                         const std::vector<std::string>& known) {
+  const std::string near = nearest_word(last_part(found), known);
+  throw ConfigError(fmt::format("{}: found {}, which matches no {}; wanted {}some of {}{}", key, found, kind, wanted,
+                                fmt::join(known, ", "), near.empty() ? "" : fmt::format("; did you mean {}?", near)));
 }
 
 }  // namespace
@@ -67,25 +130,28 @@ std::vector<std::string> all_targets(const model::CausalLm& model) {
 }
 
 std::vector<std::string> targeted_modules(const checkpoint::AdapterConfig& config, const model::CausalLm& model) {
-  const auto& layers = model.parameters.linear_layers;
-  std::set<std::string> chosen;
-  for (const auto& target : config.target_modules) {
-    const auto matches = target_matches(target, config.target_is_expression);
-    const size_t before = chosen.size();
-    for (const auto& layer : layers)
-      if (matches(layer->module)) chosen.insert(layer->module);
-    const bool any = chosen.size() > before || std::any_of(chosen.begin(), chosen.end(), matches);
-    if (!any)
-      throw ConfigError(fmt::format("lora_target: found {}, which matches no linear layer; wanted all, an expression for a whole "
-                                    "path such as {}, or some of {}", target, layers.front()->module, fmt::join(all_targets(model), ", ")));
-  }
   std::vector<std::string> modules;
-  for (const auto& layer : layers) {
-    const auto saved = [&](const std::string& name) { return lies_in(layer->module, name); };
-    const bool whole = std::any_of(config.modules_to_save.begin(), config.modules_to_save.end(), saved);
-    if (chosen.contains(layer->module) && !whole) modules.push_back(layer->module);
+  if (config.target_modules.empty()) return modules;
+  const auto targeted = any_of(config.target_modules, config.target_is_expression, "target_modules");
+  const auto excluded = config.exclude_modules.empty() ? [](const std::string&) { return false; }
+                                                       : any_of(config.exclude_modules, config.exclude_is_expression, "exclude_modules");
+  for (const auto& layer : model.parameters.linear_layers) {
+    const auto& module = layer->module;
+    if (targeted(module) && !excluded(module) && !is_saved_whole(config, module) && is_in_layers(config, module)) modules.push_back(module);
   }
   return modules;
+}
+
+void check_targets(const checkpoint::AdapterConfig& config, const model::CausalLm& model) {
+  const auto& layers = model.parameters.linear_layers;
+  for (const auto& target : config.target_modules) {
+    const auto matches = any_of({target}, config.target_is_expression, "lora_target");
+    if (std::none_of(layers.begin(), layers.end(), [&](const auto& layer) { return matches(layer->module); }))
+      refuse("lora_target", target, "linear layer", fmt::format("all, an expression for a whole path such as {}, or ", layers.front()->module),
+             all_targets(model));
+  }
+  for (const auto& target : config.modules_to_save)
+    if (saved_by(target, model).empty()) refuse("additional_target", target, "module", "", known_modules(model));
 }
 
 model::LoraPlan::Layer planned_layer(const checkpoint::AdapterConfig& config, const std::string& module) {
@@ -97,21 +163,8 @@ model::LoraPlan::Layer planned_layer(const checkpoint::AdapterConfig& config, co
 
 std::vector<std::string> whole_parameters(const checkpoint::AdapterConfig& config, const model::CausalLm& model) {
   std::set<std::string> chosen;
-  const auto& parameters = model.parameters.parameters;
-  for (const auto& target : config.modules_to_save) {
-    const auto ends_so = [&](const std::string& path) { return path.ends_with(target); };
-    bool any = false;
-    for (const auto& parameter : parameters) {
-      const auto paths = modules_around(parameter->name);
-      if (!std::any_of(paths.begin(), paths.end(), ends_so)) continue;
-      any = chosen.insert(parameter->name).second || true;
-    }
-    const auto& names = model::find_family(model.config.model_type)->names;
-    if (!any && model.config.tie_word_embeddings && ends_so(names.head)) any = chosen.insert(names.embedding + ".weight").second || true;
-    if (!any)
-      throw ConfigError(fmt::format("additional_target: found {}, which matches no module; wanted some of {}", target,
-                                    known_modules(model)));
-  }
+  for (const auto& target : config.modules_to_save)
+    for (const auto& name : saved_by(target, model)) chosen.insert(name);
   return {chosen.begin(), chosen.end()};
 }
 

@@ -9,10 +9,14 @@
 
 namespace ingot::hub {
 
-/// The linear layers that `config.target_modules` names, in the model's order: a list entry matches a module path that
-/// is it or ends with "." and it, one expression matches whole paths. Modules that are saved whole are left out. Throws
-/// ConfigError with the names that exist for an entry that matches none.
+/// The linear layers that `config` targets, in the model's order: an entry of target_modules matches a module path that
+/// is it or ends with "." and it, one expression matches whole paths. Modules that exclude_modules matches so, that are
+/// saved whole, or whose layer is not among layers_to_transform are left out, as PEFT does.
 std::vector<std::string> targeted_modules(const checkpoint::AdapterConfig& config, const model::CausalLm& model);
+
+/// Throws ConfigError with the nearest name and all that exist for an entry of target_modules or modules_to_save that
+/// matches nothing in the model, which may be on meta.
+void check_targets(const checkpoint::AdapterConfig& config, const model::CausalLm& model);
 
 /// The last parts of the paths of all linear layers, sorted: what `lora_target: all` stands for.
 std::vector<std::string> all_targets(const model::CausalLm& model);
@@ -21,7 +25,7 @@ std::vector<std::string> all_targets(const model::CausalLm& model);
 model::LoraPlan::Layer planned_layer(const checkpoint::AdapterConfig& config, const std::string& module);
 
 /// Names of the parameters inside modules whose paths end with one of `config.modules_to_save`, as PEFT matches them;
-/// the tied head is the embedding. Throws ConfigError with the names that exist for an entry that matches none.
+/// the tied head is the embedding.
 std::vector<std::string> whole_parameters(const checkpoint::AdapterConfig& config, const model::CausalLm& model);
 
 }  // namespace ingot::hub

@@ -66,13 +66,11 @@ void write_merged(const MergeRequest& request, const Adapter& adapter, const fs:
 
 }  // namespace
 
-void merge_adapter(const MergeRequest& request, const Adapter& adapter) {
+void merge_adapter(const MergeRequest& request, const Adapter& trained) {
   OutputFolder::check(request.to);
-  {
-    // Names and shapes are checked before anything is written; on meta a model takes no memory.
-    const auto model = model::build_model(read_model_config(request.base), at::kFloat, "meta");
-    check_adapter(*model, adapter, request.base.string());
-  }
+  // Names and shapes are checked before anything is written; on meta a model takes no memory.
+  const auto meta = model::build_model(read_model_config(request.base), at::kFloat, "meta");
+  const Adapter adapter = fitted_adapter(*meta, trained, request.base.string());
   OutputFolder output(request.to, "model");
   write_merged(request, adapter, output.path());
   check_companion_files(request.companions, output.path());

@@ -35,11 +35,14 @@ struct Start {
   std::optional<checkpoint::AdapterConfig> adapter;
 };
 
+hub::LoraRequest lora_request(const config::TrainConfig& config) {
+  return {config.model_name_or_path, config.adapter_name_or_path, config.lora_rank, config.lora_alpha, config.lora_dropout,
+          config.use_rslora, config.lora_target, config.additional_target, config::is_expression(config.lora_target.front()),
+          config.seed};
+}
+
 void add_adapter(const config::TrainConfig& config, Start& start) {
-  const hub::LoraRequest request{config.model_name_or_path, config.adapter_name_or_path, config.lora_rank, config.lora_alpha,
-                                 config.lora_dropout, config.use_rslora, config.lora_target, config.additional_target,
-                                 config::is_expression(config.lora_target.front()), config.seed};
-  const auto lora = hub::start_lora(request, *start.model, start.exact_weights);
+  const auto lora = hub::start_lora(lora_request(config), *start.model, start.exact_weights);
   start.exact_weights = lora.exact_weights;
   start.adapter = lora.config;
 }
@@ -140,6 +143,7 @@ void report(const train::LoopResult& result) {
 
 int train(const TrainRequest& request) {
   const config::TrainConfig config = config::load_train_config(request.config, request.overrides);
+  if (config.finetuning_type == "lora") hub::check_lora(lora_request(config));
   const hub::RunFolder run(config.output_dir);
   const hub::RunLock lock(run);
   check_vocabulary(config);
