@@ -24,6 +24,7 @@ class SafetensorsWeights : public WeightFile {
   explicit SafetensorsWeights(const fs::path& file) : file_(file) {}
   const fs::path& path() const override { return file_.file().path(); }
   bool contains(const std::string& name) const override { return file_.find(name) != nullptr; }
+  std::optional<std::map<std::string, std::string>> metadata() const override { return file_.metadata(); }
   at::Tensor load(const std::string& name) const override { return load_tensor(file_, name); }
 
   std::vector<TensorInfo> tensors() const override {

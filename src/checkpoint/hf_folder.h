@@ -26,6 +26,7 @@ class HfWeights {
   /// A copy as a tensor of the file's dtype and shape on the CPU. Throws DataError when absent.
   at::Tensor load(const std::string& name) const;
   uint64_t total_bytes() const;
+  const std::vector<std::unique_ptr<WeightFile>>& files() const { return files_; }
 
  private:
   void open_one(const std::filesystem::path& file);

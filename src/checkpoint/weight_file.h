@@ -4,6 +4,8 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,6 +32,8 @@ class WeightFile {
   virtual const std::filesystem::path& path() const = 0;
   virtual std::vector<TensorInfo> tensors() const = 0;
   virtual bool contains(const std::string& name) const = 0;
+  /// What a safetensors file says of itself; nothing for another format.
+  virtual std::optional<std::map<std::string, std::string>> metadata() const = 0;
   /// A contiguous copy on the CPU. Throws DataError when absent.
   virtual at::Tensor load(const std::string& name) const = 0;
 };

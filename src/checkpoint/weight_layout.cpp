@@ -3,7 +3,7 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
-#include <set>
+#include <algorithm>
 #include <stdexcept>
 
 #include "checkpoint/hf_index.h"
@@ -16,15 +16,6 @@
 namespace ingot::checkpoint {
 namespace fs = std::filesystem;
 namespace {
-
-/// Names of the folder's files, by HfWeights' rule; none when there are no safetensors.
-std::set<std::string> weight_files(const fs::path& folder) {
-  if (fs::exists(folder / kHfWeightsFile)) return {kHfWeightsFile};
-  std::set<std::string> names;
-  if (fs::exists(folder / kHfIndexFile))
-    for (const auto& [tensor, shard] : read_weight_map(folder / kHfIndexFile)) names.insert(shard);
-  return names;
-}
 
 WeightLayout::File file_from_json(const std::string& name, const Json& json, const std::string& source) {
   const auto refuse = [&](const std::string& what) {
@@ -54,14 +45,16 @@ TensorSource source_of(const TensorMaker& tensor, DType dtype, Progress& progres
 
 }  // namespace
 
-std::optional<WeightLayout> WeightLayout::of_folder(const fs::path& folder) {
+std::optional<WeightLayout> WeightLayout::of(const HfWeights& weights) {
   WeightLayout layout;
-  for (const auto& name : weight_files(folder)) {
-    const SafetensorsFile file(path_inside(folder, name, folder));
-    layout.files.push_back({name, file.metadata(), {}});
-    for (const auto& tensor : file.tensors()) layout.files.back().tensors.emplace(tensor.name, tensor.dtype);
+  for (const auto& file : weights.files()) {
+    const auto metadata = file->metadata();
+    if (!metadata) return {};
+    layout.files.push_back({file->path().filename().string(), *metadata, {}});
+    for (const auto& tensor : file->tensors()) layout.files.back().tensors.emplace(tensor.name, tensor.dtype);
   }
-  return layout.files.empty() ? std::nullopt : std::optional(std::move(layout));
+  std::sort(layout.files.begin(), layout.files.end(), [](const File& a, const File& b) { return a.name < b.name; });
+  return layout;
 }
 
 WeightLayout WeightLayout::from_json(const Json& json, const std::string& source) {
@@ -88,8 +81,7 @@ std::vector<std::string> WeightLayout::tensor_names() const {
   return names;
 }
 
-void copy_tensors(const fs::path& folder, const std::vector<std::string>& names, const fs::path& file) {
-  const HfWeights weights(folder);
+void copy_tensors(const HfWeights& weights, const std::vector<std::string>& names, const fs::path& file) {
   std::vector<TensorSource> sources;
   for (const auto& name : names) {
     const at::Tensor value = weights.load(name);

@@ -21,8 +21,8 @@ struct WeightLayout {
   };
   std::vector<File> files;
 
-  /// Of a folder; nothing when its weights are no safetensors. Throws DataError as HfWeights does.
-  static std::optional<WeightLayout> of_folder(const std::filesystem::path& folder);
+  /// Of open weights, files by name; nothing when they are no safetensors.
+  static std::optional<WeightLayout> of(const HfWeights& weights);
   /// Reads what to_json made. Throws DataError naming `source`.
   static WeightLayout from_json(const Json& json, const std::string& source);
   Json to_json() const;
@@ -30,9 +30,8 @@ struct WeightLayout {
   std::vector<std::string> tensor_names() const;
 };
 
-/// Copies tensors of a folder, bit for bit, into one safetensors file.
-void copy_tensors(const std::filesystem::path& folder, const std::vector<std::string>& names,
-                  const std::filesystem::path& file);
+/// Copies tensors, bit for bit, into one safetensors file.
+void copy_tensors(const HfWeights& weights, const std::vector<std::string>& names, const std::filesystem::path& file);
 
 /// Writes every tensor of the layout into its file in the dtype that it came in, or floats in `dtype` when given; an
 /// index where the layout has several files or one with a shard's name. `tensors` holds all that the layout names.

@@ -1,27 +1,38 @@
 #include "core/content_digest.h"
 
 #include <fmt/format.h>
+
+#define XXH_STATIC_LINKING_ONLY  // the state's size
 #include <xxhash.h>
 
 #include <algorithm>
-#include <memory>
 
 namespace ingot {
 namespace {
 constexpr size_t kDigestBlock = size_t{64} << 20, kWholeDigest = size_t{1} << 30;
 }
 
+struct ContentDigest::State {
+  XXH3_state_t hash;
+};
+
+ContentDigest::ContentDigest() : state_(std::make_unique<State>()) { ::XXH3_64bits_reset(&state_->hash); }
+ContentDigest::~ContentDigest() = default;
+
+ContentDigest& ContentDigest::add(std::span<const std::byte> bytes) {
+  ::XXH3_64bits_update(&state_->hash, bytes.data(), bytes.size());
+  return *this;
+}
+
+std::string ContentDigest::hex() const { return fmt::format("{:016x}", ::XXH3_64bits_digest(&state_->hash)); }
+
 std::string content_digest(const MappedFile& file) {
-  struct Release {
-    void operator()(XXH3_state_t* state) const { ::XXH3_freeState(state); }
-  };
-  const std::unique_ptr<XXH3_state_t, Release> state(::XXH3_createState());
-  ::XXH3_64bits_reset(state.get());
+  ContentDigest digest;
   const auto bytes = file.bytes();
   const auto add = [&](size_t begin, size_t end) {
     for (; begin < end; begin += kDigestBlock) {
       const size_t length = std::min(kDigestBlock, end - begin);
-      ::XXH3_64bits_update(state.get(), bytes.data() + begin, length);
+      digest.add(bytes.subspan(begin, length));
       file.release(begin, length);
     }
   };
@@ -31,7 +42,7 @@ std::string content_digest(const MappedFile& file) {
     const size_t middle = (bytes.size() - kDigestBlock) / 2;
     add(0, kDigestBlock), add(middle, middle + kDigestBlock), add(bytes.size() - kDigestBlock, bytes.size());
   }
-  return fmt::format("{:016x}", ::XXH3_64bits_digest(state.get()));
+  return digest.hex();
 }
 
 }  // namespace ingot

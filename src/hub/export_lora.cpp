@@ -10,6 +10,7 @@
 #include "core/log.h"
 #include "model/causal_lm.h"
 #include "hub/lora.h"
+#include "hub/model_folder.h"
 #include "hub/merge.h"
 
 namespace ingot::hub {
@@ -47,12 +48,12 @@ checkpoint::Adapter adapter_of(const RunFolder& run, const checkpoint::LoadedChe
   return adapter;
 }
 
-void check_base(const fs::path& base, const checkpoint::LoadedCheckpoint& loaded) {
+void check_base(const ModelFolder& base, const checkpoint::LoadedCheckpoint& loaded) {
   const auto& fixed = object_of(loaded, "fixed");
-  const std::string wanted = fixed.value(kBaseIdentity, ""), found = weights_identity(base);
+  const std::string wanted = fixed.value(kBaseIdentity, ""), found = base.weights_digest();
   if (found != wanted)
-    throw ConfigError(fmt::format("{}: its weights have the sha256 {}, wanted {} of the model that the run started from",
-                                  base.string(), found, wanted));
+    throw ConfigError(fmt::format("{}: its weights have the digest {}, wanted {} of the model that the run started from",
+                                  base.path().string(), found, wanted));
 }
 
 }  // namespace
@@ -61,7 +62,8 @@ bool is_lora_run(const checkpoint::LoadedCheckpoint& loaded) {
   return object_of(loaded, "fixed").value("finetuning_type", Json()) == "lora";
 }
 
-void export_lora(const RunFolder& run, const checkpoint::LoadedCheckpoint& loaded, const ExportRequest& request) {
+void export_lora(const RunFolder& run, const checkpoint::LoadedCheckpoint& loaded, const ExportRequest& request,
+                 const ModelFolder* open_base) {
   auto adapter = adapter_of(run, loaded);
   const bool both = !request.adapter && !request.merge && request.to.empty();
   const bool merge = request.merge || both || !request.adapter;
@@ -73,9 +75,10 @@ void export_lora(const RunFolder& run, const checkpoint::LoadedCheckpoint& loade
     log_info(fmt::format("the adapter of step {} is in {}", loaded.info.step, folder.string()));
   }
   if (!merge) return;
-  const fs::path base = base_of(loaded, request);
+  std::optional<ModelFolder> opened;
+  const ModelFolder& base = open_base ? *open_base : opened.emplace(base_of(loaded, request));
   check_base(base, loaded);
-  merge_adapter({base, run.source(), request.to.empty() ? run.model() : request.to, request.dtype, request.check_tokens}, adapter);
+  merge_adapter(base, {run.source(), request.to.empty() ? run.model() : request.to, request.dtype, request.check_tokens}, adapter);
 }
 
 }  // namespace ingot::hub

@@ -11,6 +11,7 @@
 #include "model/causal_lm.h"
 #include "model/family.h"
 #include "hub/export_lora.h"
+#include "hub/model_folder.h"
 #include "hub/model_files.h"
 #include "hub/run_folder.h"
 #include "hub/source_weights.h"
@@ -25,7 +26,7 @@ using checkpoint::NamedTensor;
 std::vector<NamedTensor> exported_parameters(const checkpoint::LoadedCheckpoint& loaded, model::DecoderConfig config) {
   std::map<std::string, at::Tensor> by_name;
   for (const auto& tensor : loaded.state.tensors) by_name[tensor.name] = tensor.value;
-  // A head that was trained is one of its own: model_config.h
+  // A head that was trained is one of its own: model_folder.h
   if (by_name.contains("model." + model::find_family(config.model_type)->names.head + ".weight")) config.tie_word_embeddings = false;
   std::vector<NamedTensor> exported;
   const auto model = model::build_model(config, at::kFloat, "meta");
@@ -52,15 +53,18 @@ void export_parameters(const RunFolder& run, const checkpoint::LoadedCheckpoint&
                        dtype ? fmt::format(" in {}", config_name(*dtype)) : ""));
 }
 
-}  // namespace
-
-void export_run(const ExportRequest& request) {
+void export_newest(const ExportRequest& request, const ModelFolder* base) {
   const RunFolder run(request.run);
   const auto loaded = checkpoint::load_newest_checkpoint(run.checkpoints());
   if (!loaded) throw ConfigError(fmt::format("{}: no checkpoint to export", run.checkpoints().string()));
-  if (is_lora_run(*loaded)) export_lora(run, *loaded, request);
+  if (is_lora_run(*loaded)) export_lora(run, *loaded, request, base);
   else if (request.adapter) throw ConfigError(fmt::format("--adapter: {} has no adapter: it trained the whole model", request.run.string()));
   else export_parameters(run, *loaded, request);
 }
+
+}  // namespace
+
+void export_run(const ExportRequest& request) { export_newest(request, nullptr); }
+void export_run(const ExportRequest& request, const ModelFolder& base) { export_newest(request, &base); }
 
 }  // namespace ingot::hub

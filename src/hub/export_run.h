@@ -5,6 +5,8 @@
 
 namespace ingot::hub {
 
+class ModelFolder;
+
 struct ExportRequest {
   std::filesystem::path run;       // output_dir of a training run
   std::filesystem::path to;        // empty: RUN/model
@@ -18,5 +20,7 @@ struct ExportRequest {
 /// The newest good checkpoint of a run as a Hugging Face folder, reopened and compared with the checkpoint, and of a
 /// LoRA run also as an adapter folder; its merged model is compared with the adapter's (merge.h).
 void export_run(const ExportRequest& request);
+/// The same by the process that trained, which has the base model of a LoRA run open.
+void export_run(const ExportRequest& request, const ModelFolder& base);
 
 }  // namespace ingot::hub

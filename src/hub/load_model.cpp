@@ -5,12 +5,10 @@
 
 #include <set>
 
-#include "checkpoint/hf_folder.h"
 #include "core/cpu.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "core/progress.h"
-#include "hub/model_config.h"
 #include "model/family.h"
 
 namespace ingot::hub {
@@ -27,11 +25,13 @@ uint64_t fill(model::Parameter& parameter, const std::string& stored, const chec
   return loaded.nbytes();
 }
 
-void check_names(const model::CausalLm& model, const checkpoint::HfWeights& weights, const std::string& source) {
+void check_names(const model::CausalLm& model, const ModelFolder& folder) {
+  const auto& weights = folder.weights();
+  const std::string source = folder.path().string();
   std::string missing;
   std::set<std::string> wanted;
   for (const auto& parameter : model.parameters.parameters) {
-    const std::string stored = stored_name(parameter->name, model.config, weights);
+    const std::string stored = folder.stored_name(parameter->name);
     wanted.insert(stored);
     if (!weights.contains(stored)) missing += (missing.empty() ? "" : ", ") + parameter->name;
   }
@@ -57,15 +57,14 @@ at::ScalarType compute_type(const std::string& precision, const std::string& fie
   return bf16 ? at::kBFloat16 : at::kFloat;
 }
 
-std::unique_ptr<model::CausalLm> load_model(const std::filesystem::path& folder, at::ScalarType type) {
-  const checkpoint::HfWeights weights(folder);
-  const auto config = read_model_config(folder, weights);
-  auto model = model::build_model(config, type, "cpu");
-  check_names(*model, weights, folder.string());
+std::unique_ptr<model::CausalLm> load_model(const ModelFolder& folder, at::ScalarType type) {
+  const auto& weights = folder.weights();
+  auto model = model::build_model(folder.config(), type, "cpu");
+  check_names(*model, folder);
   Progress progress("loading weights", weights.total_bytes(), "B");
   uint64_t read = 0;
   for (const auto& parameter : model->parameters.parameters) {
-    const uint64_t bytes = fill(*parameter, stored_name(parameter->name, config, weights), weights, folder.string());
+    const uint64_t bytes = fill(*parameter, folder.stored_name(parameter->name), weights, folder.path().string());
     read += bytes;
     progress.add(bytes);
   }

@@ -2,10 +2,10 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <filesystem>
 #include <memory>
 #include <string>
 
+#include "hub/model_folder.h"
 #include "model/causal_lm.h"
 
 namespace ingot::hub {
@@ -14,10 +14,10 @@ namespace ingot::hub {
 /// Throws ConfigError naming `field` for another word.
 at::ScalarType compute_type(const std::string& precision, const std::string& field);
 
-/// Builds the model that the folder's config.json describes and fills it from the folder's safetensors, converted to
+/// Builds the model that the folder's config describes and fills it from the folder's weights, converted to
 /// `type`. Throws DataError naming every parameter that is missing or has another shape; tensors that the model has no
 /// place for are named in a warning.
-std::unique_ptr<model::CausalLm> load_model(const std::filesystem::path& folder, at::ScalarType type);
+std::unique_ptr<model::CausalLm> load_model(const ModelFolder& folder, at::ScalarType type);
 
 /// True for tensors of Hugging Face files that are computed here, not loaded: rope's frequencies and a tied head.
 bool is_derived(const std::string& name, const model::DecoderConfig& config);

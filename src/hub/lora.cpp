@@ -1,7 +1,6 @@
 #include "hub/lora.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -11,12 +10,10 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "core/printable.h"
-#include "core/sha256.h"
 #include "model/family.h"
 #include "model/lora.h"
 #include "hub/load_model.h"
 #include "hub/lora_target.h"
-#include "hub/model_config.h"
 
 namespace ingot::hub {
 namespace {
@@ -41,9 +38,9 @@ std::string last_module(const std::string& parameter) {
   return module.substr(module.rfind('.') + 1);
 }
 
-AdapterConfig new_config(const LoraRequest& request, const model::CausalLm& model) {
+AdapterConfig new_config(const ModelFolder& base, const LoraRequest& request, const model::CausalLm& model) {
   AdapterConfig made;
-  made.base_model_name_or_path = request.base.string();
+  made.base_model_name_or_path = base.path().string();
   made.r = request.rank;
   made.lora_alpha = request.alpha > 0 ? request.alpha : 2 * static_cast<double>(request.rank);
   made.lora_dropout = request.dropout;
@@ -65,8 +62,8 @@ void save_tied_pair(AdapterConfig& config, const model::CausalLm& model) {
       config.modules_to_save.push_back(name);
 }
 
-AdapterConfig checked_config(const LoraRequest& request, const model::CausalLm& model) {
-  auto config = new_config(request, model);
+AdapterConfig checked_config(const ModelFolder& base, const LoraRequest& request, const model::CausalLm& model) {
+  auto config = new_config(base, request, model);
   check_targets(config, model);
   save_tied_pair(config, model);
   return config;
@@ -162,14 +159,6 @@ void warn_of(const std::vector<std::string>& tensors, const std::string& source,
                           tensors.size() > 1 ? "are" : "is", what));
 }
 
-std::string digest(const std::string& name, const at::Tensor& value) {
-  Sha256 hash;
-  const std::string head = fmt::format("{} {} {}", name, c10::toString(value.scalar_type()), to_string(value.sizes().vec()));
-  hash.add(head.data(), head.size() + 1);
-  hash.add(value.const_data_ptr(), value.nbytes());
-  return hash.hex();
-}
-
 }  // namespace
 
 void attach_adapter(model::CausalLm& model, const Adapter& adapter, const std::string& source) { attach(model, adapter, source); }
@@ -190,7 +179,7 @@ Adapter fitted_adapter(const model::CausalLm& model, Adapter adapter, const std:
   return adapter;
 }
 
-std::unique_ptr<model::CausalLm> load_adapted_model(const std::filesystem::path& folder, const std::filesystem::path& adapter,
+std::unique_ptr<model::CausalLm> load_adapted_model(const ModelFolder& folder, const std::filesystem::path& adapter,
                                                     at::ScalarType type) {
   auto model = load_model(folder, type);
   if (!adapter.empty()) attach_adapter(*model, fitted_adapter(*model, checkpoint::read_adapter(adapter), adapter.string()), adapter.string());
@@ -204,9 +193,9 @@ void add_tied_head(Adapter& adapter, const model::DecoderConfig& config) {
   if (found != adapter.tensors.end()) adapter.tensors.push_back({ends.head, at::Tensor(found->value)});
 }
 
-void check_lora(const LoraRequest& request) {
-  const auto model = model::build_model(read_model_config(request.base), at::kFloat, "meta");
-  if (request.go_on_from.empty()) checked_config(request, *model);
+void check_lora(const ModelFolder& base, const LoraRequest& request) {
+  const auto model = model::build_model(base.config(), at::kFloat, "meta");
+  if (request.go_on_from.empty()) checked_config(base, request, *model);
   else {
     const auto adapter = checkpoint::read_adapter(request.go_on_from);
     const auto source = request.go_on_from.string();
@@ -214,16 +203,16 @@ void check_lora(const LoraRequest& request) {
   }
 }
 
-LoraStart start_lora(const LoraRequest& request, model::CausalLm& model, const model::ExactWeights& base) {
+LoraStart start_lora(const ModelFolder& base, const LoraRequest& request, model::CausalLm& model, const model::ExactWeights& exact) {
   LoraStart start;
   if (request.go_on_from.empty()) {
-    start.config = checked_config(request, model);
+    start.config = checked_config(base, request, model);
     add_new(model, start.config);
-    start.exact_weights = fill_new(model, request.seed, base);
+    start.exact_weights = fill_new(model, request.seed, exact);
   } else {
     const auto adapter = fitted_adapter(model, checkpoint::read_adapter(request.go_on_from), request.go_on_from.string());
     start.config = adapter.config;
-    start.config.base_model_name_or_path = request.base.string();
+    start.config.base_model_name_or_path = base.path().string();
     start.exact_weights = [tensors = attach(model, adapter, request.go_on_from.string())](const std::string& name) {
       return tensors.at(name);
     };
@@ -263,20 +252,6 @@ AdapterConfig adapter_of_identity(const Json& fixed, const std::string& source) 
                                    {"alpha_pattern", field("alpha_pattern")}};
   for (const char* key : kLayerKeys) json[key] = field(key);
   return AdapterConfig::from_json(json, source);
-}
-
-std::string weights_identity(const std::filesystem::path& folder) {
-  const checkpoint::HfWeights weights(folder);
-  auto entries = weights.tensors();
-  std::sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
-  std::vector<std::string> digests(entries.size());
-  at::parallel_for(0, static_cast<int64_t>(entries.size()), 1, [&](int64_t begin, int64_t end) {
-    for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i)
-      digests[i] = digest(entries[i].name, weights.load(entries[i].name));
-  });
-  Sha256 hash;
-  for (const auto& one : digests) hash.add(one.data(), one.size());
-  return hash.hex();
 }
 
 }  // namespace ingot::hub

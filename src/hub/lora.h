@@ -7,13 +7,13 @@
 
 #include "checkpoint/adapter_folder.h"
 #include "core/json.h"
+#include "hub/model_folder.h"
 #include "model/causal_lm.h"
 
 namespace ingot::hub {
 
 /// The adapter that a run asks for.
 struct LoraRequest {
-  std::filesystem::path base;        // the model folder, as the adapter's config names it
   std::filesystem::path go_on_from;  // a trained adapter; empty: a new one, of what follows
   int64_t rank = 8;
   double alpha = 0, dropout = 0;     // alpha 0: twice the rank
@@ -29,12 +29,13 @@ struct LoraStart {
   model::ExactWeights exact_weights;
 };
 
-/// Throws ConfigError for names that `request` asks for and the model does not have, from config.json alone; DataError for
+/// Throws ConfigError for names that `request` asks for and the model does not have, from the headers of its files alone; DataError for
 /// an adapter to go on from that does not fit.
-void check_lora(const LoraRequest& request);
+void check_lora(const ModelFolder& base, const LoraRequest& request);
 
-/// Freezes a filled model and adds the adapter that `request` asks for. `base` gives the model's own values before they were rounded.
-LoraStart start_lora(const LoraRequest& request, model::CausalLm& model, const model::ExactWeights& base);
+/// Freezes a model filled from `base` and adds the adapter that `request` asks for. `exact` gives the model's own values before
+/// they were rounded.
+LoraStart start_lora(const ModelFolder& base, const LoraRequest& request, model::CausalLm& model, const model::ExactWeights& exact);
 
 /// Adds a trained adapter to a filled model. Throws DataError naming `source` and the tensor for one that does not fit.
 void attach_adapter(model::CausalLm& model, const checkpoint::Adapter& adapter, const std::string& source);
@@ -45,7 +46,7 @@ void attach_adapter(model::CausalLm& model, const checkpoint::Adapter& adapter, 
 checkpoint::Adapter fitted_adapter(const model::CausalLm& model, checkpoint::Adapter adapter, const std::string& source);
 
 /// load_model, with the adapter in `adapter` added when that is not empty.
-std::unique_ptr<model::CausalLm> load_adapted_model(const std::filesystem::path& folder, const std::filesystem::path& adapter,
+std::unique_ptr<model::CausalLm> load_adapted_model(const ModelFolder& folder, const std::filesystem::path& adapter,
                                                     at::ScalarType type);
 
 /// Names an embedding that the adapter holds a second time as the head, when the two are tied.
@@ -55,10 +56,7 @@ void add_tied_head(checkpoint::Adapter& adapter, const model::DecoderConfig& con
 Json adapter_identity(const checkpoint::AdapterConfig& config);
 checkpoint::AdapterConfig adapter_of_identity(const Json& fixed, const std::string& source);
 
-/// The field of a run's identity that holds the weights_identity of the model it started from.
-inline constexpr const char* kBaseIdentity = "sha256 of the base weights";
-
-/// sha256 over the names, types, shapes and values of all weights in a model folder, however they are split into files.
-std::string weights_identity(const std::filesystem::path& folder);
+/// The field of a run's identity that holds the digest of the weights that it started from: model_folder.h.
+inline constexpr const char* kBaseIdentity = "digest of the base weights";
 
 }  // namespace ingot::hub

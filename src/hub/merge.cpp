@@ -15,7 +15,6 @@
 #include "hub/lora.h"
 #include "hub/lora_target.h"
 #include "hub/merge_check.h"
-#include "hub/model_config.h"
 #include "hub/model_files.h"
 #include "hub/source_weights.h"
 
@@ -47,34 +46,35 @@ class Additions {
   std::map<std::string, at::Tensor> tensors_;
 };
 
-void write_merged(const MergeRequest& request, const Adapter& adapter, const fs::path& folder) {
-  const checkpoint::HfWeights weights(request.base);
+void write_merged(const ModelFolder& base, const MergeRequest& request, const Adapter& adapter, const fs::path& folder) {
+  const auto& weights = base.weights();
   const Additions additions(adapter);
   const auto dtype = dtype_named(request.dtype);
   std::vector<checkpoint::TensorMaker> makers;
   for (const auto& entry : weights.tensors())
     makers.push_back({entry.name, checkpoint::written_dtype(entry.dtype, dtype), entry.shape,
                       [&, name = entry.name] { return additions.merged(name, weights.load(name)); }});
-  copy_companion_files(request.companions, folder);
+  const FolderFiles companions(request.companions);
+  copy_companion_files(request.companions.empty() ? base.files() : companions, folder);
   if (dtype) write_dtype(folder, *dtype);
   const at::NoGradGuard no_grad;
-  const auto layout = checkpoint::WeightLayout::of_folder(request.base);
+  const auto layout = checkpoint::WeightLayout::of(weights);
   if (!layout) return checkpoint::write_hf_weights(folder, makers);
   checkpoint::write_hf_weights(folder, makers, *layout, dtype);
-  if (!dtype) restore_index(request.base, folder);
+  if (!dtype) restore_index(base.path(), folder);
 }
 
 }  // namespace
 
-void merge_adapter(const MergeRequest& request, const Adapter& trained) {
+void merge_adapter(const ModelFolder& base, const MergeRequest& request, const Adapter& trained) {
   OutputFolder::check(request.to);
   // Names and shapes are checked before anything is written; on meta a model takes no memory.
-  const auto meta = model::build_model(read_model_config(request.base), at::kFloat, "meta");
-  const Adapter adapter = fitted_adapter(*meta, trained, request.base.string());
+  const auto meta = model::build_model(base.config(), at::kFloat, "meta");
+  const Adapter adapter = fitted_adapter(*meta, trained, base.path().string());
   OutputFolder output(request.to, "model");
-  write_merged(request, adapter, output.path());
-  check_companion_files(request.companions, output.path());
-  if (request.check_tokens > 0) check_merge(request.base, adapter, output.path(), request.check_tokens);
+  write_merged(base, request, adapter, output.path());
+  check_companion_files(request.companions.empty() ? base.path() : request.companions, output.path());
+  if (request.check_tokens > 0) check_merge(base, adapter, output.path(), request.check_tokens);
   output.publish();
   log_info(fmt::format("the merged model is in {}", output.target().string()));
 }

@@ -5,12 +5,12 @@
 #include <string>
 
 #include "checkpoint/adapter_folder.h"
+#include "hub/model_folder.h"
 
 namespace ingot::hub {
 
 struct MergeRequest {
-  std::filesystem::path base;        // a Hugging Face folder
-  std::filesystem::path companions;  // where config.json and tokenizer files are taken from
+  std::filesystem::path companions;  // where config.json and tokenizer files are taken from; empty: the base
   std::filesystem::path to;          // the folder to write
   std::string dtype = "auto";        // auto: each weight's own
   int64_t check_tokens = 64;         // of the sample batch; 0 leaves the check out, which holds the model in memory
@@ -21,6 +21,6 @@ struct MergeRequest {
 /// and throws DataError, with nothing written, when that passes a bound: float32, 1e-5 of the largest logit; bfloat16
 /// and float16, where the difference is the rounding of the weights, 2% of the logits' root mean square, or 5% for models
 /// above 8 GiB in float32, which are compared in bfloat16 arithmetic.
-void merge_adapter(const MergeRequest& request, const checkpoint::Adapter& adapter);
+void merge_adapter(const ModelFolder& base, const MergeRequest& request, const checkpoint::Adapter& adapter);
 
 }  // namespace ingot::hub

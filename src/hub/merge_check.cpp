@@ -38,10 +38,10 @@ struct Logits {
   at::Tensor base, adapted;
 };
 
-Logits logits_with_adapter(const fs::path& base, const checkpoint::Adapter& adapter, at::ScalarType type, int64_t num_tokens) {
+Logits logits_with_adapter(const ModelFolder& base, const checkpoint::Adapter& adapter, at::ScalarType type, int64_t num_tokens) {
   const auto model = load_model(base, type);
   Logits logits{sample_logits(*model, num_tokens), {}};
-  attach_adapter(*model, adapter, base.string());
+  attach_adapter(*model, adapter, base.path().string());
   logits.adapted = sample_logits(*model, num_tokens);
   return logits;
 }
@@ -49,10 +49,10 @@ Logits logits_with_adapter(const fs::path& base, const checkpoint::Adapter& adap
 double largest(const at::Tensor& values) { return values.abs().max().item<double>(); }
 double root_mean_square(const at::Tensor& values) { return values.to(at::kDouble).square().mean().sqrt().item<double>(); }
 
-Rule rule_for(const fs::path& merged) {
+Rule rule_for(const ModelFolder& merged) {
   uint64_t bytes = 0;
   bool exact = true;
-  for (const auto& tensor : checkpoint::HfWeights(merged).tensors()) {
+  for (const auto& tensor : merged.weights().tensors()) {
     exact = exact && tensor.dtype == DType::kF32;
     bytes += static_cast<uint64_t>(num_elements(tensor.shape).value()) * sizeof(float);
   }
@@ -62,7 +62,8 @@ Rule rule_for(const fs::path& merged) {
 
 }  // namespace
 
-void check_merge(const fs::path& base, const checkpoint::Adapter& adapter, const fs::path& merged, int64_t num_tokens) {
+void check_merge(const ModelFolder& base, const checkpoint::Adapter& adapter, const fs::path& folder, int64_t num_tokens) {
+  const ModelFolder merged(folder);
   const auto [arithmetic, exact, bound] = rule_for(merged);
   const auto [plain, adapted] = logits_with_adapter(base, adapter, arithmetic, num_tokens);
   const auto found = sample_logits(*load_model(merged, arithmetic), num_tokens);
@@ -74,7 +75,7 @@ void check_merge(const fs::path& base, const checkpoint::Adapter& adapter, const
       "{:.3g}), which the adapter moves by a root mean square of {:.2e}", largest(difference), root_mean_square(difference),
       largest(adapted), root_mean_square(adapted), root_mean_square(adapted - plain));
   if (!(error <= bound * scale))
-    throw DataError(fmt::format("merge of {}: {}: wanted at most {} of the logits", base.string(), report, bound));
+    throw DataError(fmt::format("merge of {}: {}: wanted at most {} of the logits", base.path().string(), report, bound));
   log_info(report);
 }
 

@@ -85,19 +85,19 @@ bool same_bytes(const fs::path& a, const fs::path& b) {
 
 }  // namespace
 
-std::vector<std::string> tokenizer_files(const fs::path& folder) {
+std::vector<std::string> tokenizer_files(const FolderFiles& folder) {
   std::vector<std::string> present;
   std::copy_if(kTokenizerFiles.begin(), kTokenizerFiles.end(), std::back_inserter(present),
-               [&](const std::string& name) { return fs::exists(folder / name); });
+               [&](const std::string& name) { return folder.has(name); });
   return present;
 }
 
-std::string tokenizer_identity(const fs::path& folder) {
+std::string tokenizer_identity(const FolderFiles& folder) {
   Sha256 hash;
   for (const auto& name : tokenizer_files(folder)) {
-    const MappedFile file(folder / name);
+    const auto text = folder.text(name).text;
     hash.add(name.data(), name.size() + 1);  // with the closing zero
-    hash.add(file.bytes().data(), file.bytes().size());
+    hash.add(text.data(), text.size());
   }
   return hash.hex();
 }
@@ -110,12 +110,12 @@ std::vector<std::string> companion_files(const fs::path& folder) {
   return names;
 }
 
-void copy_companion_files(const fs::path& from, const fs::path& to) {
-  if (!fs::exists(from / "config.json")) throw DataError(fmt::format("{}: no config.json", from.string()));
+void copy_companion_files(const FolderFiles& from, const fs::path& to) {
+  if (!from.has("config.json")) throw DataError(fmt::format("{}: no config.json", from.path().string()));
   make_folder(to);
-  for (const auto& name : companion_files(from)) {
+  for (const auto& name : companion_files(from.path())) {
     make_folder((to / name).parent_path());
-    ingot::copy_file(from / name, to / name);
+    write_file(to / name, from.text(name).text);
   }
 }
 

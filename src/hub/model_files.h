@@ -6,14 +6,15 @@
 #include <vector>
 
 #include "core/dtype.h"
+#include "core/folder_files.h"
 
 namespace ingot::hub {
 
 /// Names of the tokenizer and template files present in a model folder.
-std::vector<std::string> tokenizer_files(const std::filesystem::path& folder);
+std::vector<std::string> tokenizer_files(const FolderFiles& folder);
 
 /// sha256 over the names and bytes of the tokenizer files: what makes two tokenizers "the same".
-std::string tokenizer_identity(const std::filesystem::path& folder);
+std::string tokenizer_identity(const FolderFiles& folder);
 
 /// Names of the files that belong to a model besides its weights, sorted: config.json, the tokenizer's, and whatever else
 /// lies at the top of the folder or in additional_chat_templates/ (code, licences, cards). Left out are weights and their
@@ -24,7 +25,7 @@ std::string tokenizer_identity(const std::filesystem::path& folder);
 std::vector<std::string> companion_files(const std::filesystem::path& folder);
 
 /// Copies the companion files. Throws DataError when there is no config.json.
-void copy_companion_files(const std::filesystem::path& from, const std::filesystem::path& to);
+void copy_companion_files(const FolderFiles& from, const std::filesystem::path& to);
 
 /// Checks that every companion file of `from` is in `to` with the same bytes; config.json may differ in the dtype.
 /// Throws DataError naming the first that is not.

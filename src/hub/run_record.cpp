@@ -24,6 +24,7 @@ namespace {
 
 using config::TrainConfig;
 
+constexpr const char* kTied = "tie_word_embeddings";
 constexpr const char* kWaysOut = "set overwrite_output_dir: true to throw that run away, or name another output_dir";
 
 /// Names of the weight files in a folder, sorted.
@@ -53,21 +54,22 @@ std::string digest_of(const fs::path& folder) {
   return sha256_hex(std::as_bytes(std::span(all)));
 }
 
-/// The weights; files that are as `earlier` knew them are not read again.
-Json weights_of(const fs::path& folder, const Json& earlier) {
-  const Json facts = facts_of(folder);
-  if (earlier.is_object() && earlier.value("files", Json()) == facts && earlier.contains("digest")) return earlier;
-  return {{"files", facts}, {"digest", digest_of(folder)}};
+/// The weights; files that are as `earlier` knew them are not opened again.
+Json weights_of(const ModelFolder& base, const Json& earlier) {
+  const Json facts = facts_of(base.path());
+  const bool is_whole = earlier.is_object() && earlier.contains("digest") && earlier.value(kTied, Json()).is_boolean();
+  if (is_whole && earlier.value("files", Json()) == facts) return earlier;
+  return {{"files", facts}, {"digest", base.weights_digest()}, {kTied, base.config().tie_word_embeddings}};
 }
 
 /// What a run is of. `earlier` is an earlier session's, or null.
-Json record_of(const TrainConfig& config, const Json& earlier) {
+Json record_of(const TrainConfig& config, const ModelFolder& base, const Json& earlier) {
   const Json weights = earlier.is_object() ? earlier.value("weights", Json()) : Json();
   Json record{{"version", 1},
               {"model_name_or_path", fs::absolute(config.model_name_or_path).lexically_normal().string()},
-              {"model_config", read_json(config.model_name_or_path / "config.json")},
-              {"tokenizer", tokenizer_identity(config.model_name_or_path)},
-              {"weights", config.train_from_scratch ? Json("from scratch") : weights_of(config.model_name_or_path, weights)},
+              {"model_config", base.files().json("config.json")},
+              {"tokenizer", base.tokenizer_identity()},
+              {"weights", config.train_from_scratch ? Json("from scratch") : weights_of(base, weights)},
               {"stage", config.stage},
               {"finetuning_type", config.finetuning_type},
               {"train_from_scratch", config.train_from_scratch},
@@ -132,21 +134,21 @@ void throw_away(const RunFolder& run) {
   fs::remove(run.record());
 }
 
-void write_source(const TrainConfig& config, const RunFolder& run) {
+void write_source(const TrainConfig& config, const ModelFolder& base, const RunFolder& run) {
   for (const auto& folder : {run.source(), run.layout()})
     if (fs::exists(folder)) remove_whole(folder);
   OutputFolder layout(run.layout(), "source layout"), source(run.source(), "source");
-  if (!config.train_from_scratch) keep_weight_layout(config.model_name_or_path, layout.path());
-  copy_companion_files(config.model_name_or_path, source.path());
+  if (!config.train_from_scratch) keep_weight_layout(base, layout.path());
+  copy_companion_files(base.files(), source.path());
   layout.publish();
   source.publish();
 }
 
 }  // namespace
 
-void open_run(const TrainConfig& config, const RunFolder& run) {
+OpenedRun open_run(const TrainConfig& config, const ModelFolder& base, const RunFolder& run) {
   Json was = read_record(run, config.overwrite_output_dir);
-  const Json is = record_of(config, was);
+  const Json is = record_of(config, base, was);
   if (config.overwrite_output_dir && is_own_restart(was, is) && !checkpoint::list_checkpoints(run.checkpoints()).empty()) {
     log_info(fmt::format("{}: this very run was started again: it goes on from its checkpoints, which overwrite_output_dir keeps",
                          run.path.string()));
@@ -162,7 +164,9 @@ void open_run(const TrainConfig& config, const RunFolder& run) {
       throw ConfigError(fmt::format("output_dir: {}: holds checkpoints of another run: {}; {}", run.path.string(),
                                     fmt::join(differences, "; "), kWaysOut));
   write_file(run.record(), is.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
-  if (!has_checkpoint) write_source(config, run);
+  if (!has_checkpoint) write_source(config, base, run);
+  const Json& weights = is["weights"];
+  return {has_checkpoint, weights.is_object() ? weights[kTied].get<bool>() : base.stated_config().tie_word_embeddings};
 }
 
 }  // namespace ingot::hub

@@ -72,10 +72,10 @@ void restore_index(const fs::path& from, const fs::path& folder) {
     ingot::copy_file(kept, written);
 }
 
-void keep_weight_layout(const fs::path& model_folder, const fs::path& folder) {
-  auto layout = WeightLayout::of_folder(model_folder);
+void keep_weight_layout(const ModelFolder& model_folder, const fs::path& folder) {
+  auto layout = WeightLayout::of(model_folder.weights());
   if (!layout) return;
-  const auto config = model::DecoderConfig::from_folder(model_folder);
+  const auto& config = model_folder.config();
   const auto model = model::build_model(config, at::kFloat, "meta");
   std::set<std::string> parameters;
   for (const auto& parameter : model->parameters.parameters) parameters.insert(parameter->name);
@@ -88,9 +88,9 @@ void keep_weight_layout(const fs::path& model_folder, const fs::path& folder) {
       return false;
     });
   make_folder(folder);
-  if (!buffers.empty()) checkpoint::copy_tensors(model_folder, buffers, folder / kBuffersFile);
-  if (fs::exists(model_folder / checkpoint::kHfIndexFile))
-    ingot::copy_file(model_folder / checkpoint::kHfIndexFile, folder / checkpoint::kHfIndexFile);
+  if (!buffers.empty()) checkpoint::copy_tensors(model_folder.weights(), buffers, folder / kBuffersFile);
+  if (model_folder.files().has(checkpoint::kHfIndexFile))
+    write_file(folder / checkpoint::kHfIndexFile, model_folder.files().text(checkpoint::kHfIndexFile).text);
   write_file(folder / kLayoutFile, layout->to_json().dump(1) + "\n");
 }
 

@@ -6,12 +6,13 @@
 
 #include "checkpoint/hf_folder.h"
 #include "core/dtype.h"
+#include "hub/model_folder.h"
 
 namespace ingot::hub {
 
 /// Keeps in a run's layout folder how the weights of the model folder lie in their files, with the tensors that no
 /// training changes (buffers such as inv_freq). Nothing when they are no safetensors.
-void keep_weight_layout(const std::filesystem::path& model_folder, const std::filesystem::path& layout);
+void keep_weight_layout(const ModelFolder& folder, const std::filesystem::path& layout);
 
 /// Puts the index of `from` into `folder`, in the place of one of the same tensors in the same files.
 void restore_index(const std::filesystem::path& from, const std::filesystem::path& folder);

@@ -222,9 +222,8 @@ DecoderConfig DecoderConfig::from_json(const Json& json, const std::string& sour
   return config;
 }
 
-DecoderConfig DecoderConfig::from_folder(const std::filesystem::path& folder) {
-  const auto file = folder / "config.json";
-  return from_json(read_json(file, size_t{16} << 20), file.string());
+DecoderConfig DecoderConfig::from_folder(const FolderFiles& folder) {
+  return from_json(folder.json("config.json", size_t{16} << 20), folder.text("config.json").source);
 }
 
 int64_t DecoderConfig::rotary_dim() const {

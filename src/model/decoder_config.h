@@ -1,12 +1,12 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "core/dtype.h"
+#include "core/folder_files.h"
 #include "core/json.h"
 
 namespace ingot::model {
@@ -51,7 +51,7 @@ struct DecoderConfig {
   /// Throws DataError naming file, key, value found and wanted; every problem at once. An architecture that is not
   /// supported is named with those that are.
   static DecoderConfig from_json(const Json& config, const std::string& source);
-  static DecoderConfig from_folder(const std::filesystem::path& folder);  // reads config.json
+  static DecoderConfig from_folder(const FolderFiles& folder);  // reads config.json
 
   /// Dims of each head that rotate; 0 with ALiBi.
   int64_t rotary_dim() const;

@@ -8,16 +8,17 @@
 #include "data/chat/chat_template.h"
 #include "data/sft/preprocess_sft.h"
 #include "data/shards/preprocess.h"
+#include "hub/model_folder.h"
 
 namespace ingot::train {
 
 /// The shards of `dataset` for a run, under OUTPUT/data: made, or found whole from before. `name` tells train and eval apart.
-data::PreprocessReport prepare_dataset(const config::TrainConfig& config, const std::vector<std::string>& dataset,
-                                       const std::string& name);
+data::PreprocessReport prepare_dataset(const config::TrainConfig& config, const hub::ModelFolder& model,
+                                       const std::vector<std::string>& dataset, const std::string& name);
 
 /// The same for stage sft: one set of shards, OUTPUT/data/NAME_1 ..., for each data set.
-std::vector<data::SftReport> prepare_sft(const config::TrainConfig& config, const std::vector<std::string>& dataset,
-                                         const std::string& name);
+std::vector<data::SftReport> prepare_sft(const config::TrainConfig& config, const hub::ModelFolder& model,
+                                         const std::vector<std::string>& dataset, const std::string& name);
 
 /// The chat template of a configuration.
 std::unique_ptr<data::ChatTemplate> open_chat_template(const config::TrainConfig& config);

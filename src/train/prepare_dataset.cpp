@@ -5,19 +5,18 @@
 #include "core/error.h"
 #include "core/file.h"
 #include "core/log.h"
-#include "hub/model_files.h"
 
 namespace ingot::train {
 namespace {
 
-data::PreprocessOptions preprocess_options(const config::TrainConfig& config, const std::vector<std::string>& dataset,
-                                           const std::string& name) {
+data::PreprocessOptions preprocess_options(const config::TrainConfig& config, const hub::ModelFolder& model,
+                                           const std::vector<std::string>& dataset, const std::string& name) {
   data::PreprocessOptions options;
   options.inputs.assign(dataset.begin(), dataset.end());
   options.json_keys = config.json_keys;
   options.output_prefix = config.output_dir / "data" / name;
   options.append_eod = config.append_eod;
-  options.tokenizer_identity = hub::tokenizer_identity(config.model_name_or_path);
+  options.tokenizer_identity = model.tokenizer_identity();
   options.num_workers = static_cast<int>(config.preprocessing_num_workers);
   return options;
 }
@@ -31,16 +30,16 @@ void report(const data::PreprocessReport& done) {
 
 }  // namespace
 
-data::PreprocessReport prepare_dataset(const config::TrainConfig& config, const std::vector<std::string>& dataset,
-                                       const std::string& name) {
-  const auto tokenizer = data::load_tokenizer(config.model_name_or_path);
-  auto options = preprocess_options(config, dataset, name);
-  if (options.append_eod && !tokenizer->eos_id())
+data::PreprocessReport prepare_dataset(const config::TrainConfig& config, const hub::ModelFolder& model,
+                                       const std::vector<std::string>& dataset, const std::string& name) {
+  const auto& tokenizer = model.tokenizer();
+  auto options = preprocess_options(config, model, dataset, name);
+  if (options.append_eod && !tokenizer.eos_id())
     throw ConfigError(fmt::format("append_eod: the tokenizer in {} names no eos token; set append_eod: false",
                                   config.model_name_or_path.string()));
-  options.eod_id = tokenizer->eos_id().value_or(0);
+  options.eod_id = tokenizer.eos_id().value_or(0);
   make_folder(config.output_dir / "data");
-  const auto done = data::preprocess_pretrain(options, *tokenizer).at(0);
+  const auto done = data::preprocess_pretrain(options, tokenizer).at(0);
   report(done);
   return done;
 }

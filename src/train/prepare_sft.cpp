@@ -3,7 +3,6 @@
 #include "core/file.h"
 #include "core/log.h"
 #include "core/sha256.h"
-#include "hub/model_files.h"
 #include "train/prepare_data.h"
 
 namespace ingot::train {
@@ -20,7 +19,7 @@ std::string template_identity(const config::SftConfig& config) {
   return identity;
 }
 
-data::SftPreprocessOptions sft_options(const config::TrainConfig& config) {
+data::SftPreprocessOptions sft_options(const config::TrainConfig& config, const hub::ModelFolder& model) {
   const config::SftConfig& sft = config.sft;
   data::SftPreprocessOptions options;
   options.handler_name = sft.handler_name;
@@ -29,7 +28,7 @@ data::SftPreprocessOptions sft_options(const config::TrainConfig& config) {
   options.sample = {config.cutoff_len, data::truncation_of(sft.truncation), sft.train_on_prompt, sft.mask_history};
   options.max_samples = static_cast<uint64_t>(sft.max_samples);
   options.megatron_instruction_layout = sft.megatron_instruction_layout;
-  options.tokenizer_identity = hub::tokenizer_identity(config.model_name_or_path);
+  options.tokenizer_identity = model.tokenizer_identity();
   options.template_identity = template_identity(sft);
   options.model = fs::absolute(config.model_name_or_path).lexically_normal().string();
   options.chat_template = sft.chat_template;
@@ -54,15 +53,15 @@ std::unique_ptr<data::ChatTemplate> open_chat_template(const config::TrainConfig
   return data::make_chat_template(config.sft.chat_template, {.vendor_labels = config.sft.vendor_labels});
 }
 
-std::vector<data::SftReport> prepare_sft(const config::TrainConfig& config, const std::vector<std::string>& dataset, const std::string& name) {
-  const auto tokenizer = data::load_tokenizer(config.model_name_or_path);
+std::vector<data::SftReport> prepare_sft(const config::TrainConfig& config, const hub::ModelFolder& model,
+                                         const std::vector<std::string>& dataset, const std::string& name) {
   const auto chat = open_chat_template(config);
-  auto options = sft_options(config);
+  auto options = sft_options(config, model);
   std::vector<data::SftReport> reports;
   for (const auto& path : dataset) {
     options.inputs = {path};
     options.output_prefix = config.output_dir / "data" / fmt::format("{}_{}", name, reports.size() + 1);
-    reports.push_back(data::preprocess_sft(options, *chat, *tokenizer));
+    reports.push_back(data::preprocess_sft(options, *chat, model.tokenizer()));
     report(path, reports.back());
   }
   return reports;

@@ -79,7 +79,7 @@ bool holds_conversations(const ScoreRequest& request, const fs::path& data) {
 
 }  // namespace
 
-ScoredSet score_set(const ScoreRequest& request, const fs::path& data, const model::CausalLm& model) {
+ScoredSet score_set(const ScoreRequest& request, const fs::path& data, const hub::ModelFolder& folder, const model::CausalLm& model) {
   if (!fs::exists(data)) throw ConfigError(fmt::format("--data: found {}, which does not exist", data.string()));
   ScoredSet scored{data, {}};
   const auto score = [&](const Ids& ids, int64_t window) {
@@ -89,11 +89,10 @@ ScoredSet score_set(const ScoreRequest& request, const fs::path& data, const mod
   if (holds_input_ids(data)) {
     for_each_id_line(data, model.config.vocab_size, [&](const Ids& ids) { score(ids, std::numeric_limits<int64_t>::max() / 2); });
   } else if (holds_conversations(request, data)) {
-    scored = score_conversations(request, data, model);
+    scored = score_conversations(request, data, folder, model);
   } else {
-    const auto tokenizer = data::load_tokenizer(request.model);
     for_each_text(data, request.column, [&](const std::string& text) {
-      score(tokenizer->encode_with_special_tokens(text), request.seq_length);
+      score(folder.tokenizer().encode_with_special_tokens(text), request.seq_length);
     });
   }
   if (scored.score.tokens == 0) throw DataError(fmt::format("{}: no token to score", data.string()));

@@ -77,11 +77,11 @@ std::string combined_sha256(const std::vector<data::SftReport>& reports) {
 
 }  // namespace
 
-Sources open_sft_sources(const config::TrainConfig& config) {
-  const auto reports = prepare_sft(config, config.dataset, "train");
+Sources open_sft_sources(const config::TrainConfig& config, const hub::ModelFolder& model) {
+  const auto reports = prepare_sft(config, model, config.dataset, "train");
   const auto samples = open_samples(reports);
   const auto split = data::split_rows(samples->num_samples(), num_validation_rows(config, samples->num_samples()), config.seed);
-  const data::SftRowOptions options{config.cutoff_len, config.sft.packing, data::load_tokenizer(config.model_name_or_path)->eos_id()};
+  const data::SftRowOptions options{config.cutoff_len, config.sft.packing, model.tokenizer().eos_id()};
   const auto rows = std::make_shared<data::SftDataset>(samples, mixed(config, *samples, split.train), options);
   if (config.sft.packing)
     log_info(fmt::format("{} packs of up to {} tokens, {:.1f}% full", rows->num_rows(), config.cutoff_len, 100 * rows->fill()));
@@ -89,7 +89,7 @@ Sources open_sft_sources(const config::TrainConfig& config) {
   if (config.eval_dataset.empty()) {
     sources.eval = evaluation_sets(samples, split.eval, config.dataset, options);
   } else {
-    const auto others = open_samples(prepare_sft(config, config.eval_dataset, "eval"));
+    const auto others = open_samples(prepare_sft(config, model, config.eval_dataset, "eval"));
     sources.eval = evaluation_sets(others, counted_from(0, others->num_samples()), config.eval_dataset, options);
   }
   sources.identity = {{"stage", config.stage},

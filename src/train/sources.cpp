@@ -17,13 +17,13 @@ std::shared_ptr<const data::RowDataset> open_rows(const config::TrainConfig& con
 
 std::vector<uint64_t> all_rows(const data::RowDataset& rows) { return data::split_rows(rows.num_rows(), 0, 0).train; }
 
-Sources open_pretrain_sources(const config::TrainConfig& config) {
-  const auto prepared = prepare_dataset(config, config.dataset, "train");
+Sources open_pretrain_sources(const config::TrainConfig& config, const hub::ModelFolder& model) {
+  const auto prepared = prepare_dataset(config, model, config.dataset, "train");
   const auto rows = open_rows(config, prepared.prefix);
   const auto split = data::split_rows(rows->num_rows(), num_validation_rows(config, rows->num_rows()), config.seed);
   Sources sources{training_source(rows, split.train, {config.seed, config.shuffle}), {}, split.train.size()};
   if (!config.eval_dataset.empty()) {
-    const auto eval_rows = open_rows(config, prepare_dataset(config, config.eval_dataset, "eval").prefix);
+    const auto eval_rows = open_rows(config, prepare_dataset(config, model, config.eval_dataset, "eval").prefix);
     sources.eval.push_back({"eval_dataset", evaluation_source(eval_rows, all_rows(*eval_rows))});
   } else if (!split.eval.empty()) {
     sources.eval.push_back({"val_size", evaluation_source(rows, split.eval)});
@@ -39,8 +39,8 @@ Sources open_pretrain_sources(const config::TrainConfig& config) {
 
 }  // namespace
 
-Sources open_sources(const config::TrainConfig& config) {
-  return config.stage == "sft" ? open_sft_sources(config) : open_pretrain_sources(config);
+Sources open_sources(const config::TrainConfig& config, const hub::ModelFolder& model) {
+  return config.stage == "sft" ? open_sft_sources(config, model) : open_pretrain_sources(config, model);
 }
 
 uint64_t num_validation_rows(const config::TrainConfig& config, uint64_t num_rows) {

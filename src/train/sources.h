@@ -5,8 +5,9 @@
 #include <vector>
 
 #include "core/json.h"
-#include "train/loop.h"
 #include "config/train_config.h"
+#include "hub/model_folder.h"
+#include "train/loop.h"
 
 namespace ingot::train {
 
@@ -18,11 +19,11 @@ struct Sources {
   Json identity = Json::object();  // what a resumed run must have unchanged: the data and how rows are made of it
 };
 
-/// The data of a configuration, preprocessed when it is not yet.
-Sources open_sources(const config::TrainConfig& config);
+/// The data of a configuration, preprocessed with the model's tokenizer when it is not yet.
+Sources open_sources(const config::TrainConfig& config, const hub::ModelFolder& model);
 
 /// The same for stage sft.
-Sources open_sft_sources(const config::TrainConfig& config);
+Sources open_sft_sources(const config::TrainConfig& config, const hub::ModelFolder& model);
 
 /// How many of `num_rows` val_size keeps apart.
 uint64_t num_validation_rows(const config::TrainConfig& config, uint64_t num_rows);

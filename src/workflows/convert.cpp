@@ -11,7 +11,7 @@ namespace ingot::workflows {
 
 int convert(const ConvertRequest& request) {
   if (!request.adapter.empty()) {
-    hub::merge_adapter({request.from, request.from, request.to, request.dtype.empty() ? "auto" : request.dtype, request.check_tokens},
+    hub::merge_adapter(request.from, {{}, request.to, request.dtype.empty() ? "auto" : request.dtype, request.check_tokens},
                   checkpoint::read_adapter(request.adapter));
     return kExitOk;
   }

@@ -42,12 +42,13 @@ void print_json(const train::Score& total, const std::vector<train::ScoredSet>& 
 }  // namespace
 
 int evaluate(const EvaluateRequest& request, std::ostream& out) {
-  const auto model = hub::load_adapted_model(request.model, request.adapter, hub::compute_type(request.precision, "--precision"));
+  const hub::ModelFolder folder(request.model);
+  const auto model = hub::load_adapted_model(folder, request.adapter, hub::compute_type(request.precision, "--precision"));
   std::vector<train::ScoredSet> sets;
   train::Score total;
   int64_t longest = 0;
   for (const auto& data : request.data) {
-    sets.push_back(train::score_set(request, data, *model));
+    sets.push_back(train::score_set(request, data, folder, *model));
     total += sets.back().score;
     longest = std::max(longest, sets.back().longest);
     if (!request.json && request.data.size() > 1) out << fmt::format("{}: {}{}\n", data.string(), text_of(sets.back().score), skipped_text(sets.back()));

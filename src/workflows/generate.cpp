@@ -29,12 +29,13 @@ std::vector<data::TokenId> prompt_ids(const GenerateRequest& request, const data
 int chat_with_model(const GenerateRequest& request, std::istream& in, std::ostream& out) {
   const auto chat = data::make_chat_template(
       request.template_name.empty() ? data::detect_chat_template(request.model) : request.template_name);
-  const auto tokenizer = data::load_tokenizer(request.model);
-  const auto model = hub::load_adapted_model(request.model, request.adapter, hub::compute_type(request.precision, "--precision"));
+  const hub::ModelFolder folder(request.model);
+  const auto& tokenizer = folder.tokenizer();
+  const auto model = hub::load_adapted_model(folder, request.adapter, hub::compute_type(request.precision, "--precision"));
   generate::SamplingOptions sampling = sampling_options(request, model->config);
-  const auto stops = chat->stop_ids(*tokenizer);
+  const auto stops = chat->stop_ids(tokenizer);
   if (!request.ignore_eos) sampling.stop_ids.insert(sampling.stop_ids.end(), stops.begin(), stops.end());
-  generate::ChatSession session({*model, *tokenizer, *chat, request.model}, sampling, request.system);
+  generate::ChatSession session({*model, tokenizer, *chat, request.model}, sampling, request.system);
   return generate::run_chat({request.prompt, request.json, request.terminal}, session, in, out);
 }
 
@@ -42,11 +43,12 @@ int chat_with_model(const GenerateRequest& request, std::istream& in, std::ostre
 
 int generate(const GenerateRequest& request, std::istream& in, std::ostream& out) {
   if (request.chat) return chat_with_model(request, in, out);
-  const auto tokenizer = data::load_tokenizer(request.model);
-  const auto model = hub::load_adapted_model(request.model, request.adapter, hub::compute_type(request.precision, "--precision"));
-  const auto prompt = prompt_ids(request, *tokenizer, model->config.vocab_size);
+  const hub::ModelFolder folder(request.model);
+  const auto& tokenizer = folder.tokenizer();
+  const auto model = hub::load_adapted_model(folder, request.adapter, hub::compute_type(request.precision, "--precision"));
+  const auto prompt = prompt_ids(request, tokenizer, model->config.vocab_size);
   hub::warn_beyond_plain_length(model->config, static_cast<int64_t>(prompt.size()) + request.max_new_tokens);
-  generate::TextStream stream(*tokenizer, prompt);
+  generate::TextStream stream(tokenizer, prompt);
   std::string text;
   if (!request.json) out << request.prompt << std::flush;
   const auto show = [&](const std::string& piece) {

@@ -8,11 +8,10 @@
 
 #include "core/error.h"
 #include "core/log.h"
-#include "data/tokenizer/tokenizer.h"
 #include "hub/export_run.h"
 #include "hub/load_model.h"
 #include "hub/lora.h"
-#include "hub/model_config.h"
+#include "hub/model_folder.h"
 #include "hub/run_folder.h"
 #include "hub/run_record.h"
 #include "generate/sample_prompts.h"
@@ -36,19 +35,19 @@ struct Start {
 };
 
 hub::LoraRequest lora_request(const config::TrainConfig& config) {
-  return {config.model_name_or_path, config.adapter_name_or_path, config.lora_rank, config.lora_alpha, config.lora_dropout,
+  return {config.adapter_name_or_path, config.lora_rank, config.lora_alpha, config.lora_dropout,
           config.use_rslora, config.lora_target, config.additional_target, config::is_expression(config.lora_target.front()),
           config.seed};
 }
 
-void add_adapter(const config::TrainConfig& config, Start& start) {
-  const auto lora = hub::start_lora(lora_request(config), *start.model, start.exact_weights);
+void add_adapter(const config::TrainConfig& config, const hub::ModelFolder& base, Start& start) {
+  const auto lora = hub::start_lora(base, lora_request(config), *start.model, start.exact_weights);
   start.exact_weights = lora.exact_weights;
   start.adapter = lora.config;
 }
 
-Start from_scratch(const config::TrainConfig& config, at::ScalarType type) {
-  Start start{model::build_model(model::DecoderConfig::from_folder(config.model_name_or_path), type, "cpu"), {}};
+Start from_scratch(const config::TrainConfig& config, const hub::ModelFolder& base, at::ScalarType type) {
+  Start start{model::build_model(base.stated_config(), type, "cpu"), {}};
   const model::ParameterList& list = start.model->parameters;
   model::initialize_parameters(list, config.seed);
   start.exact_weights = [&list, seed = config.seed](const std::string& name) {
@@ -57,13 +56,16 @@ Start from_scratch(const config::TrainConfig& config, at::ScalarType type) {
   return start;
 }
 
-Start from_weights(const config::TrainConfig& config, at::ScalarType type) {
-  Start start{hub::load_model(config.model_name_or_path, type), {}};
-  const auto weights = std::make_shared<checkpoint::HfWeights>(config.model_name_or_path);
-  start.exact_weights = [weights, settings = start.model->config](const std::string& name) {
-    return weights->load(hub::stored_name(name, settings, *weights));
-  };
-  return start;
+Start from_weights(const hub::ModelFolder& base, at::ScalarType type) {
+  const auto exact = [&base](const std::string& name) { return base.weights().load(base.stored_name(name)); };
+  return {hub::load_model(base, type), exact, {}};
+}
+
+/// A model whose every value comes from the run's checkpoint.
+Start from_checkpoint(const hub::ModelFolder& base, bool tie_word_embeddings, at::ScalarType type) {
+  auto config = base.stated_config();
+  config.tie_word_embeddings = tie_word_embeddings;
+  return {model::build_model(config, type, "cpu"), {}, {}};
 }
 
 void set_balance_weight(model::DecoderConfig& model, const std::optional<double>& wanted) {
@@ -74,14 +76,17 @@ void set_balance_weight(model::DecoderConfig& model, const std::optional<double>
   model.router_aux_loss_coef = *wanted;
 }
 
-Start make_model(const config::TrainConfig& config) {
+Start make_model(const config::TrainConfig& config, const hub::ModelFolder& base, const hub::OpenedRun& opened) {
   const at::ScalarType type = hub::compute_type(config.precision, "precision");
-  Start start = config.train_from_scratch ? from_scratch(config, type) : from_weights(config, type);
+  const bool is_lora = config.finetuning_type == "lora";
+  Start start = opened.goes_on && !is_lora ? from_checkpoint(base, opened.tie_word_embeddings, type)
+                : config.train_from_scratch ? from_scratch(config, base, type)
+                                            : from_weights(base, type);
   start.model->recompute = recompute_kind(config.recompute);
   set_balance_weight(start.model->config, config.router_aux_loss_coef);
   log_info(fmt::format("{}: {:.2f} M parameters", config.model_name_or_path.string(),
                        start.model->parameters.num_elements() / 1e6));
-  if (config.finetuning_type == "lora") add_adapter(config, start);
+  if (is_lora) add_adapter(config, base, start);
   return start;
 }
 
@@ -106,27 +111,24 @@ train::LoopConfig loop_config(const config::TrainConfig& config, const train::So
 }
 
 /// A checkpoint of a LoRA run holds no frozen weight: it is of use with the same base model alone.
-void identify_adapter(const config::TrainConfig& config, const checkpoint::AdapterConfig& adapter, train::LoopConfig& loop) {
+void identify_adapter(const hub::ModelFolder& base, const checkpoint::AdapterConfig& adapter, train::LoopConfig& loop) {
   loop.fixed.update(hub::adapter_identity(adapter));
-  loop.fixed[hub::kBaseIdentity] = hub::weights_identity(config.model_name_or_path);
-  loop.settings["model_name_or_path"] = fs::absolute(config.model_name_or_path).lexically_normal().string();
+  loop.fixed[hub::kBaseIdentity] = base.weights_digest();
+  loop.settings["model_name_or_path"] = fs::absolute(base.path()).lexically_normal().string();
 }
 
-void check_vocabulary(const config::TrainConfig& config) {
-  const auto sizes = model::DecoderConfig::from_folder(config.model_name_or_path);
-  const int64_t ids = data::load_tokenizer(config.model_name_or_path)->vocab_size();
-  if (ids > sizes.vocab_size)
+void check_vocabulary(const hub::ModelFolder& base) {
+  const int64_t ids = base.tokenizer().vocab_size(), rows = base.stated_config().vocab_size;
+  if (ids > rows)
     throw ConfigError(fmt::format("model_name_or_path: {}: the tokenizer has {} ids, the model's vocab_size is {}",
-                                  config.model_name_or_path.string(), ids, sizes.vocab_size));
+                                  base.path().string(), ids, rows));
 }
 
 /// What sample_prompts need beside the model.
 struct SampleTexts {
-  explicit SampleTexts(const config::TrainConfig& config)
-      : tokenizer(data::load_tokenizer(config.model_name_or_path)),
-        chat(config.stage == "sft" ? train::open_chat_template(config) : nullptr),
-        prompts{config.sample_prompts, *tokenizer, chat.get(), config.sample_max_new_tokens} {}
-  std::unique_ptr<data::Tokenizer> tokenizer;
+  SampleTexts(const config::TrainConfig& config, const hub::ModelFolder& base)
+      : chat(config.stage == "sft" ? train::open_chat_template(config) : nullptr),
+        prompts{config.sample_prompts, base.tokenizer(), chat.get(), config.sample_max_new_tokens} {}
   std::unique_ptr<data::ChatTemplate> chat;
   generate::SamplePrompts prompts;
 };
@@ -143,25 +145,26 @@ void report(const train::LoopResult& result) {
 
 int train(const TrainRequest& request) {
   const config::TrainConfig config = config::load_train_config(request.config, request.overrides);
-  if (config.finetuning_type == "lora") hub::check_lora(lora_request(config));
+  const hub::ModelFolder base(config.model_name_or_path);
+  if (config.finetuning_type == "lora") hub::check_lora(base, lora_request(config));
   const hub::RunFolder run(config.output_dir);
   const hub::RunLock lock(run);
-  check_vocabulary(config);
-  hub::open_run(config, run);
-  const train::Sources sources = train::open_sources(config);
-  auto start = make_model(config);
-  const SampleTexts samples(config);
-  generate::print_samples(samples.prompts, *start.model, "before");
+  check_vocabulary(base);
+  const hub::OpenedRun opened = hub::open_run(config, base, run);
+  const train::Sources sources = train::open_sources(config, base);
+  auto start = make_model(config, base, opened);
+  const SampleTexts samples(config, base);
+  if (!opened.goes_on) generate::print_samples(samples.prompts, *start.model, "before");
   auto loop = loop_config(config, sources);
   loop.exact_weights = start.exact_weights;
-  if (start.adapter) identify_adapter(config, *start.adapter, loop);
+  if (start.adapter) identify_adapter(base, *start.adapter, loop);
   const auto result = train::run_loop(*start.model, sources.train, sources.eval, loop);
   if (result.stopped) return kExitTerminated;
   report(result);
   generate::print_samples(samples.prompts, *start.model, "after");
   start = {};  // the export of an adapter holds a model to compare with
   loop.exact_weights = {};
-  hub::export_run({run.path, {}, config.export_dtype});
+  hub::export_run({run.path, {}, config.export_dtype}, base);
   log_info(fmt::format("the trained model is in {}", run.model().string()));
   return kExitOk;
 }

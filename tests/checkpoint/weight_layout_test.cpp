@@ -6,6 +6,7 @@
 #include "checkpoint/support.h"
 #include "core/error.h"
 #include "core/file.h"
+#include "checkpoint/torch_builder.h"
 #include "temporary_folder.h"
 
 namespace ingot::checkpoint {
@@ -26,7 +27,7 @@ std::vector<NamedTensor> values() {
 TEST(WeightLayout, GivesTheSameBytesAgain) {
   const TemporaryFolder first, second;
   write_hf_weights(first.path(), values(), two_files(), {});
-  const auto layout = WeightLayout::of_folder(first.path());
+  const auto layout = WeightLayout::of(HfWeights(first.path()));
   ASSERT_TRUE(layout.has_value());
   const auto restored = WeightLayout::from_json(layout->to_json(), "layout.json");
   write_hf_weights(second.path(), values(), restored, {});
@@ -43,13 +44,14 @@ TEST(WeightLayout, ConvertsFloatsWhenAsked) {
 
 TEST(WeightLayout, IsNothingWithoutSafetensors) {
   const TemporaryFolder folder;
-  EXPECT_FALSE(WeightLayout::of_folder(folder.path()).has_value());
+  put_file(folder / "pytorch_model.bin", torch_zip(state_dict({{}})));
+  EXPECT_FALSE(WeightLayout::of(HfWeights(folder.path())).has_value());
 }
 
 TEST(WeightLayout, CopiesTensorsBitForBit) {
   const TemporaryFolder folder;
   write_hf_weights(folder.path(), values(), two_files(), {});
-  copy_tensors(folder.path(), {"v", "i"}, folder / "copy.safetensors");
+  copy_tensors(HfWeights(folder.path()), {"v", "i"}, folder / "copy.safetensors");
   const SafetensorsFile copy(folder / "copy.safetensors");
   ASSERT_EQ(copy.tensors().size(), 2u);
   EXPECT_TRUE(at::equal(load_tensor(copy, "v"), HfWeights(folder.path()).load("v")));

@@ -101,10 +101,8 @@ TEST(TokenizerFaults, ModelsOfAnotherKindAreNamed) {
 }
 
 TEST(TokenizerFaults, BadTiktokenLinesAreNumbered) {
-  const TemporaryFolder folder;
-  const auto error_with = [&](const std::string& text) {
-    write_file(folder / "tokenizer.model", text);
-    return error_of([&] { read_tiktoken(folder / "tokenizer.model", {}); });
+  const auto error_with = [](const std::string& text) {
+    return error_of([&] { read_tiktoken({text, "tokenizer.model"}, {}); });
   };
   expect_names(error_with("YQ== 0\nYg==\n"), "line 2: wanted base64");
   expect_names(error_with("YQ== 0\nY!== 1\n"), "line 2: wanted base64");

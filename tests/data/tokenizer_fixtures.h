@@ -92,16 +92,12 @@ struct ModelText {
 /// A tokenizer read from the given text of one file.
 inline std::unique_ptr<PipelineTokenizer> tokenizer_of_json(const std::string& text,
                                                             const TokenizerConfig& config = {}) {
-  const TemporaryFolder folder;
-  write_file(folder / "tokenizer.json", text);
-  return read_tokenizer_json(folder / "tokenizer.json", config);
+  return read_tokenizer_json({text, "tokenizer.json"}, config);
 }
 
 inline std::unique_ptr<PipelineTokenizer> tokenizer_of_model(const std::string& bytes,
                                                              const TokenizerConfig& config = {}) {
-  const TemporaryFolder folder;
-  write_file(folder / "tokenizer.model", bytes);
-  return read_sentencepiece(folder / "tokenizer.model", config);
+  return read_sentencepiece({bytes, "tokenizer.model"}, config);
 }
 
 /// The message of the Error that the call throws, or "" when it throws none.

@@ -18,6 +18,7 @@ class TorchFile : public WeightFile {
   const std::filesystem::path& path() const override { return file_.path(); }
   std::vector<TensorInfo> tensors() const override;
   bool contains(const std::string& name) const override { return by_name_.contains(name); }
+  std::optional<std::map<std::string, std::string>> metadata() const override { return {}; }
   at::Tensor load(const std::string& name) const override;
 
  private:

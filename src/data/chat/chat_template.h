@@ -2,12 +2,12 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "core/folder_files.h"
 #include "data/chat/conversation.h"
 #include "data/tokenizer/tokenizer.h"
 
@@ -63,6 +63,6 @@ std::vector<std::string> chat_template_names();
 
 /// The name of the template that fits a model folder, from its chat_template, tokenizer files and config.json. Throws
 /// ConfigError naming the nearest one and how to choose when none fits.
-std::string detect_chat_template(const std::filesystem::path& folder);
+std::string detect_chat_template(const FolderFiles& folder);
 
 }  // namespace ingot::data

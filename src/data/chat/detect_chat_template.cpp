@@ -4,8 +4,6 @@
 #include <vector>
 
 #include "core/error.h"
-#include "core/file.h"
-#include "core/json.h"
 #include "data/chat/chat_template.h"
 
 namespace ingot::data {
@@ -75,10 +73,10 @@ std::string nearest_template(std::string_view jinja) {
 /// The parts of a folder that tell.
 class Folder {
  public:
-  explicit Folder(const fs::path& folder)
+  explicit Folder(const FolderFiles& folder)
       : config_(read("config.json", folder)), tokenizer_config_(read("tokenizer_config.json", folder)),
         generation_config_(read("generation_config.json", folder)) {
-    if (fs::exists(folder / "chat_template.jinja")) jinja_ = read_file(folder / "chat_template.jinja", size_t{1} << 20);
+    if (folder.has("chat_template.jinja")) jinja_ = folder.text("chat_template.jinja", size_t{1} << 20).text;
     else jinja_ = jinja_of_config();
     for (size_t at = jinja_.find("\\n"); at != std::string::npos; at = jinja_.find("\\n", at)) jinja_.replace(at, 2, "\n");
   }
@@ -91,9 +89,9 @@ class Folder {
   const std::string& jinja() const { return jinja_; }
 
  private:
-  static Json read(const char* name, const fs::path& folder) {
-    const Json json = fs::exists(folder / name) ? read_json(folder / name, size_t{64} << 20) : Json::object();
-    if (!json.is_object()) throw DataError(fmt::format("{}: not a JSON object", (folder / name).string()));
+  static Json read(const char* name, const FolderFiles& folder) {
+    const Json json = folder.has(name) ? folder.json(name, size_t{64} << 20) : Json::object();
+    if (!json.is_object()) throw DataError(fmt::format("{}: not a JSON object", (folder.path() / name).string()));
     return json;
   }
   static std::string dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
@@ -142,18 +140,18 @@ std::string of_family(std::string name, const Folder& folder) {
 
 }  // namespace
 
-std::string detect_chat_template(const fs::path& path) {
-  const Folder folder(path);
+std::string detect_chat_template(const FolderFiles& files) {
+  const Folder folder(files);
   if (folder.jinja().empty()) {
     const std::string name = template_without_jinja(folder);
     if (!name.empty()) return name;
-    fail(path, "no chat template (chat_template.jinja, or chat_template in tokenizer_config.json): a base model has none",
+    fail(files.path(), "no chat template (chat_template.jinja, or chat_template in tokenizer_config.json): a base model has none",
          ", such as default or alpaca");
   }
   for (const auto& marks : kMarks)
     if (matches(marks, folder.jinja())) return of_family(marks.name, folder);
   const std::string near = nearest_template(folder.jinja());
-  fail(path, "its chat template is none that Ingot knows",
+  fail(files.path(), "its chat template is none that Ingot knows",
        near.empty() ? "" : fmt::format(" (the nearest is {})", of_family(near, folder)));
 }
 

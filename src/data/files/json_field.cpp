@@ -3,12 +3,11 @@
 #include <fmt/format.h>
 
 #include "core/error.h"
-#include "core/file.h"
 
 namespace ingot::data {
 namespace {
 
-constexpr size_t kMaxBytes = size_t{1} << 30, kMaxDepth = 64;
+constexpr size_t kMaxDepth = 64;
 
 /// The value, or the refusal of one that is not `wanted`.
 template <class Value>
@@ -49,14 +48,14 @@ bool JsonField::flag_or(std::string_view name, bool otherwise) const {
   return member ? member->flag() : otherwise;
 }
 
-JsonField parse_json_file(simdjson::dom::parser& parser, const std::filesystem::path& file) {
-  const std::string text = read_file(file, kMaxBytes);
+JsonField parse_json_text(simdjson::dom::parser& parser, const NamedText& file) {
+  const auto& [text, source] = file;
   auto error = parser.allocate(text.size(), kMaxDepth);
   simdjson::dom::element root;
   if (error == simdjson::SUCCESS) error = parser.parse(text).get(root);
   if (error != simdjson::SUCCESS)
-    throw DataError(fmt::format("{}: not valid JSON: {}", file.string(), simdjson::error_message(error)));
-  return JsonField(root, file.string());
+    throw DataError(fmt::format("{}: not valid JSON: {}", source, simdjson::error_message(error)));
+  return JsonField(root, source);
 }
 
 }  // namespace ingot::data

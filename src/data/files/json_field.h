@@ -3,10 +3,11 @@
 #include <simdjson.h>
 
 #include <cstdint>
-#include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
+
+#include "core/folder_files.h"
 
 namespace ingot::data {
 
@@ -40,8 +41,7 @@ class JsonField {
   std::string place_;
 };
 
-/// Parses a file into `parser`, which keeps the document. Throws DataError when it is not JSON, nests deeper than 64
-/// levels or is larger than 1 GiB.
-JsonField parse_json_file(simdjson::dom::parser& parser, const std::filesystem::path& file);
+/// Parses a text into `parser`, which keeps the document. Throws DataError when it is not JSON or nests deeper than 64 levels.
+JsonField parse_json_text(simdjson::dom::parser& parser, const NamedText& file);
 
 }  // namespace ingot::data

@@ -14,7 +14,6 @@
 namespace ingot::data {
 namespace {
 
-constexpr size_t kMaxBytes = size_t{1} << 28;
 
 // Numbers of fields, from sentencepiece_model.proto.
 enum ModelField : uint32_t { kPieces = 1, kTrainerSpec = 2, kNormalizerSpec = 3 };
@@ -30,7 +29,7 @@ constexpr uint64_t kBpe = 2;
 /// One file while it is read.
 class ModelFile {
  public:
-  explicit ModelFile(const std::filesystem::path& file) : source_(file.string()), bytes_(read_file(file, kMaxBytes)) {}
+  explicit ModelFile(const NamedText& file) : source_(file.source), bytes_(file.text) {}
 
   SentencePieceModel read() {
     ProtobufReader message(bytes_, source_);
@@ -112,13 +111,14 @@ class ModelFile {
     throw DataError(fmt::format("{}: piece {}: {}", source_, model_.pieces.size(), message));
   }
 
-  std::string source_, bytes_;
+  std::string source_;
+  std::string_view bytes_;
   SentencePieceModel model_;
   bool is_bpe_ = false, whitespace_as_suffix_ = false, has_chars_map_ = false;
 };
 
 }  // namespace
 
-SentencePieceModel read_sentencepiece_model(const std::filesystem::path& file) { return ModelFile(file).read(); }
+SentencePieceModel read_sentencepiece_model(const NamedText& file) { return ModelFile(file).read(); }
 
 }  // namespace ingot::data

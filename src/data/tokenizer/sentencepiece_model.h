@@ -1,9 +1,10 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <string>
 #include <vector>
+
+#include "core/folder_files.h"
 
 namespace ingot::data {
 
@@ -25,6 +26,6 @@ struct SentencePieceModel {
 
 /// Reads a .model file. Throws DataError naming it when it is damaged, not of type BPE or normalizes text in a way
 /// other than "identity".
-SentencePieceModel read_sentencepiece_model(const std::filesystem::path& file);
+SentencePieceModel read_sentencepiece_model(const NamedText& file);
 
 }  // namespace ingot::data

@@ -139,8 +139,7 @@ CharBpe make_bpe(const SentencePieceModel& model, const Vocabulary& normal_piece
 
 }  // namespace
 
-std::unique_ptr<PipelineTokenizer> read_sentencepiece(const std::filesystem::path& file,
-                                                      const TokenizerConfig& config) {
+std::unique_ptr<PipelineTokenizer> read_sentencepiece(const NamedText& file, const TokenizerConfig& config) {
   const SentencePieceModel model = read_sentencepiece_model(file);
   TokenizerParts parts;
   Vocabulary normal_pieces;  // and byte pieces
@@ -149,7 +148,7 @@ std::unique_ptr<PipelineTokenizer> read_sentencepiece(const std::filesystem::pat
     const auto& [text, score, type] = model.pieces[i];
     const auto id = static_cast<TokenId>(i);
     if (!parts.vocabulary.insert(text, id))
-      throw DataError(fmt::format("{}: piece \"{}\" comes twice", file.string(), text));
+      throw DataError(fmt::format("{}: piece \"{}\" comes twice", file.source, text));
     if (type == Type::kNormal || type == Type::kByte) normal_pieces.insert(text, id);
     else if (type == Type::kUserDefined) user_defined.insert(text, id);
     else parts.added_tokens.push_back({.content = text, .id = id, .special = true});
@@ -165,7 +164,7 @@ std::unique_ptr<PipelineTokenizer> read_sentencepiece(const std::filesystem::pat
   if (parts.vocabulary.piece(model.bos_id)) parts.bos = model.bos_id;
   if (parts.vocabulary.piece(model.eos_id)) parts.eos = model.eos_id;
   if (parts.bos && known.prefix.empty()) parts.prefix = {*parts.bos};  // what LlamaTokenizer does unless told otherwise
-  apply_config(parts, config, file.string());
+  apply_config(parts, config, file.source);
   return std::make_unique<PipelineTokenizer>(std::move(parts));
 }
 

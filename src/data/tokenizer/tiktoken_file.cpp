@@ -12,7 +12,6 @@
 namespace ingot::data {
 namespace {
 
-constexpr size_t kMaxBytes = size_t{1} << 28;
 
 int base64_digit(char c) {
   if (c >= 'A' && c <= 'Z') return c - 'A';
@@ -99,21 +98,21 @@ Vocabulary spell(const Vocabulary& raw) {
 
 bool is_tiktoken(std::string_view bytes) { return parse_line(next_line(bytes)).has_value(); }
 
-std::unique_ptr<PipelineTokenizer> read_tiktoken(const std::filesystem::path& file, const TokenizerConfig& config) {
-  Vocabulary tokens = read_ranks(read_file(file, kMaxBytes), file.string());
+std::unique_ptr<PipelineTokenizer> read_tiktoken(const NamedText& file, const TokenizerConfig& config) {
+  Vocabulary tokens = read_ranks(file.text, file.source);
   TokenizerParts parts;
   parts.vocabulary = spell(tokens);
   const bool qwen = config.tokenizer_class == "QWenTokenizer";
   if (qwen) parts.normalizers = {nfc_normalizer(NfcVersion::kUnicode15)};
   parts.pretokenizers = {
-      split_pretokenizer(TextPattern::regex(qwen ? kQwenPattern : kLlama3Pattern, file.string()), {})};
+      split_pretokenizer(TextPattern::regex(qwen ? kQwenPattern : kLlama3Pattern, file.source), {})};
   parts.decoders = {byte_level_decoder()};
   MergeTable merges = merges_of_pieces(
       tokens, [](TokenId id) { return static_cast<uint32_t>(id); }, [](std::string_view, size_t) { return true; });
   BpeOptions options;
   options.whole_words = true;
   parts.encoder = std::make_unique<ByteBpe>(std::move(tokens), std::move(merges), options);
-  apply_config(parts, config, file.string());
+  apply_config(parts, config, file.source);
   return std::make_unique<PipelineTokenizer>(std::move(parts));
 }
 

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <memory>
 #include <optional>
 #include <span>
@@ -9,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/folder_files.h"
 namespace ingot::data {
 
 using TokenId = int32_t;
@@ -46,6 +46,6 @@ class Tokenizer {
 /// Reads the tokenizer beside a model: tokenizer.json, else qwen.tiktoken, else tokenizer.model (SentencePiece or
 /// tiktoken), else vocab.json and merges.txt; with tokenizer_config.json, special_tokens_map.json and added_tokens.json
 /// where present. Throws DataError naming the file; when the folder has none, lists the file names looked for.
-std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& folder);
+std::unique_ptr<Tokenizer> load_tokenizer(const FolderFiles& folder);
 
 }  // namespace ingot::data

@@ -94,14 +94,14 @@ std::vector<AddedToken> read_added_tokens(const Json& decoder, const std::string
 }
 
 /// added_tokens.json: {"token": id}, what tokenizers wrote before there was added_tokens_decoder.
-std::vector<AddedToken> read_added_tokens_file(const fs::path& file) {
-  const Json json = read_json(file);
-  if (!json.is_object()) throw DataError(fmt::format("{}: not a JSON object", file.string()));
+std::vector<AddedToken> read_added_tokens_file(const NamedText& file) {
+  const Json json = parse_json(file.text, file.source);
+  if (!json.is_object()) throw DataError(fmt::format("{}: not a JSON object", file.source));
   std::vector<AddedToken> tokens;
   for (const auto& [content, id] : json.items()) {
     if (!id.is_number_integer() || id.get<int64_t>() < 0 || id.get<int64_t>() >= kMaxTokenId)
       throw DataError(
-          fmt::format("{}: \"{}\": found {}, wanted an id from 0 to {}", file.string(), content, id.dump(), kMaxTokenId - 1));
+          fmt::format("{}: \"{}\": found {}, wanted an id from 0 to {}", file.source, content, id.dump(), kMaxTokenId - 1));
     tokens.push_back({.content = content, .id = id.get<TokenId>()});
   }
   return tokens;
@@ -119,14 +119,13 @@ void read_special_tokens(const Fields& fields, TokenizerConfig& config) {
 
 }  // namespace
 
-TokenizerConfig read_tokenizer_config(const fs::path& folder) {
+TokenizerConfig read_tokenizer_config(const FolderFiles& folder) {
   TokenizerConfig config;
-  const fs::path file = folder / "tokenizer_config.json", map_file = folder / "special_tokens_map.json";
-  const fs::path added_file = folder / "added_tokens.json";
   bool has_decoder = false;
-  if (fs::exists(file)) {
-    const Json json = read_json(file);
-    const Fields fields(json, file.string());
+  if (folder.has("tokenizer_config.json")) {
+    const std::string source = folder.text("tokenizer_config.json").source;
+    const Json json = folder.json("tokenizer_config.json");
+    const Fields fields(json, source);
     config.tokenizer_class = fields.text("tokenizer_class").value_or("");
     config.add_bos_token = fields.flag("add_bos_token");
     config.add_eos_token = fields.flag("add_eos_token");
@@ -134,13 +133,13 @@ TokenizerConfig read_tokenizer_config(const fs::path& folder) {
     read_special_tokens(fields, config);
     const Json* decoder = fields.find("added_tokens_decoder");
     has_decoder = decoder != nullptr;
-    if (decoder) config.added_tokens = read_added_tokens(*decoder, file.string());
+    if (decoder) config.added_tokens = read_added_tokens(*decoder, source);
   }
-  if (fs::exists(map_file)) {
-    const Json json = read_json(map_file);
-    read_special_tokens(Fields(json, map_file.string()), config);
+  if (folder.has("special_tokens_map.json")) {
+    const Json json = folder.json("special_tokens_map.json");
+    read_special_tokens(Fields(json, folder.text("special_tokens_map.json").source), config);
   }
-  if (!has_decoder && fs::exists(added_file)) config.added_tokens = read_added_tokens_file(added_file);
+  if (!has_decoder && folder.has("added_tokens.json")) config.added_tokens = read_added_tokens_file(folder.text("added_tokens.json"));
   return config;
 }
 

@@ -1,11 +1,11 @@
 #pragma once
 
-#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "core/folder_files.h"
 #include "data/tokenizer/added_tokens.h"
 #include "data/tokenizer/pipeline_tokenizer.h"
 
@@ -22,24 +22,22 @@ struct TokenizerConfig {
 };
 
 /// Throws DataError naming the file and the field that is not what it has to be.
-TokenizerConfig read_tokenizer_config(const std::filesystem::path& folder);
+TokenizerConfig read_tokenizer_config(const FolderFiles& folder);
 
 /// The readers below take one kind of file each and throw DataError naming it.
 
 /// A tokenizer.json of Hugging Face tokenizers with a BPE model.
-std::unique_ptr<PipelineTokenizer> read_tokenizer_json(const std::filesystem::path& file,
-                                                       const TokenizerConfig& config);
+std::unique_ptr<PipelineTokenizer> read_tokenizer_json(const NamedText& file, const TokenizerConfig& config);
 
 /// A SentencePiece model of type BPE.
-std::unique_ptr<PipelineTokenizer> read_sentencepiece(const std::filesystem::path& file, const TokenizerConfig& config);
+std::unique_ptr<PipelineTokenizer> read_sentencepiece(const NamedText& file, const TokenizerConfig& config);
 
 /// A tiktoken rank file: base64 of a token's bytes, a space and its id a line; split as Qwen does when the config names
 /// its class, else as Llama 3 and GLM-4.
-std::unique_ptr<PipelineTokenizer> read_tiktoken(const std::filesystem::path& file, const TokenizerConfig& config);
+std::unique_ptr<PipelineTokenizer> read_tiktoken(const NamedText& file, const TokenizerConfig& config);
 
 /// vocab.json and merges.txt of a byte-level BPE: split as Qwen2 does when the config names its class, else as GPT-2.
-std::unique_ptr<PipelineTokenizer> read_vocab_and_merges(const std::filesystem::path& vocab,
-                                                         const std::filesystem::path& merges,
+std::unique_ptr<PipelineTokenizer> read_vocab_and_merges(const NamedText& vocab, const NamedText& merges,
                                                          const TokenizerConfig& config);
 
 /// True when the bytes look like lines of a tiktoken file.

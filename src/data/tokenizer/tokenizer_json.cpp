@@ -73,10 +73,9 @@ void read_model(const JsonField& model, bool byte_level, TokenizerParts& parts) 
 
 }  // namespace
 
-std::unique_ptr<PipelineTokenizer> read_tokenizer_json(const std::filesystem::path& file,
-                                                       const TokenizerConfig& config) {
+std::unique_ptr<PipelineTokenizer> read_tokenizer_json(const NamedText& file, const TokenizerConfig& config) {
   simdjson::dom::parser parser;
-  const JsonField root = parse_json_file(parser, file);
+  const JsonField root = parse_json_text(parser, file);
   TokenizerParts parts;
   PreTokenizers pretokenizers;
   if (const auto step = root.find("normalizer")) append_normalizers(*step, parts.normalizers);
@@ -92,7 +91,7 @@ std::unique_ptr<PipelineTokenizer> read_tokenizer_json(const std::filesystem::pa
     parts.prefix = std::move(surrounding.prefix);
     parts.suffix = std::move(surrounding.suffix);
   }
-  apply_config(parts, config, file.string());
+  apply_config(parts, config, file.source);
   return std::make_unique<PipelineTokenizer>(std::move(parts));
 }
 

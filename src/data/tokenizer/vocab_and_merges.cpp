@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include "core/error.h"
-#include "core/file.h"
 #include "data/tokenizer/bpe_builder.h"
 #include "data/tokenizer/json_vocabulary.h"
 #include "data/tokenizer/tokenizer_files.h"
@@ -9,11 +8,9 @@
 namespace ingot::data {
 namespace {
 
-constexpr size_t kMaxBytes = size_t{1} << 28;
-
-MergeTable read_merges(const std::filesystem::path& file, const Vocabulary& vocabulary) {
-  const std::string text = read_file(file, kMaxBytes);
-  MergeCollector collector(vocabulary, file.string(), text.size() / 12);
+MergeTable read_merges(const NamedText& file, const Vocabulary& vocabulary) {
+  const auto& [text, source] = file;
+  MergeCollector collector(vocabulary, source, text.size() / 12);
   std::string_view left = text;
   while (!left.empty()) {
     const size_t end = std::min(left.find('\n'), left.size());
@@ -28,19 +25,18 @@ MergeTable read_merges(const std::filesystem::path& file, const Vocabulary& voca
 
 }  // namespace
 
-std::unique_ptr<PipelineTokenizer> read_vocab_and_merges(const std::filesystem::path& vocab,
-                                                         const std::filesystem::path& merges,
+std::unique_ptr<PipelineTokenizer> read_vocab_and_merges(const NamedText& vocab, const NamedText& merges,
                                                          const TokenizerConfig& config) {
   simdjson::dom::parser parser;
   TokenizerParts parts;
-  read_json_vocabulary(parse_json_file(parser, vocab), parts.vocabulary);
+  read_json_vocabulary(parse_json_text(parser, vocab), parts.vocabulary);
   const bool qwen2 = config.tokenizer_class.starts_with("Qwen2Tokenizer");
   if (qwen2) parts.normalizers = {nfc_normalizer(NfcVersion::kUnicode9)};
   parts.pretokenizers = {
-      split_pretokenizer(TextPattern::regex(qwen2 ? kQwenPattern : kGpt2Pattern, vocab.string()), {})};
+      split_pretokenizer(TextPattern::regex(qwen2 ? kQwenPattern : kGpt2Pattern, vocab.source), {})};
   parts.decoders = {byte_level_decoder()};
   parts.encoder = make_byte_encoder(parts.vocabulary, read_merges(merges, parts.vocabulary), {});
-  apply_config(parts, config, vocab.string());
+  apply_config(parts, config, vocab.source);
   return std::make_unique<PipelineTokenizer>(std::move(parts));
 }
 

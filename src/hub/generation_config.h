@@ -1,0 +1,22 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "core/folder_files.h"
+
+namespace ingot::hub {
+
+/// What generation_config.json says; nothing where it is silent. Source: transformers' GenerationConfig.
+struct GenerationConfig {
+  std::optional<std::vector<int64_t>> eos_token_ids;
+  bool do_sample = false;
+  std::optional<double> temperature, top_p, repetition_penalty;
+  std::optional<int64_t> top_k;
+};
+
+/// Throws DataError naming file, key, value found and wanted. A folder without the file says nothing.
+GenerationConfig read_generation_config(const FolderFiles& folder);
+
+}  // namespace ingot::hub

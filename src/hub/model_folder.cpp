@@ -1,0 +1,105 @@
+#include "hub/model_folder.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "checkpoint/hf_index.h"
+#include "core/content_digest.h"
+#include "core/log.h"
+#include "hub/generation_config.h"
+#include "hub/model_files.h"
+#include "model/family.h"
+
+namespace ingot::hub {
+namespace {
+
+constexpr uint64_t kWholeBytes = uint64_t{1} << 30;
+constexpr size_t kSampledBytes = size_t{1} << 20;
+
+/// Names of the embedding's and the head's weight.
+struct Ends {
+  std::string embedding, head;
+};
+Ends ends_of(const model::DecoderConfig& config) {
+  const auto& names = model::find_family(config.model_type)->names;
+  return {names.embedding + ".weight", names.head + ".weight"};
+}
+
+bool has_weights(const FolderFiles& files) {
+  return files.has(checkpoint::kHfWeightsFile) || files.has(checkpoint::kHfIndexFile) ||
+         files.has(checkpoint::kTorchWeightsFile) || files.has(checkpoint::kTorchIndexFile);
+}
+
+std::string digest_of(const checkpoint::TensorInfo& tensor, const at::Tensor& value, bool whole) {
+  const std::string head = fmt::format("{} {} {}", tensor.name, c10::toString(value.scalar_type()), to_string(tensor.shape));
+  const std::span bytes(static_cast<const std::byte*>(value.const_data_ptr()), value.nbytes());
+  ContentDigest digest;
+  digest.add(std::as_bytes(std::span(head)));
+  if (whole || bytes.size() <= 3 * kSampledBytes) return digest.add(bytes).hex();
+  for (const size_t begin : {size_t{0}, (bytes.size() - kSampledBytes) / 2, bytes.size() - kSampledBytes})
+    digest.add(bytes.subspan(begin, kSampledBytes));
+  return digest.hex();
+}
+
+}  // namespace
+
+const model::DecoderConfig& ModelFolder::stated_config() const {
+  if (stated_config_) return *stated_config_;
+  auto config = model::DecoderConfig::from_folder(files_);
+  if (const auto ends = read_generation_config(files_).eos_token_ids) config.eos_token_ids = *ends;
+  return stated_config_.emplace(std::move(config));
+}
+
+const model::DecoderConfig& ModelFolder::config() const {
+  if (config_) return *config_;
+  auto config = stated_config();
+  const auto [embedding, head] = ends_of(config);
+  if (config.tie_word_embeddings && has_weights(files_) && weights().contains(head) && weights().contains(embedding) &&
+      !weights().load(head).equal(weights().load(embedding))) {
+    log_warning(fmt::format("{}: config.json says tie_word_embeddings, but {} has other values than {}: both are kept",
+                            path().string(), head, embedding));
+    config.tie_word_embeddings = false;
+  }
+  return config_.emplace(std::move(config));
+}
+
+const data::Tokenizer& ModelFolder::tokenizer() const {
+  if (!tokenizer_) tokenizer_ = data::load_tokenizer(files_);
+  return *tokenizer_;
+}
+
+const std::string& ModelFolder::tokenizer_identity() const {
+  if (tokenizer_identity_.empty()) tokenizer_identity_ = hub::tokenizer_identity(files_);
+  return tokenizer_identity_;
+}
+
+const checkpoint::HfWeights& ModelFolder::weights() const {
+  if (!weights_) weights_ = std::make_unique<const checkpoint::HfWeights>(path());
+  return *weights_;
+}
+
+const std::string& ModelFolder::weights_digest() const {
+  if (!weights_digest_.empty()) return weights_digest_;
+  auto tensors = weights().tensors();
+  std::sort(tensors.begin(), tensors.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+  const bool whole = weights().total_bytes() < kWholeBytes;
+  std::vector<std::string> digests(tensors.size());
+  at::parallel_for(0, static_cast<int64_t>(tensors.size()), 1, [&](int64_t begin, int64_t end) {
+    for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i)
+      digests[i] = digest_of(tensors[i], weights_->load(tensors[i].name), whole);
+  });
+  ContentDigest all;
+  for (const auto& one : digests) all.add(std::as_bytes(std::span(one)));
+  return weights_digest_ = all.hex();
+}
+
+std::string ModelFolder::stored_name(const std::string& parameter) const {
+  const auto [embedding, head] = ends_of(config());
+  const bool head_alone = config().tie_word_embeddings && parameter == embedding && !weights().contains(embedding) && weights().contains(head);
+  return head_alone ? head : parameter;
+}
+
+}  // namespace ingot::hub

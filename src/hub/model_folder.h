@@ -1,0 +1,50 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "checkpoint/hf_folder.h"
+#include "core/folder_files.h"
+#include "data/tokenizer/tokenizer.h"
+#include "model/decoder_config.h"
+
+namespace ingot::hub {
+
+/// A Hugging Face model folder, opened once: whatever a job asks for is read when it is first asked for, and kept. For one
+/// thread at a time. A path converts to it where one call alone reads the folder.
+class ModelFolder {
+ public:
+  ModelFolder(std::filesystem::path folder) : files_(std::move(folder)) {}
+  const std::filesystem::path& path() const { return files_.path(); }
+  /// Its files besides the weights.
+  const FolderFiles& files() const { return files_; }
+
+  /// What config.json says; answers end at the ids of generation_config.json where it names some. Opens no weights.
+  const model::DecoderConfig& stated_config() const;
+  /// stated_config, with what the weights decide where the folder has some: a head that lies there with other values than the
+  /// embedding is not tied to it, whatever tie_word_embeddings says; a line tells so. Source: transformers 5, tie_weights.
+  const model::DecoderConfig& config() const;
+  const data::Tokenizer& tokenizer() const;
+  /// sha256 over the names and bytes of the tokenizer files: what makes two tokenizers "the same".
+  const std::string& tokenizer_identity() const;
+
+  /// Throws DataError as HfWeights does, and where there are none.
+  const checkpoint::HfWeights& weights() const;
+  /// XXH3 over the names, types, shapes and values of all weights, however they are split into files: fast, and no protection
+  /// against one who means harm. From 1 GiB on, of each tensor's first, middle and last MiB.
+  const std::string& weights_digest() const;
+  /// The name under which a parameter lies in the weights: its own, or a tied embedding's that of the head when only the head
+  /// is there.
+  std::string stored_name(const std::string& parameter) const;
+
+ private:
+  FolderFiles files_;
+  mutable std::optional<model::DecoderConfig> stated_config_, config_;
+  mutable std::unique_ptr<const data::Tokenizer> tokenizer_;
+  mutable std::unique_ptr<const checkpoint::HfWeights> weights_;
+  mutable std::string tokenizer_identity_, weights_digest_;
+};
+
+}  // namespace ingot::hub
