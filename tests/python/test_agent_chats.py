@@ -1,7 +1,6 @@
 """Agents' conversations: calls of tools, their results, and numbers, as each family's own template renders them, live."""
 
 import json
-import os
 import pathlib
 import random
 import re
@@ -12,11 +11,11 @@ import numpy as np
 import pytest
 
 import chat_oracle as oracle
-from conftest import ingot, write_config
+from conftest import LONG, ingot, write_config
 from test_chat import differences
 
 FAMILIES = {"qwen2.5": "qwen2_5", "llama3.1": "llama3", "llama3.2": "llama3", "glm4": "glm4-model", "chatglm3": "chatglm3-model"}
-COUNT = 2400 if os.environ.get("INGOT_LONG") == "1" else 300
+COUNT = 2400 if LONG else 300
 
 
 @pytest.fixture(scope="module")
