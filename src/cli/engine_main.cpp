@@ -8,6 +8,7 @@ int main(int argc, char** argv) {
   namespace workflows = ingot::workflows;
   ingot::cli::Jobs jobs = ingot::cli::front_jobs();
   jobs.train = workflows::train;
+  jobs.check_train = [](const auto& request) { return workflows::check_train(request, std::cout); };
   jobs.preprocess = workflows::preprocess;
   jobs.evaluate = [](const auto& request) { return workflows::evaluate(request, std::cout); };
   jobs.generate = [](const auto& request) { return workflows::generate(request, std::cin, std::cout); };

@@ -20,7 +20,7 @@ using Job = std::function<int(const Request&)>;
 /// What each verb calls. The front program fills verbs that need tensors with "become the engine"; the engine with the
 /// work itself. Flags and help are the same in both.
 struct Jobs {
-  Job<workflows::TrainRequest> train, preprocess, check_config;
+  Job<workflows::TrainRequest> train, check_train, preprocess, check_config;
   Job<workflows::EvaluateRequest> evaluate;
   Job<workflows::GenerateRequest> generate;
   Job<workflows::ConvertRequest> convert;

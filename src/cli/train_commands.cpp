@@ -9,7 +9,7 @@ void add_config_verb(CLI::App* verb, const Job<workflows::TrainRequest>& job, co
   auto request = std::make_shared<workflows::TrainRequest>();
   verb->add_option("config", request->config, "YAML file; docs/config.md lists its keys")->required();
   verb->add_option("--set", request->overrides, "key=value in place of the file's; may be repeated")->allow_extra_args(false);
-  verb->add_flag("--check", request->check, "Only check the configuration, and print every key with the value in effect");
+  verb->add_flag("--check", request->check, "Only check what can be known before the work starts, and print every key with the value in effect");
   verb->callback([request, job, check, &exit_code] { exit_code = request->check ? check(*request) : job(*request); });
 }
 
@@ -26,7 +26,7 @@ void add_train(CLI::App& app, const Jobs& jobs, int& exit_code) {
                            "  ingot train run.yaml --set max_steps=100 --set learning_rate=1e-4\n"
                            "  ingot train run.yaml --check\n\n"
                            "The same command again goes on from the newest good checkpoint. Ctrl-C saves and exits 143."),
-                  jobs.train, jobs.check_config, exit_code);
+                  jobs.train, jobs.check_train, exit_code);
 }
 
 void add_preprocess(CLI::App& app, const Jobs& jobs, int& exit_code) {

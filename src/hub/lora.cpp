@@ -193,14 +193,16 @@ void add_tied_head(Adapter& adapter, const model::DecoderConfig& config) {
   if (found != adapter.tensors.end()) adapter.tensors.push_back({ends.head, at::Tensor(found->value)});
 }
 
-void check_lora(const ModelFolder& base, const LoraRequest& request) {
+int64_t check_lora(const ModelFolder& base, const LoraRequest& request) {
   const auto model = model::build_model(base.config(), at::kFloat, "meta");
-  if (request.go_on_from.empty()) checked_config(base, request, *model);
-  else {
+  if (request.go_on_from.empty()) {
+    add_new(*model, checked_config(base, request, *model));
+  } else {
     const auto adapter = checkpoint::read_adapter(request.go_on_from);
     const auto source = request.go_on_from.string();
-    plan_of(adapter, tensors_of(adapter, *model, source), *model, source);
+    model::add_lora(model->parameters, plan_of(adapter, tensors_of(adapter, *model, source), *model, source));
   }
+  return model->parameters.num_trainable();
 }
 
 LoraStart start_lora(const ModelFolder& base, const LoraRequest& request, model::CausalLm& model, const model::ExactWeights& exact) {

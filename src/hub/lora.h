@@ -29,9 +29,9 @@ struct LoraStart {
   model::ExactWeights exact_weights;
 };
 
-/// Throws ConfigError for names that `request` asks for and the model does not have, from the headers of its files alone; DataError for
-/// an adapter to go on from that does not fit.
-void check_lora(const ModelFolder& base, const LoraRequest& request);
+/// The number of parameters that such a run trains. Throws ConfigError for names that `request` asks for and the model does not have,
+/// from the headers of its files alone; DataError for an adapter to go on from that does not fit.
+int64_t check_lora(const ModelFolder& base, const LoraRequest& request);
 
 /// Freezes a model filled from `base` and adds the adapter that `request` asks for. `exact` gives the model's own values before
 /// they were rounded.

@@ -28,11 +28,6 @@ Ends ends_of(const model::DecoderConfig& config) {
   return {names.embedding + ".weight", names.head + ".weight"};
 }
 
-bool has_weights(const FolderFiles& files) {
-  return files.has(checkpoint::kHfWeightsFile) || files.has(checkpoint::kHfIndexFile) ||
-         files.has(checkpoint::kTorchWeightsFile) || files.has(checkpoint::kTorchIndexFile);
-}
-
 std::string digest_of(const checkpoint::TensorInfo& tensor, const at::Tensor& value, bool whole) {
   const std::string head = fmt::format("{} {} {}", tensor.name, c10::toString(value.scalar_type()), to_string(tensor.shape));
   const std::span bytes(static_cast<const std::byte*>(value.const_data_ptr()), value.nbytes());
@@ -57,7 +52,7 @@ const model::DecoderConfig& ModelFolder::config() const {
   if (config_) return *config_;
   auto config = stated_config();
   const auto [embedding, head] = ends_of(config);
-  if (config.tie_word_embeddings && has_weights(files_) && weights().contains(head) && weights().contains(embedding) &&
+  if (config.tie_word_embeddings && has_weights() && weights().contains(head) && weights().contains(embedding) &&
       !weights().load(head).equal(weights().load(embedding))) {
     log_warning(fmt::format("{}: config.json says tie_word_embeddings, but {} has other values than {}: both are kept",
                             path().string(), head, embedding));
@@ -74,6 +69,11 @@ const data::Tokenizer& ModelFolder::tokenizer() const {
 const std::string& ModelFolder::tokenizer_identity() const {
   if (tokenizer_identity_.empty()) tokenizer_identity_ = hub::tokenizer_identity(files_);
   return tokenizer_identity_;
+}
+
+bool ModelFolder::has_weights() const {
+  return files_.has(checkpoint::kHfWeightsFile) || files_.has(checkpoint::kHfIndexFile) || files_.has(checkpoint::kTorchWeightsFile) ||
+         files_.has(checkpoint::kTorchIndexFile);
 }
 
 const checkpoint::HfWeights& ModelFolder::weights() const {

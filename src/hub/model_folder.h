@@ -30,6 +30,7 @@ class ModelFolder {
   /// sha256 over the names and bytes of the tokenizer files: what makes two tokenizers "the same".
   const std::string& tokenizer_identity() const;
 
+  bool has_weights() const;
   /// Throws DataError as HfWeights does, and where there are none.
   const checkpoint::HfWeights& weights() const;
   /// XXH3 over the names, types, shapes and values of all weights, however they are split into files: fast, and no protection

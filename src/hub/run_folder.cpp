@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -10,6 +11,7 @@
 #include <set>
 
 #include "core/error.h"
+#include "core/failure.h"
 #include "core/file.h"
 
 namespace ingot::hub {
@@ -22,9 +24,23 @@ bool is_ours(const std::string& name) {
   return kNames.contains(name) || name.starts_with(".staging-") || name.ends_with(".ingot-previous") || name.ends_with(".partial");
 }
 
+/// The folder, or the first one above it that is there, takes files.
+void check_place(const fs::path& folder) {
+  const auto refuse = [&](int error) { throw_refused(error, fmt::format("output_dir: {}: cannot be written: {}", folder.string(), std::strerror(error))); };
+  fs::path place = fs::absolute(folder).lexically_normal();
+  struct stat info {};
+  while (::stat(place.c_str(), &info) != 0) {
+    if (errno != ENOENT) refuse(errno);
+    place = place.parent_path();
+  }
+  if (!S_ISDIR(info.st_mode)) refuse(ENOTDIR);
+  if (::faccessat(AT_FDCWD, place.c_str(), W_OK | X_OK, AT_EACCESS) != 0) refuse(errno);
+}
+
 }  // namespace
 
 void check_run_folder(const RunFolder& run) {
+  check_place(run.path);
   if (fs::exists(run.record()) || !fs::is_directory(run.path)) return;
   for (const auto& entry : fs::directory_iterator(run.path))
     if (const std::string name = entry.path().filename().string(); !is_ours(name))

@@ -17,7 +17,8 @@ struct RunFolder {
   std::filesystem::path adapter() const { return path / "adapter"; }          // the exported adapter of a LoRA run
 };
 
-/// Throws ConfigError naming a file in the folder that is of no run, when no run has been there.
+/// Throws ConfigError naming a file in the folder that is of no run, when no run has been there; ConfigError or CommError where
+/// nothing can be written. Writes nothing itself.
 void check_run_folder(const RunFolder& run);
 
 /// Held while a run works in its folder, so that two never do. Freed by the system however the process ends.

@@ -12,8 +12,11 @@ struct BatchConfig {
   void check(Problems& problems) const;
 };
 
-/// Optimizer steps in which `num_epochs` (also a fraction) of `num_samples` samples are consumed; the last step may
-/// reach into the next epoch. At least 1. Throws ConfigError when the number of steps passes 2^62.
-int64_t steps_of_epochs(double num_epochs, uint64_t num_samples, int64_t global_batch);
+/// Samples consumed in `num_epochs` (also a fraction) of `num_samples` samples, at least 1. Throws ConfigError when the number
+/// passes 2^62.
+uint64_t samples_of_epochs(double num_epochs, uint64_t num_samples);
+
+/// Optimizer steps that consume `num_samples`; the last one may have fewer than `global_batch`.
+int64_t steps_of_samples(uint64_t num_samples, int64_t global_batch);
 
 }  // namespace ingot::train

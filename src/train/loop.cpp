@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <numeric>
 
@@ -162,11 +163,17 @@ class Loop {
     saved_step_ = position_.step;
   }
 
+  /// Samples of the next step.
+  size_t next_batch() const {
+    const auto whole = static_cast<uint64_t>(config_.batch.global_batch);
+    return config_.max_samples ? std::min(whole, *config_.max_samples - position_.consumed_samples) : whole;
+  }
+
   /// Does nothing when a stop is asked for on the way.
   void one_step() {
     const auto begin = Clock::now();
     StepPlan plan{.step = position_.step + 1,
-                  .samples = std::vector<uint64_t>(static_cast<size_t>(config_.batch.global_batch)),
+                  .samples = std::vector<uint64_t>(next_batch()),
                   .micro_batch = config_.batch.micro_batch,
                   .seed = config_.seed,
                   .learning_rate = learning_rate_at(schedule_, position_.step)};
@@ -177,16 +184,16 @@ class Loop {
     note_step(plan.step);
     position_.consumed_samples += plan.samples.size();
     last_loss_ = result->loss;
-    report(*result, plan.learning_rate, std::chrono::duration<double>(Clock::now() - begin).count());
+    report(*result, plan, std::chrono::duration<double>(Clock::now() - begin).count());
   }
 
-  void report(const StepResult& result, double learning_rate, double seconds) {
+  void report(const StepResult& result, const StepPlan& plan, double seconds) {
     monitor::StepMetrics metrics;
     metrics.step = position_.step, metrics.total_steps = config_.max_steps;
     metrics.consumed_samples = position_.consumed_samples;
     metrics.epoch = static_cast<double>(position_.consumed_samples) / static_cast<double>(train_.num_samples);
-    metrics.loss = result.loss, metrics.grad_norm = result.grad_norm, metrics.learning_rate = learning_rate;
-    metrics.global_batch_size = config_.batch.global_batch;
+    metrics.loss = result.loss, metrics.grad_norm = result.grad_norm, metrics.learning_rate = plan.learning_rate;
+    metrics.global_batch_size = static_cast<int64_t>(plan.samples.size());
     metrics.aux_loss = result.aux_loss, metrics.expert_tokens = result.expert_tokens;
     metrics.seconds = seconds, metrics.tflops = result.flops / seconds / 1e12;
     metrics.tokens = result.tokens, metrics.tokens_per_second = static_cast<double>(result.tokens) / seconds;

@@ -25,6 +25,7 @@ struct EvaluationSet {
 struct LoopConfig {
   std::filesystem::path output_dir;  // gets metrics.jsonl and checkpoints/
   int64_t max_steps = 1;             // schedule.total_steps is set to it
+  std::optional<uint64_t> max_samples;  // over all steps: the last one is short where they do not fill it; absent: no end
   BatchConfig batch;
   ScheduleConfig schedule;
   OptimizerConfig optimizer;

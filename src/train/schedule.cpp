@@ -27,11 +27,12 @@ void ScheduleConfig::check(Problems& problems) const {
   problems.expect(min_learning_rate >= 0 && min_learning_rate <= learning_rate, "min_lr", min_learning_rate,
                   fmt::format("from 0 to learning_rate = {}", learning_rate));
   problems.expect(total_steps >= 1, "max_steps", total_steps, "1 or more");
-  problems.expect(warmup_steps >= 0 && warmup_steps <= total_steps, "warmup_steps", warmup_steps,
-                  fmt::format("from 0 to max_steps = {}", total_steps));
-  problems.expect(lr_scheduler_type != "wsd" || (decay_steps >= 1 && decay_steps <= total_steps - warmup_steps),
-                  "lr_wsd_decay_steps", decay_steps,
-                  fmt::format("from 1 to the {} steps after the warm-up", total_steps - warmup_steps));
+  problems.expect(warmup_steps >= 0 && warmup_steps < std::max<int64_t>(1, total_steps), "warmup_steps", warmup_steps,
+                  fmt::format("fewer than all {} steps", total_steps));
+  if (lr_scheduler_type != "wsd") return;
+  problems.expect(decay_steps >= 1, "lr_wsd_decay_steps", decay_steps, "1 or more with lr_scheduler_type wsd");
+  problems.expect(decay_steps <= total_steps - warmup_steps, "lr_wsd_decay_steps", decay_steps,
+                  fmt::format("at most the {} steps after the warm-up", total_steps - warmup_steps));
 }
 
 double learning_rate_at(const ScheduleConfig& config, int64_t step) {

@@ -80,7 +80,7 @@ std::string combined_sha256(const std::vector<data::SftReport>& reports) {
 Sources open_sft_sources(const config::TrainConfig& config, const hub::ModelFolder& model) {
   const auto reports = prepare_sft(config, model, config.dataset, "train");
   const auto samples = open_samples(reports);
-  const auto split = data::split_rows(samples->num_samples(), num_validation_rows(config, samples->num_samples()), config.seed);
+  const auto split = split_validation(config, samples->num_samples());
   const data::SftRowOptions options{config.cutoff_len, config.sft.packing, model.tokenizer().eos_id()};
   const auto rows = std::make_shared<data::SftDataset>(samples, mixed(config, *samples, split.train), options);
   if (config.sft.packing)

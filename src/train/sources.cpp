@@ -1,7 +1,10 @@
 #include "train/sources.h"
 
+#include <fmt/format.h>
+
 #include <cmath>
 
+#include "core/error.h"
 #include "data/shards/row_dataset.h"
 #include "data/shards/sampler.h"
 #include "train/prepare_data.h"
@@ -10,20 +13,23 @@ namespace ingot::train {
 namespace fs = std::filesystem;
 namespace {
 
-std::shared_ptr<const data::RowDataset> open_rows(const config::TrainConfig& config, const fs::path& prefix) {
+std::shared_ptr<const data::RowDataset> open_rows(const config::TrainConfig& config, const fs::path& prefix, const char* field) {
   const data::RowOptions options{config.cutoff_len, config.reset_position_ids, config.reset_attention_mask};
-  return std::make_shared<data::RowDataset>(std::make_shared<data::IndexedDataset>(prefix), options);
+  const auto tokens = std::make_shared<data::IndexedDataset>(prefix);
+  if (tokens->num_tokens() < 2)
+    throw DataError(fmt::format("{}: found {} token, wanted 2 or more: the second is the first's label", field, tokens->num_tokens()));
+  return std::make_shared<data::RowDataset>(tokens, options);
 }
 
 std::vector<uint64_t> all_rows(const data::RowDataset& rows) { return data::split_rows(rows.num_rows(), 0, 0).train; }
 
 Sources open_pretrain_sources(const config::TrainConfig& config, const hub::ModelFolder& model) {
   const auto prepared = prepare_dataset(config, model, config.dataset, "train");
-  const auto rows = open_rows(config, prepared.prefix);
-  const auto split = data::split_rows(rows->num_rows(), num_validation_rows(config, rows->num_rows()), config.seed);
+  const auto rows = open_rows(config, prepared.prefix, "dataset");
+  const auto split = split_validation(config, rows->num_rows());
   Sources sources{training_source(rows, split.train, {config.seed, config.shuffle}), {}, split.train.size()};
   if (!config.eval_dataset.empty()) {
-    const auto eval_rows = open_rows(config, prepare_dataset(config, model, config.eval_dataset, "eval").prefix);
+    const auto eval_rows = open_rows(config, prepare_dataset(config, model, config.eval_dataset, "eval").prefix, "eval_dataset");
     sources.eval.push_back({"eval_dataset", evaluation_source(eval_rows, all_rows(*eval_rows))});
   } else if (!split.eval.empty()) {
     sources.eval.push_back({"val_size", evaluation_source(rows, split.eval)});
@@ -43,9 +49,14 @@ Sources open_sources(const config::TrainConfig& config, const hub::ModelFolder& 
   return config.stage == "sft" ? open_sft_sources(config, model) : open_pretrain_sources(config, model);
 }
 
-uint64_t num_validation_rows(const config::TrainConfig& config, uint64_t num_rows) {
-  const double wanted = config.val_size < 1 ? config.val_size * static_cast<double>(num_rows) : config.val_size;
-  return static_cast<uint64_t>(std::llround(wanted));
+data::Split split_validation(const config::TrainConfig& config, uint64_t num_rows) {
+  const auto rows = static_cast<double>(num_rows);
+  const double wanted = std::round(config.val_size < 1 ? config.val_size * rows : config.val_size);
+  if (wanted >= rows)
+    throw ConfigError(fmt::format("val_size: found {}, which leaves none of {} rows to train on, wanted less", config.val_size, num_rows));
+  if (config.val_size > 0 && wanted < 1)
+    throw ConfigError(fmt::format("val_size: found {}, which leaves none of {} rows to evaluate with, wanted more, or 0", config.val_size, num_rows));
+  return data::split_rows(num_rows, static_cast<uint64_t>(wanted), config.seed);
 }
 
 }  // namespace ingot::train

@@ -6,6 +6,7 @@
 
 #include "core/json.h"
 #include "config/train_config.h"
+#include "data/shards/sampler.h"
 #include "hub/model_folder.h"
 #include "train/loop.h"
 
@@ -25,7 +26,7 @@ Sources open_sources(const config::TrainConfig& config, const hub::ModelFolder& 
 /// The same for stage sft.
 Sources open_sft_sources(const config::TrainConfig& config, const hub::ModelFolder& model);
 
-/// How many of `num_rows` val_size keeps apart.
-uint64_t num_validation_rows(const config::TrainConfig& config, uint64_t num_rows);
+/// What val_size keeps apart of `num_rows`. Throws ConfigError where it leaves nothing to train on, or nothing to evaluate with.
+data::Split split_validation(const config::TrainConfig& config, uint64_t num_rows);
 
 }  // namespace ingot::train

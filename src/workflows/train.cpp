@@ -3,7 +3,6 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
-#include <cmath>
 #include <iostream>
 
 #include "core/error.h"
@@ -15,8 +14,10 @@
 #include "hub/run_folder.h"
 #include "hub/run_record.h"
 #include "generate/sample_prompts.h"
+#include "train/loop_config.h"
 #include "train/prepare_data.h"
 #include "train/sources.h"
+#include "workflows/train_start.h"
 
 namespace ingot::workflows {
 namespace fs = std::filesystem;
@@ -33,12 +34,6 @@ struct Start {
   model::ExactWeights exact_weights;
   std::optional<checkpoint::AdapterConfig> adapter;
 };
-
-hub::LoraRequest lora_request(const config::TrainConfig& config) {
-  return {config.adapter_name_or_path, config.lora_rank, config.lora_alpha, config.lora_dropout,
-          config.use_rslora, config.lora_target, config.additional_target, config::is_expression(config.lora_target.front()),
-          config.seed};
-}
 
 void add_adapter(const config::TrainConfig& config, const hub::ModelFolder& base, Start& start) {
   const auto lora = hub::start_lora(base, lora_request(config), *start.model, start.exact_weights);
@@ -68,14 +63,6 @@ Start from_checkpoint(const hub::ModelFolder& base, bool tie_word_embeddings, at
   return {model::build_model(config, type, "cpu"), {}, {}};
 }
 
-void set_balance_weight(model::DecoderConfig& model, const std::optional<double>& wanted) {
-  if (!wanted) return;
-  if (model.num_experts == 0)
-    throw ConfigError(fmt::format("router_aux_loss_coef: found {}, but a {} has no experts to balance; leave it out",
-                                  *wanted, model.architecture));
-  model.router_aux_loss_coef = *wanted;
-}
-
 Start make_model(const config::TrainConfig& config, const hub::ModelFolder& base, const hub::OpenedRun& opened) {
   const at::ScalarType type = hub::compute_type(config.precision, "precision");
   const bool is_lora = config.finetuning_type == "lora";
@@ -83,30 +70,20 @@ Start make_model(const config::TrainConfig& config, const hub::ModelFolder& base
                 : config.train_from_scratch ? from_scratch(config, base, type)
                                             : from_weights(base, type);
   start.model->recompute = recompute_kind(config.recompute);
-  set_balance_weight(start.model->config, config.router_aux_loss_coef);
+  if (config.router_aux_loss_coef) start.model->config.router_aux_loss_coef = *config.router_aux_loss_coef;
   log_info(fmt::format("{}: {:.2f} M parameters", config.model_name_or_path.string(),
                        start.model->parameters.num_elements() / 1e6));
   if (is_lora) add_adapter(config, base, start);
   return start;
 }
 
+/// Throws ConfigError where the steps that the rows make leave no room for the schedule.
 train::LoopConfig loop_config(const config::TrainConfig& config, const train::Sources& sources) {
-  train::LoopConfig loop;
-  loop.output_dir = config.output_dir;
-  loop.batch = {config.global_batch_size, config.micro_batch_size};
-  loop.max_steps = config.max_steps > 0
-                       ? config.max_steps
-                       : train::steps_of_epochs(config.num_train_epochs, sources.num_train_rows, config.global_batch_size);
-  const auto ratio_steps = static_cast<int64_t>(std::ceil(config.warmup_ratio * static_cast<double>(loop.max_steps)));
-  loop.schedule = {config.lr_scheduler_type, config.learning_rate, config.min_lr,
-                   config.warmup_steps > 0 ? config.warmup_steps : ratio_steps, loop.max_steps, config.lr_wsd_decay_steps};
-  loop.optimizer = {config.adam_beta1, config.adam_beta2, config.adam_epsilon, config.weight_decay, config.max_grad_norm};
-  loop.seed = config.seed;
-  loop.save_steps = config.save_steps;
-  loop.save_total_limit = config.save_total_limit;
-  loop.eval_steps = config.eval_steps;
-  loop.logging_steps = config.logging_steps;
+  auto loop = train::make_loop_config(config, sources.num_train_rows);
   loop.fixed = sources.identity;
+  Problems problems;
+  loop.check(problems);
+  problems.throw_if_any(config.source.string());
   return loop;
 }
 
@@ -146,16 +123,16 @@ void report(const train::LoopResult& result) {
 int train(const TrainRequest& request) {
   const config::TrainConfig config = config::load_train_config(request.config, request.overrides);
   const hub::ModelFolder base(config.model_name_or_path);
-  if (config.finetuning_type == "lora") hub::check_lora(base, lora_request(config));
+  check_start(config, base);
   const hub::RunFolder run(config.output_dir);
   const hub::RunLock lock(run);
   check_vocabulary(base);
   const hub::OpenedRun opened = hub::open_run(config, base, run);
   const train::Sources sources = train::open_sources(config, base);
+  auto loop = loop_config(config, sources);
   auto start = make_model(config, base, opened);
   const SampleTexts samples(config, base);
   if (!opened.goes_on) generate::print_samples(samples.prompts, *start.model, "before");
-  auto loop = loop_config(config, sources);
   loop.exact_weights = start.exact_weights;
   if (start.adapter) identify_adapter(base, *start.adapter, loop);
   const auto result = train::run_loop(*start.model, sources.train, sources.eval, loop);

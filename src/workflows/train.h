@@ -17,6 +17,9 @@ struct TrainRequest {
 /// Returns kExitOk; throws one ConfigError with every problem found.
 int check_config(const TrainRequest& request, std::ostream& out);
 
+/// The same with everything that can be known of a training run before it starts: what `train` refuses without reading data or weights.
+int check_train(const TrainRequest& request, std::ostream& out);
+
 /// The whole job: reads the configuration, preprocesses what is not done, loads the model, evaluates and samples, trains
 /// with checkpoints, exports a Hugging Face folder to OUTPUT/model and checks it, evaluates and samples again. An
 /// interrupted run goes on from its newest good checkpoint.

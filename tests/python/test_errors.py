@@ -158,19 +158,34 @@ def test_two_runs_never_share_a_folder(tmp_path):
 
 
 @pytest.fixture
-def small_disk(tmp_path):
-    """A file system of 3 MiB."""
+def disk_of(tmp_path):
+    """Makes a file system of so many KiB."""
     folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", folder], capture_output=True, check=False)
-    if mounted.returncode != 0:
-        pytest.skip("a tmpfs cannot be mounted here: " + mounted.stderr.decode().strip())
-    yield folder
-    subprocess.run(["umount", folder], check=True)
+
+    def mount(kibibytes):
+        folder.mkdir()
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={kibibytes}k", "tmpfs", folder], capture_output=True, check=False)
+        if mounted.returncode != 0:
+            folder.rmdir()
+            pytest.skip("a tmpfs cannot be mounted here: " + mounted.stderr.decode().strip())
+        return folder
+
+    yield mount
+    if folder.exists():
+        subprocess.run(["umount", folder], check=True)
 
 
-def test_a_full_disk_stops_the_run_and_leaves_no_half_file(tmp_path, small_disk):
+@pytest.mark.parametrize("verb", [["train", "--check"], ["train"]])
+def test_a_disk_too_small_for_the_run_is_refused_before_anything_is_written(tmp_path, disk_of, verb):
+    small_disk = disk_of(3 << 10)
+    message = error_of(ingot(*verb, write_config(tmp_path, output_dir=str(small_disk / "run")), check=False), DEVICE)
+    assert "output_dir" in message and "found 3.00 MiB free" in message and "3 checkpoints of 2.98 MiB" in message
+    assert list(small_disk.iterdir()) == []
+
+
+def test_a_full_disk_stops_the_run_and_leaves_no_half_file(tmp_path, disk_of):
+    small_disk = disk_of(10 << 10)  # of the weights and moments alone, not of the data as well
     message = error_of(ingot("train", write_config(tmp_path, output_dir=str(small_disk / "run")), check=False), DEVICE)
-    assert "space" in message.lower()
+    assert "space" in message.lower() and (small_disk / "run/checkpoints").exists()
     left = [path.name for path in pathlib.Path(small_disk).rglob("*") if ".partial" in path.name or ".staging" in path.name]
     assert left == []

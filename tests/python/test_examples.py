@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from conftest import ROOT, ingot
+from conftest import ROOT, STORIES, ingot
 
 EXAMPLES = ROOT / "examples"
 FAMILIES = ["baichuan2", "chatglm3", "glm-4", "llama2", "llama3", "llama3.1", "llama3.2", "mistral", "mixtral", "qwen", "qwen1.5",
@@ -21,7 +21,7 @@ def keys_of(file):
 
 def check(file, folder, *overrides, **options):
     """`ingot train FILE --check` with a tiny folder for the model and shipped data for the user's."""
-    (folder / "config.json").write_text("{}")
+    (folder / "config.json").write_text((STORIES / "config.json").read_text())
     sets = [f"model_name_or_path={folder}", f"dataset={SHIPPED[keys_of(file)['stage']]}", *overrides]
     if "dataset_weights" in keys_of(file):
         sets = [text for text in sets if not text.startswith("dataset=")]

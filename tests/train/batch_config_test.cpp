@@ -22,16 +22,22 @@ TEST(BatchConfig, WantsWholeMicroBatches) {
   EXPECT_EQ(num_problems(8, 0), 1u);
 }
 
-TEST(StepsOfEpochs, RoundsTheLastStepUp) {
-  EXPECT_EQ(steps_of_epochs(1, 100, 8), 13);
-  EXPECT_EQ(steps_of_epochs(2, 100, 8), 25);
-  EXPECT_EQ(steps_of_epochs(0.5, 100, 8), 7);
-  EXPECT_EQ(steps_of_epochs(3, 8, 8), 3);
+TEST(StepsOfSamples, RoundsTheLastStepUp) {
+  EXPECT_EQ(steps_of_samples(100, 8), 13);
+  EXPECT_EQ(steps_of_samples(104, 8), 13);
+  EXPECT_EQ(steps_of_samples(105, 8), 14);
+  EXPECT_EQ(steps_of_samples(1, 8), 1);
 }
 
-TEST(StepsOfEpochs, IsAtLeastOne) { EXPECT_EQ(steps_of_epochs(1e-9, 3, 8), 1); }
+TEST(SamplesOfEpochs, CountsPartsOfAnEpochUp) {
+  EXPECT_EQ(samples_of_epochs(1, 100), 100u);
+  EXPECT_EQ(samples_of_epochs(0.5, 101), 51u);
+  EXPECT_EQ(samples_of_epochs(3, 8), 24u);
+}
 
-TEST(StepsOfEpochs, RefusesMoreThanCanBeCounted) { EXPECT_THROW(steps_of_epochs(1e300, 1000, 1), ConfigError); }
+TEST(SamplesOfEpochs, IsAtLeastOne) { EXPECT_EQ(samples_of_epochs(1e-9, 3), 1u); }
+
+TEST(SamplesOfEpochs, RefusesMoreThanCanBeCounted) { EXPECT_THROW(samples_of_epochs(1e300, 1000), ConfigError); }
 
 }  // namespace
 }  // namespace ingot::train

@@ -193,6 +193,32 @@ TEST_F(Loop, GoesOnWithMoreStepsAndAnotherRate) {
   EXPECT_EQ(losses("run").size(), 15u);
 }
 
+TEST_F(Loop, EndsWithAShortBatchWhoseLabelsWeighAlike) {
+  const uint64_t rows = 10;
+  auto whole = config("run");
+  whole.max_steps = 3, whole.max_samples = rows, whole.schedule.warmup_steps = 0, whole.schedule.lr_scheduler_type = "constant";
+  std::vector<size_t> widths;
+  const auto source = random_rows(rows, uneven);
+  const DataSource noting{rows, [&](std::span<const uint64_t> samples) {
+                            widths.push_back(samples.size());
+                            return source.batch(samples);
+                          }};
+  run_loop(*tiny_llama(), noting, {}, whole);
+  EXPECT_EQ(widths, (std::vector<size_t>{2, 2, 2, 2, 2}));
+  const auto steps = lines("run", "loss");
+  EXPECT_EQ(steps.at(2)["consumed_samples"], rows);
+  EXPECT_EQ(steps.at(2)["global_batch_size"], 2);
+  EXPECT_EQ(steps.at(2)["epoch"], 1.0);
+
+  // The loss of the last two rows alone, by a model in the state before them.
+  auto two = config("two");
+  two.max_steps = 2, two.schedule = whole.schedule;
+  const auto model = tiny_llama();
+  run_loop(*model, source, {}, two);
+  const DataSource tail{2, [&](std::span<const uint64_t>) { return source.batch(std::vector<uint64_t>{8, 9}); }};
+  EXPECT_NEAR(steps.at(2)["loss"].get<double>(), evaluate(*model, tail, {.micro_batch = 2}).value().loss, 1e-6);
+}
+
 TEST_F(Loop, RefusesToOverwriteWhenItMayNotResume) {
   run_loop(*tiny_llama(), random_rows(40), {}, config("run"));
   auto fresh = config("run");

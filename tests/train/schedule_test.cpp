@@ -61,7 +61,17 @@ TEST(Schedule, StartsAtThePeakWithoutWarmUp) {
   EXPECT_DOUBLE_EQ(learning_rate_at(config, 0), 1e-3);
 }
 
-TEST(Schedule, MayBeAllWarmUp) {
+TEST(Schedule, WantsStepsBehindTheWarmUp) {
+  auto config = schedule("linear");
+  for (const auto& [warmup, count] : {std::pair{109, 0u}, {110, 1u}, {-1, 1u}}) {
+    config.warmup_steps = warmup;
+    Problems problems;
+    config.check(problems);
+    EXPECT_EQ(problems.list().size(), count) << warmup;
+  }
+}
+
+TEST(Schedule, GoesOnBehindARunThatIsAllWarmUp) {
   auto config = schedule("linear");
   config.warmup_steps = config.total_steps;
   EXPECT_DOUBLE_EQ(learning_rate_at(config, 109), 1e-3);

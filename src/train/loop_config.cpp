@@ -1,0 +1,43 @@
+#include "train/loop_config.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace ingot::train {
+namespace {
+
+constexpr int64_t kNoEnd = int64_t{1} << 62;
+
+/// At least one step is left behind a warm-up that is a share of all.
+int64_t warmup_steps(const config::TrainConfig& config, int64_t max_steps) {
+  if (config.warmup_steps > 0) return config.warmup_steps;
+  const auto share = static_cast<int64_t>(std::ceil(config.warmup_ratio * static_cast<double>(max_steps)));
+  return std::min(share, max_steps - 1);
+}
+
+void set_length(const config::TrainConfig& config, std::optional<uint64_t> num_rows, LoopConfig& loop) {
+  loop.max_steps = config.max_steps > 0 ? config.max_steps : kNoEnd;
+  if (config.max_steps > 0 || !num_rows) return;
+  loop.max_samples = samples_of_epochs(config.num_train_epochs, *num_rows);
+  loop.max_steps = steps_of_samples(*loop.max_samples, config.global_batch_size);
+}
+
+}  // namespace
+
+LoopConfig make_loop_config(const config::TrainConfig& config, std::optional<uint64_t> num_rows) {
+  LoopConfig loop;
+  loop.output_dir = config.output_dir;
+  loop.batch = {config.global_batch_size, config.micro_batch_size};
+  set_length(config, num_rows, loop);
+  loop.schedule = {config.lr_scheduler_type, config.learning_rate, config.min_lr, warmup_steps(config, loop.max_steps),
+                   loop.max_steps, config.lr_wsd_decay_steps};
+  loop.optimizer = {config.adam_beta1, config.adam_beta2, config.adam_epsilon, config.weight_decay, config.max_grad_norm};
+  loop.seed = config.seed;
+  loop.save_steps = config.save_steps;
+  loop.save_total_limit = config.save_total_limit;
+  loop.eval_steps = config.eval_steps;
+  loop.logging_steps = config.logging_steps;
+  return loop;
+}
+
+}  // namespace ingot::train

@@ -1,0 +1,84 @@
+#include "workflows/train_start.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <ostream>
+
+#include "core/cpu.h"
+#include "core/error.h"
+#include "core/log.h"
+#include "hub/model_files.h"
+#include "hub/run_folder.h"
+#include "model/causal_lm.h"
+#include "train/disk_need.h"
+#include "train/loop_config.h"
+#include "workflows/train.h"
+
+namespace ingot::workflows {
+namespace {
+
+void check_keys(const config::TrainConfig& config, const model::DecoderConfig& model) {
+  Problems problems;
+  train::make_loop_config(config, {}).check(problems);
+  if (config.router_aux_loss_coef)
+    problems.expect(model.num_experts > 0, "router_aux_loss_coef", *config.router_aux_loss_coef,
+                    fmt::format("none: a {} has no experts to balance", model.architecture));
+  problems.throw_if_any(config.source.string());
+}
+
+void warn_of_length(const config::TrainConfig& config, const model::DecoderConfig& model) {
+  const auto stretched = static_cast<int64_t>(model.rope_scaling.original_max_position_embeddings * model.rope_scaling.factor);
+  const int64_t covered = model.rope_scaling.kind == "default" ? model.max_position_embeddings
+                                                               : std::max(model.max_position_embeddings, stretched);
+  if (model.alibi || model.rope_scaling.kind == "dynamic" || config.cutoff_len <= covered) return;
+  log_warning(fmt::format("cutoff_len: {} tokens are longer than the {} positions that the model is made for (max_position_embeddings); "
+                          "rope_scaling in its config.json would stretch them", config.cutoff_len, covered));
+}
+
+uint64_t exported_bytes(const config::TrainConfig& config, const hub::ModelFolder& base, uint64_t parameters) {
+  const auto dtype = hub::dtype_named(config.export_dtype);
+  if (!dtype && base.has_weights()) return base.weights().total_bytes();
+  return parameters * static_cast<uint64_t>(size_of(dtype.value_or(base.stated_config().dtype)));
+}
+
+/// `adapted`: parameters of an adapter; absent when the whole model is trained.
+train::DiskNeed need_of(const config::TrainConfig& config, const hub::ModelFolder& base, std::optional<int64_t> adapted) {
+  const auto model = model::build_model(base.stated_config(), at::kFloat, "meta");
+  const auto parameters = static_cast<uint64_t>(model->parameters.num_elements());
+  const bool bf16 = config.precision == "bf16" || (config.precision == "auto" && cpu_has_bf16_dot_products());
+  return train::disk_need({.trainable = adapted ? static_cast<uint64_t>(*adapted) : parameters,
+                           .value_bytes = bf16 ? 2u : 4u,
+                           .export_bytes = exported_bytes(config, base, parameters),
+                           .lora = adapted.has_value(),
+                           .save_steps = config.save_steps,
+                           .save_total_limit = config.save_total_limit,
+                           .max_steps = config.max_steps > 0 ? std::optional(config.max_steps) : std::nullopt});
+}
+
+}  // namespace
+
+hub::LoraRequest lora_request(const config::TrainConfig& config) {
+  return {config.adapter_name_or_path, config.lora_rank, config.lora_alpha, config.lora_dropout,
+          config.use_rslora, config.lora_target, config.additional_target, config::is_expression(config.lora_target.front()),
+          config.seed};
+}
+
+void check_start(const config::TrainConfig& config, const hub::ModelFolder& base) {
+  check_keys(config, base.stated_config());
+  std::optional<int64_t> adapted;
+  if (config.finetuning_type == "lora") adapted = hub::check_lora(base, lora_request(config));
+  hub::check_run_folder(hub::RunFolder(config.output_dir));
+  train::check_disk(config.output_dir, need_of(config, base, adapted));
+  warn_of_length(config, base.stated_config());
+}
+
+int check_train(const TrainRequest& request, std::ostream& out) {
+  const config::TrainConfig config = config::load_train_config(request.config, request.overrides);
+  check_start(config, config.model_name_or_path);
+  out << config.in_effect;
+  return kExitOk;
+}
+
+}  // namespace ingot::workflows
