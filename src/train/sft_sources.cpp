@@ -42,16 +42,17 @@ std::vector<double> weights_of(const config::SftConfig& sft, const std::vector<u
   return data::interleave_weights(sizes, sft.interleave_probs.empty() ? even : sft.interleave_probs, ends);
 }
 
-/// The samples of an epoch, every data set with its weight.
+/// The samples of an epoch, every data set with its weight: one set behind another, or interleaved.
 Numbers mixed(const config::TrainConfig& config, const data::SftSamples& all, const Numbers& samples) {
   std::vector<uint64_t> sizes;
   for (uint64_t set = 0; set < all.num_sets(); ++set) sizes.push_back(of_set(all, samples, set).size());
   const auto weights = weights_of(config.sft, sizes);
+  std::vector<Numbers> parts;
+  for (uint64_t set = 0; set < all.num_sets(); ++set)
+    parts.push_back(data::weighted(of_set(all, samples, set), weights[set], config.seed, set));
+  if (config.sft.mix_strategy != "concat") return data::spread(parts);
   Numbers chosen;
-  for (uint64_t set = 0; set < all.num_sets(); ++set) {
-    const Numbers part = data::weighted(of_set(all, samples, set), weights[set], config.seed, set);
-    chosen.insert(chosen.end(), part.begin(), part.end());
-  }
+  for (const auto& part : parts) chosen.insert(chosen.end(), part.begin(), part.end());
   return chosen;
 }
 

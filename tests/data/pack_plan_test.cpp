@@ -56,10 +56,12 @@ TEST(PackPlan, OfNothingIsEmpty) { EXPECT_EQ(pack_best_fit({}, 8).num_packs(), 0
 TEST(Mixture, UsesEverySampleSoManyTimes) {
   const std::vector<uint64_t> samples{10, 11, 12, 13};
   EXPECT_EQ(weighted(samples, 1, 1, 0), samples);
-  EXPECT_EQ(weighted(samples, 2, 1, 0), (std::vector<uint64_t>{10, 10, 11, 11, 12, 12, 13, 13}));
+  EXPECT_EQ(weighted(samples, 2, 1, 0), (std::vector<uint64_t>{10, 11, 12, 13, 10, 11, 12, 13}));
   EXPECT_EQ(weighted(samples, 0, 1, 0), (std::vector<uint64_t>{}));
   auto more = weighted(samples, 1.5, 1, 0);
   EXPECT_EQ(more.size(), 6u);
+  EXPECT_TRUE(std::equal(samples.begin(), samples.end(), more.begin()));
+  std::sort(more.begin(), more.end());
   more.erase(std::unique(more.begin(), more.end()), more.end());
   EXPECT_EQ(more, samples);
 }
@@ -72,6 +74,12 @@ TEST(Mixture, InterleavedSetsEndWithTheFirstOrTheLast) {
   EXPECT_EQ(interleave_weights(sizes, even, Interleave::kOver), (Weights{3, 1}));
   EXPECT_EQ(interleave_weights(sizes, quarter, Interleave::kOver), (Weights{9, 1}));
   EXPECT_EQ(interleave_weights(sizes, alone, Interleave::kUnder), (Weights{0, 1}));
+}
+
+TEST(Mixture, SpreadsEveryPartEvenlyInItsOrder) {
+  EXPECT_EQ(spread({{1, 2, 3, 4}, {7, 8}}), (std::vector<uint64_t>{1, 7, 2, 3, 8, 4}));
+  EXPECT_EQ(spread({{5}, {}, {1, 2, 3}}), (std::vector<uint64_t>{1, 5, 2, 3}));
+  EXPECT_EQ(spread({}), (std::vector<uint64_t>{}));
 }
 
 TEST(Mixture, ChoosesAShareBySeedAndSet) {

@@ -309,6 +309,23 @@ def test_a_fraction_is_the_weight_of_its_answers_labels(weight, weights, folders
         assert [found["weights"][i] for i in labels] == [0.5, 0.5, 1, 1] and sum(found["weights"]) == 3
 
 
+@pytest.mark.parametrize("result", [{"rain": 1.50, "where": "重庆"}, [1, "two"], [{"a": 1}], {}, 7, False])
+def test_a_tools_answer_that_is_no_text_is_its_json(result, folders):
+    call = {"role": "assistant", "tool_calls": [{"type": "function", "function": {"name": "f", "arguments": {"x": 1}}}]}
+    chat = [user("q"), call, {"role": "tool", "content": result}, answer("a")]
+    wanted = [*chat[:2], {"role": "tool", "content": json.dumps(result, ensure_ascii=False)}, chat[3]]
+    found = run(folders["qwen2_5"], [json.dumps(chat), json.dumps(wanted)])
+    assert found[0] == found[1]
+    assert json.dumps(result, ensure_ascii=False) in found[0]["text"]
+
+
+@pytest.mark.parametrize("role", ["user", "assistant", "system"])
+def test_no_other_content_may_be_an_object(role, folders):
+    chat = [{"role": role, "content": {"a": 1}}, user("q"), answer("a")]
+    done = ingot("tokenize", "--chat", "--model", folders["qwen2_5"], text=json.dumps(chat), check=False)
+    assert done.returncode == 3 and "message 1: content is an object, not text" in done.stderr
+
+
 @pytest.mark.parametrize("weight", [2, -1, "1", 1.5, [1], "x"])
 def test_a_weight_that_is_none_is_refused(weight, folders):
     done = ingot("tokenize", "--chat", "--model", folders["qwen2_5"], text=json.dumps([user("q"), answer("a", weight=weight)]), check=False)

@@ -13,7 +13,7 @@ import uuid
 import pyarrow
 import pyarrow.parquet
 import pytest
-from conftest import ingot, write_config
+from conftest import INGOT, LONG, ingot, peak_memory, write_config
 
 LINES = "".join(json.dumps({"text": f"line {i} 树 😀", "n": i}, ensure_ascii=False) + "\n" for i in range(200))
 ROWS = [json.loads(line) for line in LINES.splitlines()]
@@ -107,6 +107,39 @@ def test_one_bad_document_leaves_the_others(tmp_path):
     assert sum(entry["records"] for entry in ledger["skipped"].values()) == 6
 
 
+NESTS = ['{"messages": ' + "[" * 100_000 + "]" * 100_000 + "}",
+         '{"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}], "x": ' + '{"a":' * 100_000 + "1" + "}" * 100_000 + "}",
+         '{"messages": ' + "[" * 100_000]
+
+
+@pytest.mark.parametrize("nest", NESTS, ids=["whole", "beside", "open"])
+def test_a_nest_is_one_records_fault_in_stage_sft(tmp_path, nest):
+    good = json.dumps({"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]})
+    (tmp_path / "a.jsonl").write_text("\n".join([good, nest, good, good]) + "\n")
+    ingot("train", write_config(tmp_path, stage="sft", template="default", dataset=str(tmp_path / "a.jsonl"), max_steps=1))
+    ledger = json.loads((tmp_path / "run/data/train_1.ledger.json").read_text())
+    assert (ledger["records"], ledger["samples"]) == (4, 3)
+    assert [entry["samples"] for entry in ledger["skipped"].values()] == [1]
+
+
+@pytest.mark.parametrize("stage, good, head", [
+    ("pt", {"text": "good words to train on " * 9}, '{"text": "'),
+    ("sft", {"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]}, '{"messages": [{"role": "user", "content": "')])
+def test_a_line_of_a_gigabyte_is_one_records_fault(tmp_path, stage, good, head):
+    """With ./test --long; else of 300 MB, which is above the largest record as well."""
+    with open(tmp_path / "a.jsonl", "w", encoding="utf-8") as file:
+        file.write(json.dumps(good) + "\n" + head)
+        for _ in range(1024 if LONG else 300):
+            file.write("words " * (1_000_000 // 6))
+        file.write("\n" + json.dumps(good) + "\n")
+    command = [INGOT, "preprocess", write_config(tmp_path, stage=stage, dataset=str(tmp_path / "a.jsonl"), **({"template": "default"} if stage == "sft" else {}))]
+    _, memory = peak_memory(*command)
+    assert memory < 2000
+    ledger = json.loads(next((tmp_path / "run/data").glob("*.ledger.json")).read_text())
+    assert ledger["records"] == 3 and len(ledger["skipped"]) == 1, ledger
+    (tmp_path / "a.jsonl").unlink()
+
+
 def plain(value):
     """A Python value as JSON would say it."""
     if isinstance(value, (bytes, uuid.UUID, decimal.Decimal)):
@@ -147,6 +180,72 @@ def test_arrow_types_read_as_json_would_say_them(tmp_path, name):
         return  # Parquet has no such type
     pyarrow.parquet.write_table(table, tmp_path / "a.parquet")
     assert [row["x"] for row in rows_of(tmp_path / "a.parquet")] == [plain(value) for value in values]
+
+
+SCALARS = {
+    pyarrow.int8(): lambda r: r.randint(-128, 127), pyarrow.uint64(): lambda r: r.getrandbits(64), pyarrow.int64(): lambda r: r.getrandbits(63) - 2**62,
+    pyarrow.bool_(): lambda r: r.random() < 0.5, pyarrow.float64(): lambda r: r.uniform(-1, 1) * 10.0 ** r.randint(-300, 300),
+    pyarrow.float32(): lambda r: r.randint(-999, 999) / 8, pyarrow.string(): lambda r: "".join(r.choices('ab"\\\n\t é树😀\x00\x7f', k=r.randint(0, 9))),
+    pyarrow.large_string(): lambda r: "x" * r.randint(0, 40), pyarrow.string_view(): lambda r: "y" * r.randint(0, 40),
+    pyarrow.decimal128(20, 4): lambda r: decimal.Decimal(r.randrange(10**19)).scaleb(-4),
+    pyarrow.date32(): lambda r: datetime.date.fromordinal(r.randint(1, 3_000_000)),
+}
+
+
+def random_column(r, depth=0):
+    """A random type and what makes its values, a tenth of them null."""
+    def perhaps(make):
+        return lambda r: None if r.random() < 0.1 else make(r)
+    if depth == 3 or r.random() < 0.4:
+        kind = r.choice(list(SCALARS))
+        return kind, perhaps(SCALARS[kind])
+    if r.random() < 0.6:
+        kind, make = random_column(r, depth + 1)
+        wrap = r.choice([pyarrow.list_, pyarrow.large_list, pyarrow.list_view, pyarrow.large_list_view])
+        return wrap(kind), perhaps(lambda r: [make(r) for _ in range(r.randint(0, 4))])
+    fields = {f"f{i}": random_column(r, depth + 1) for i in range(r.randint(1, 3))}
+    return (pyarrow.struct([(name, kind) for name, (kind, _) in fields.items()]),
+            perhaps(lambda r: {name: make(r) for name, (_, make) in fields.items()}))
+
+
+def is_same(found, wanted):
+    """Whether JSON with its numbers as text says what a Python value is."""
+    if isinstance(wanted, bool) or wanted is None or isinstance(wanted, str):
+        return type(found) is type(wanted) and found == wanted and not isinstance(found, Number)
+    if isinstance(wanted, (int, float, decimal.Decimal)):
+        return isinstance(found, Number) and type(wanted)(found) == wanted
+    if isinstance(wanted, datetime.date):
+        return found == str(wanted)
+    if isinstance(wanted, list):
+        return isinstance(found, list) and len(found) == len(wanted) and all(map(is_same, found, wanted))
+    return isinstance(found, dict) and list(found) == list(wanted) and all(is_same(found[name], value) for name, value in wanted.items())
+
+
+class Number(str):
+    """A JSON number as it is written."""
+
+
+@pytest.mark.parametrize("seed", range(200 if LONG else 12))
+def test_random_tables_read_as_pyarrow_reads_them(tmp_path, seed):
+    r = random.Random(seed)
+    columns = {f"c{i}": random_column(r) for i in range(r.randint(1, 6))}
+    rows = [{name: make(r) for name, (_, make) in columns.items()} for _ in range(r.randint(1, 60))]
+    table = pyarrow.Table.from_pylist(rows, pyarrow.schema([(name, kind) for name, (kind, _) in columns.items()]))
+    rows = table.to_pylist()
+    with pyarrow.ipc.new_file(tmp_path / "a.arrow", table.schema) as writer:
+        writer.write_table(table, max_chunksize=r.randint(1, 30))
+    files = [tmp_path / "a.arrow"]
+    try:
+        pyarrow.parquet.write_table(table, tmp_path / "a.parquet", row_group_size=r.randint(1, 30))
+        files.append(tmp_path / "a.parquet")
+    except pyarrow.ArrowNotImplementedError:
+        assert "view" in str(table.schema)  # Parquet has no such type
+    for file in files:
+        lines = ingot("inspect", "--raw", file, "--limit", 1000).stdout.splitlines()
+        found = [json.loads(line, parse_int=Number, parse_float=Number) for line in lines]
+        assert len(found) == len(rows)
+        for one, other in zip(found, rows):
+            assert is_same(one, other), (file, one, other)
 
 
 def test_encoded_and_extension_columns(tmp_path):

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/printable.h"
+#include "data/chat/python_json.h"
 #include "data/sft/formats.h"
 #include "data/sft/record_error.h"
 #include "data/sft/record_json.h"
@@ -62,6 +63,21 @@ void add_part(const JsonValue& part, const std::string& name, Message& message) 
   else throw RecordError("a part of " + name + " is not text", in_quotes(type));
 }
 
+bool is_list_of_parts(const JsonValue& content) {
+  return content.is_list() && std::all_of(content.items.begin(), content.items.end(), [](const JsonValue& item) {
+           return item.kind == JsonValue::Kind::kObject && find_member(item, "type");
+         });
+}
+
+/// What is said; a tool's answer that is no text is its JSON, as Python's json.dumps spells it.
+void add_content(const JsonValue& content, const std::string& name, Message& message) {
+  const bool is_parts = message.role == Role::kObservation ? is_list_of_parts(content) : content.is_list();
+  if (is_parts)
+    for (const JsonValue& part : content.items) add_part(part, name, message);
+  else if (message.role == Role::kObservation && content.kind != JsonValue::Kind::kText) message.content = python_json(content);
+  else message.content = text_of(content, name);
+}
+
 /// Calls and reasoning beside the content.
 void read_beside(const JsonValue& object, Message& message) {
   if (message.role == Role::kAssistant)
@@ -79,9 +95,7 @@ Message read_message(const JsonValue& object, const MessageNames& names) {
   Message message{.role = role_of(text_of(*role, names.role), names), .weight = weight_in(object)};
   const bool is_call = is_one_of(role->text, names.function_call);
   if (content && is_call) add_calls(*content, message);
-  else if (content && content->is_list())
-    for (const JsonValue& part : content->items) add_part(part, names.content, message);
-  else if (content) message.content = text_of(*content, names.content);
+  else if (content) add_content(*content, names.content, message);
   if (is_call && message.calls.empty()) throw RecordError("a list of no function calls");
   read_beside(object, message);
   const bool may_lack_content = !message.calls.empty() || message.role == Role::kObservation;

@@ -15,8 +15,8 @@ std::vector<uint64_t> weighted(std::span<const uint64_t> samples, double weight,
   if (num_more > 0) {
     const Permutation order(samples.size(), seed, random_stream::kMixture, set);
     for (uint64_t i = 0; i < num_more; ++i) chosen.push_back(samples[order(i)]);
+    std::sort(chosen.end() - static_cast<int64_t>(num_more), chosen.end());
   }
-  std::sort(chosen.begin(), chosen.end());
   return chosen;
 }
 
@@ -32,6 +32,21 @@ std::vector<double> interleave_weights(std::span<const uint64_t> sizes, std::spa
   for (size_t set = 0; set < sizes.size(); ++set)
     weights.push_back(sizes[set] == 0 ? 0 : probabilities[set] * drawn / static_cast<double>(sizes[set]));
   return weights;
+}
+
+std::vector<uint64_t> spread(const std::vector<std::vector<uint64_t>>& parts) {
+  struct Place {
+    double at;  // as a share of the whole
+    uint64_t element;
+  };
+  std::vector<Place> places;
+  for (const auto& part : parts)
+    for (size_t i = 0; i < part.size(); ++i)
+      places.push_back({(static_cast<double>(i) + 0.5) / static_cast<double>(part.size()), part[i]});
+  std::stable_sort(places.begin(), places.end(), [](const Place& a, const Place& b) { return a.at < b.at; });
+  std::vector<uint64_t> all;
+  for (const auto& place : places) all.push_back(place.element);
+  return all;
 }
 
 }  // namespace ingot::data
