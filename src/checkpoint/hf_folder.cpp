@@ -3,7 +3,9 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
+#include <span>
 
 #include "checkpoint/hf_index.h"
 #include "checkpoint/torch/torch_file.h"
@@ -19,6 +21,19 @@ bool is_there(const fs::path& file) {
   return fs::exists(file, error);
 }
 
+const TensorEntry& find(const SafetensorsFile& file, const std::string& name) {
+  if (const TensorEntry* entry = file.find(name)) return *entry;
+  throw DataError(fmt::format("{}: no tensor {}", file.file().path().string(), in_quotes(name)));
+}
+
+/// A tensor of mapped bytes, whose pages are let go.
+at::Tensor copied(const SafetensorsFile& file, std::span<const std::byte> bytes, const Shape& shape, DType dtype) {
+  auto tensor = at::empty(shape, to_scalar_type(dtype));
+  if (!bytes.empty()) std::memcpy(tensor.mutable_data_ptr(), bytes.data(), bytes.size());
+  file.file().release(static_cast<size_t>(bytes.data() - file.file().bytes().data()), bytes.size());
+  return tensor;
+}
+
 class SafetensorsWeights : public WeightFile {
  public:
   explicit SafetensorsWeights(const fs::path& file) : file_(file) {}
@@ -26,6 +41,13 @@ class SafetensorsWeights : public WeightFile {
   bool contains(const std::string& name) const override { return file_.find(name) != nullptr; }
   std::optional<std::map<std::string, std::string>> metadata() const override { return file_.metadata(); }
   at::Tensor load(const std::string& name) const override { return load_tensor(file_, name); }
+  at::Tensor load_rows(const std::string& name, int64_t first, int64_t count) const override {
+    const TensorEntry& entry = find(file_, name);
+    const int64_t width = entry.shape.back();
+    const auto row_bytes = static_cast<size_t>(width * size_of(entry.dtype));
+    return copied(file_, file_.bytes(entry).subspan(static_cast<size_t>(first) * row_bytes, static_cast<size_t>(count) * row_bytes),
+                  {count, width}, entry.dtype);
+  }
 
   std::vector<TensorInfo> tensors() const override {
     std::vector<TensorInfo> all;
@@ -55,7 +77,9 @@ HfWeights::HfWeights(const fs::path& folder) {
       open_one(path_inside(folder, whole, folder));
     else if (is_there(folder / index))
       open_shards(folder, path_inside(folder, index, folder));
-    if (!files_.empty()) return;
+    if (files_.empty()) continue;
+    place_tensors();
+    return;
   }
   throw DataError(fmt::format("{}: holds no weights: none of {}, {}, {} and {} is there", folder.string(),
                               kHfWeightsFile, kHfIndexFile, kTorchWeightsFile, kTorchIndexFile));
@@ -63,39 +87,63 @@ HfWeights::HfWeights(const fs::path& folder) {
 
 void HfWeights::open_one(const fs::path& file) {
   files_.push_back(open_weight_file(file));
-  for (const auto& tensor : files_[0]->tensors()) file_of_.emplace(tensor.name, 0);
 }
 
 void HfWeights::open_shards(const fs::path& folder, const fs::path& index) {
-  std::map<std::string, size_t> number_of_shard;
+  std::map<std::string, size_t> number_of_shard, file_of;
   for (const auto& [name, shard] : read_weight_map(index)) {
     const auto [known, is_new] = number_of_shard.emplace(shard, files_.size());
     if (is_new) files_.push_back(open_weight_file(path_inside(folder, shard, index)));
     if (!files_[known->second]->contains(name))
       throw DataError(fmt::format("{}: tensor {} is not in {}", index.string(), in_quotes(name), in_quotes(shard)));
-    file_of_.emplace(name, known->second);
+    file_of.emplace(name, known->second);
   }
   for (const auto& file : files_)
     for (const auto& tensor : file->tensors())
-      if (const auto owner = file_of_.find(tensor.name); owner == file_of_.end() || files_[owner->second] != file)
+      if (const auto owner = file_of.find(tensor.name); owner == file_of.end() || files_[owner->second] != file)
         throw DataError(fmt::format("{}: tensor {} is not listed for this file in {}", file->path().string(),
                                     in_quotes(tensor.name), index.filename().string()));
+}
+
+void HfWeights::place_tensors() {
+  std::vector<std::string> names;
+  for (const auto& file : files_)
+    for (const auto& tensor : file->tensors()) names.push_back(tensor.name);
+  const FusedExperts fused(names);
+  for (size_t i = 0; i < files_.size(); ++i) {
+    auto& places = places_.emplace_back();
+    for (const auto& tensor : files_[i]->tensors())
+      for (auto& place : fused.places(tensor, files_[i]->path().string())) {
+        if (!found_.emplace(place.info.name, Found{i, places.size()}).second)
+          throw DataError(fmt::format("{}: tensor {} is there twice", files_[i]->path().string(), in_quotes(place.info.name)));
+        places.push_back(std::move(place));
+      }
+  }
 }
 
 std::vector<TensorInfo> HfWeights::tensors() const {
   std::vector<TensorInfo> all;
   for (const auto& file : files_)
-    for (auto& tensor : file->tensors()) all.push_back(std::move(tensor));
+    for (auto& tensor : tensors_of(*file)) all.push_back(std::move(tensor));
   return all;
 }
 
-bool HfWeights::contains(const std::string& name) const { return file_of_.contains(name); }
+std::vector<TensorInfo> HfWeights::tensors_of(const WeightFile& file) const {
+  const auto found = std::find_if(files_.begin(), files_.end(), [&](const auto& known) { return known.get() == &file; });
+  std::vector<TensorInfo> all;
+  for (const auto& place : places_.at(static_cast<size_t>(found - files_.begin()))) all.push_back(place.info);
+  return all;
+}
+
+bool HfWeights::contains(const std::string& name) const { return found_.contains(name); }
 
 at::Tensor HfWeights::load(const std::string& name) const {
-  const auto found = file_of_.find(name);
-  if (found == file_of_.end())
+  const auto found = found_.find(name);
+  if (found == found_.end())
     throw DataError(fmt::format("{}: no tensor {}", files_.at(0)->path().string(), in_quotes(name)));
-  return files_[found->second]->load(name);
+  const auto& place = places_[found->second.file][found->second.place];
+  const auto& file = *files_[found->second.file];
+  return place.first_row ? file.load_rows(place.stored, *place.first_row, place.info.shape[0]) : file.load(place.stored);
 }
 
 uint64_t HfWeights::total_bytes() const {
@@ -105,13 +153,8 @@ uint64_t HfWeights::total_bytes() const {
 }
 
 at::Tensor load_tensor(const SafetensorsFile& file, const std::string& name) {
-  const TensorEntry* entry = file.find(name);
-  if (!entry) throw DataError(fmt::format("{}: no tensor {}", file.file().path().string(), in_quotes(name)));
-  const auto bytes = file.bytes(*entry);
-  auto tensor = at::empty(entry->shape, to_scalar_type(entry->dtype));
-  if (!bytes.empty()) std::memcpy(tensor.mutable_data_ptr(), bytes.data(), bytes.size());
-  file.file().release(static_cast<size_t>(bytes.data() - file.file().bytes().data()), bytes.size());
-  return tensor;
+  const TensorEntry& entry = find(file, name);
+  return copied(file, file.bytes(entry), entry.shape, entry.dtype);
 }
 
 }  // namespace ingot::checkpoint

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "checkpoint/fused_experts.h"
 #include "checkpoint/safetensors.h"
 #include "checkpoint/weight_file.h"
 #include "core/dtype.h"
@@ -16,12 +17,14 @@
 namespace ingot::checkpoint {
 
 /// The weights of a Hugging Face folder: model.safetensors, or the shards that model.safetensors.index.json names;
-/// where neither is there, pytorch_model.bin, or the shards that pytorch_model.bin.index.json names.
+/// where neither is there, pytorch_model.bin, or the shards that pytorch_model.bin.index.json names. Fused experts are seen
+/// one by one: fused_experts.h.
 class HfWeights {
  public:
   /// Throws DataError naming the file when one is missing, damaged, outside the folder, or at odds with the index.
   explicit HfWeights(const std::filesystem::path& folder);
   std::vector<TensorInfo> tensors() const;
+  std::vector<TensorInfo> tensors_of(const WeightFile& file) const;
   bool contains(const std::string& name) const;
   /// A copy as a tensor of the file's dtype and shape on the CPU. Throws DataError when absent.
   at::Tensor load(const std::string& name) const;
@@ -31,8 +34,11 @@ class HfWeights {
  private:
   void open_one(const std::filesystem::path& file);
   void open_shards(const std::filesystem::path& folder, const std::filesystem::path& index);
+  void place_tensors();
   std::vector<std::unique_ptr<WeightFile>> files_;
-  std::map<std::string, size_t> file_of_;
+  std::vector<std::vector<StoredTensor>> places_;  // by file
+  struct Found { size_t file, place; };
+  std::map<std::string, Found> found_;  // by name
 };
 
 /// Opens a safetensors file or, when its name ends in .bin, one of torch's. Throws DataError naming the file.

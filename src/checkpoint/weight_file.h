@@ -36,6 +36,8 @@ class WeightFile {
   virtual std::optional<std::map<std::string, std::string>> metadata() const = 0;
   /// A contiguous copy on the CPU. Throws DataError when absent.
   virtual at::Tensor load(const std::string& name) const = 0;
+  /// The same of rows of a tensor seen as [rows, last dim].
+  virtual at::Tensor load_rows(const std::string& name, int64_t first, int64_t count) const = 0;
 };
 
 }  // namespace ingot::checkpoint

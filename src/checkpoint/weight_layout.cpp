@@ -51,7 +51,7 @@ std::optional<WeightLayout> WeightLayout::of(const HfWeights& weights) {
     const auto metadata = file->metadata();
     if (!metadata) return {};
     layout.files.push_back({file->path().filename().string(), *metadata, {}});
-    for (const auto& tensor : file->tensors()) layout.files.back().tensors.emplace(tensor.name, tensor.dtype);
+    for (const auto& tensor : weights.tensors_of(*file)) layout.files.back().tensors.emplace(tensor.name, tensor.dtype);
   }
   std::sort(layout.files.begin(), layout.files.end(), [](const File& a, const File& b) { return a.name < b.name; });
   return layout;

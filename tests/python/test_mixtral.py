@@ -251,3 +251,65 @@ def test_a_coefficient_without_experts_is_refused(tmp_path):
     result = ingot("train", write_config(tmp_path, router_aux_loss_coef=0.01), check=False)
     assert result.returncode == 2
     assert "router_aux_loss_coef" in result.stderr and "LlamaForCausalLM has no experts" in result.stderr
+
+
+def fuse(model, folder, **options):
+    """The model's folder with the names of transformers 5's own modules."""
+    model.save_pretrained(folder, save_original_format=False, **options)
+    names = load_names(folder)
+    assert "model.layers.1.mlp.experts.gate_up_proj" in names and not any("block_sparse_moe" in name for name in names)
+    return folder
+
+
+def load_names(folder):
+    return [name for file in folder.glob("*.safetensors") for name in load_file(file)]
+
+
+@pytest.mark.parametrize("kind", ["one_file", "shards", "bin"])
+def test_fused_experts_are_read(tmp_path, kind):
+    model = make_folder(tmp_path / "model", seed=4)
+    fuse(model, tmp_path / "fused", **({"max_shard_size": "60KB"} if kind == "shards" else {}))
+    if kind == "shards":
+        assert len(list((tmp_path / "fused").glob("*.safetensors"))) > 2
+    if kind == "bin":
+        torch.save(load_file(tmp_path / "fused/model.safetensors"), tmp_path / "fused/pytorch_model.bin")
+        (tmp_path / "fused/model.safetensors").unlink()
+    request = make_request(seed=4)
+    found, wanted = probe(tmp_path / "fused", request, tmp_path / "out"), reference(model, request)
+    assert agrees(found, wanted), errors(found, wanted)
+
+
+def test_gate_and_up_in_the_other_order_are_noticed(tmp_path):
+    model = make_folder(tmp_path / "model", seed=4)
+    file = fuse(model, tmp_path / "fused") / "model.safetensors"
+    tensors = {name: torch.cat(value.chunk(2, 1)[::-1], 1) if name.endswith("gate_up_proj") else value for name, value in load_file(file).items()}
+    save_file(tensors, file, metadata={"format": "pt"})
+    request = make_request(seed=4)
+    assert not agrees(probe(tmp_path / "fused", request, tmp_path / "out"), reference(model, request))
+
+
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_a_run_from_fused_experts_is_the_run_from_single_ones(tmp_path, method):
+    model = make_folder(tmp_path / "single", vocab_size=512)
+    fuse(model, tmp_path / "fused")
+    exported = []
+    for kind in ("single", "fused"):
+        for name in ("tokenizer.model", "tokenizer_config.json", "special_tokens_map.json"):
+            (tmp_path / kind / name).write_bytes((STORIES / name).read_bytes())
+        (tmp_path / f"{kind}_run").mkdir()
+        ingot("train", write_config(tmp_path / f"{kind}_run", model_name_or_path=str(tmp_path / kind), finetuning_type=method, max_steps=3))
+        exported.append(load_file(tmp_path / f"{kind}_run/run/model/model.safetensors"))
+    assert exported[0].keys() == exported[1].keys()
+    assert all(value.equal(exported[1][name]) for name, value in exported[0].items())
+    opened = transformers.MixtralForCausalLM.from_pretrained(tmp_path / "fused_run/run/model", dtype=torch.float32)
+    assert not opened.model.layers[0].mlp.experts.gate_up_proj.equal(model.model.layers[0].mlp.experts.gate_up_proj)
+
+
+@pytest.mark.parametrize("name, shape", [("gate_up_proj", (8, 111, 32)), ("gate_up_proj", (112, 32)), ("down_proj", (8, 32)), ("down_proj", (4, 32, 56))])
+def test_fused_experts_of_another_shape_are_refused(tmp_path, name, shape):
+    file = fuse(make_folder(tmp_path / "model"), tmp_path / "fused") / "model.safetensors"
+    for name_of_file in ("tokenizer.model", "tokenizer_config.json", "special_tokens_map.json"):
+        (tmp_path / "fused" / name_of_file).write_bytes((STORIES / name_of_file).read_bytes())
+    save_file({**load_file(file), f"model.layers.1.mlp.experts.{name}": torch.zeros(shape)}, file, metadata={"format": "pt"})
+    result = ingot("generate", "--model", tmp_path / "fused", "--prompt", "a", check=False)
+    assert result.returncode == 3 and "layers.1" in result.stderr, result.stderr

@@ -75,4 +75,8 @@ at::Tensor TorchFile::load(const std::string& name) const {
   return tensor;
 }
 
+at::Tensor TorchFile::load_rows(const std::string& name, int64_t first, int64_t count) const {
+  return load(name).flatten(0, -2).narrow(0, first, count).clone();
+}
+
 }  // namespace ingot::checkpoint

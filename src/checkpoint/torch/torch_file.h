@@ -20,6 +20,7 @@ class TorchFile : public WeightFile {
   bool contains(const std::string& name) const override { return by_name_.contains(name); }
   std::optional<std::map<std::string, std::string>> metadata() const override { return {}; }
   at::Tensor load(const std::string& name) const override;
+  at::Tensor load_rows(const std::string& name, int64_t first, int64_t count) const override;
 
  private:
   void add_tensor(const PickleValue& name, const PickleValue& value);
