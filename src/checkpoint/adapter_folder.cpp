@@ -15,11 +15,22 @@ namespace {
 constexpr const char* kConfigFile = "adapter_config.json";
 constexpr const char *kWeightsFile = "adapter_model.safetensors", *kTorchFile = "adapter_model.bin";
 constexpr std::string_view kPrefix = "base_model.model.";  // PEFT's wrapper around the model
-constexpr std::string_view kA = ".lora_A.weight", kB = ".lora_B.weight";
+constexpr std::string_view kBaseCopy = ".base_layer.weight";
+
+/// Ends of the names of an addition's factors, of a linear layer and of an embedding.
+struct FactorEnds { std::string_view a, b; };
+constexpr FactorEnds kFactorEnds[] = {{".lora_A.weight", ".lora_B.weight"}, {".lora_embedding_A", ".lora_embedding_B"}};
+
+std::optional<std::string> before(const std::string& name, std::string_view end) {
+  if (!name.ends_with(end)) return {};
+  return name.substr(0, name.size() - end.size());
+}
 
 std::string twin_of(const std::string& name) {
-  if (name.ends_with(kA)) return name.substr(0, name.size() - kA.size()) + std::string(kB);
-  if (name.ends_with(kB)) return name.substr(0, name.size() - kB.size()) + std::string(kA);
+  for (const auto& [a, b] : kFactorEnds) {
+    if (const auto module = before(name, a)) return *module + std::string(b);
+    if (const auto module = before(name, b)) return *module + std::string(a);
+  }
   return {};
 }
 
@@ -28,10 +39,10 @@ void check_entry(const TensorInfo& entry, const fs::path& file, bool has_whole_m
     throw DataError(fmt::format("{}: tensor {}: {}", file.string(), in_quotes(entry.name), reason));
   };
   if (!entry.name.starts_with(kPrefix)) refuse(fmt::format("wanted a name that begins with {}", kPrefix));
-  const bool is_factor = !twin_of(entry.name).empty();
-  if (!is_factor && entry.name.find(".lora_") != entry.name.npos) refuse("is of no linear layer's plain LoRA");
-  if (!is_factor && !has_whole_modules) refuse("is neither lora_A nor lora_B, and modules_to_save is empty");
-  if (is_factor && entry.shape.size() != 2) refuse(fmt::format("found shape {}, wanted two dims", to_string(entry.shape)));
+  const bool factor = is_factor(entry.name);
+  if (!factor && entry.name.find(".lora_") != entry.name.npos) refuse("is of no linear layer's plain LoRA");
+  if (!factor && !has_whole_modules && !base_of_copy(entry.name)) refuse("is neither lora_A nor lora_B, and modules_to_save is empty");
+  if (factor && entry.shape.size() != 2) refuse(fmt::format("found shape {}, wanted two dims", to_string(entry.shape)));
   if (entry.dtype != DType::kF32 && entry.dtype != DType::kBF16 && entry.dtype != DType::kF16)
     refuse("wanted float32, bfloat16 or float16");
 }
@@ -51,6 +62,19 @@ std::vector<NamedTensor> read_tensors(const fs::path& path, bool has_whole_modul
 }
 
 }  // namespace
+
+std::optional<std::string> module_of_first_factor(const std::string& name) {
+  for (const auto& ends : kFactorEnds)
+    if (const auto module = before(name, ends.a)) return module;
+  return {};
+}
+
+bool is_factor(const std::string& name) { return !twin_of(name).empty(); }
+
+std::optional<std::string> base_of_copy(const std::string& name) {
+  const auto module = before(name, kBaseCopy);
+  return module ? *module + ".weight" : module;
+}
 
 Adapter read_adapter(const fs::path& folder) {
   if (!fs::is_regular_file(folder / kConfigFile))

@@ -1,7 +1,7 @@
 #include "hub/lora.h"
 
 #include <ATen/ATen.h>
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <map>
@@ -18,7 +18,6 @@
 namespace ingot::hub {
 namespace {
 
-constexpr std::string_view kEnd = ".lora_A.weight";
 constexpr const char* kLayerKeys[] = {"exclude_modules", "layers_to_transform", "layers_pattern"};  // of adapters that were read
 
 using checkpoint::Adapter;
@@ -78,11 +77,10 @@ void add_new(model::CausalLm& model, const AdapterConfig& config) {
 /// Fills the new parameters of the model from the seed; those that are trained whole keep their values.
 model::ExactWeights fill_new(model::CausalLm& model, uint64_t seed, const model::ExactWeights& base) {
   const at::NoGradGuard no_grad;
-  const auto is_new = [](const std::string& name) { return name.find(".lora_") != std::string::npos; };
   for (const auto& parameter : model.parameters.parameters)
-    if (is_new(parameter->name)) parameter->value.copy_(model::initial_value(*parameter, seed));
-  return [&list = model.parameters, seed, base, is_new](const std::string& name) {
-    return is_new(name) ? model::initial_value(*list.find(name), seed) : base(name);
+    if (checkpoint::is_factor(parameter->name)) parameter->value.copy_(model::initial_value(*parameter, seed));
+  return [&list = model.parameters, seed, base](const std::string& name) {
+    return checkpoint::is_factor(name) ? model::initial_value(*list.find(name), seed) : base(name);
   };
 }
 
@@ -109,13 +107,15 @@ void check_shape(const std::string& name, const at::Tensor& value, const Shape& 
 
 model::LoraPlan::Layer plan_layer(const Adapter& adapter, const std::map<std::string, at::Tensor>& tensors,
                                   const std::string& module, const model::CausalLm& model, const std::string& source) {
-  const auto& layers = model.parameters.linear_layers;
-  const auto layer = std::find_if(layers.begin(), layers.end(), [&](const auto& known) { return known->module == module; });
-  const std::string a = model::lora_a_name(module), b = model::lora_b_name(module);
-  if (layer == layers.end()) throw DataError(fmt::format("{}: tensor {}: the model has no linear layer {}", source, a, module));
+  const auto layer = find_layer(model, module);
+  if (!layer) throw DataError(fmt::format("{}: tensor of {}: the model has no such layer that an addition fits; wanted one of {}",
+                                          source, in_quotes(module), fmt::join(known_targets(model), ", ")));
   const auto planned = planned_layer(adapter.config, module);
-  check_shape(a, tensors.at(a), {planned.rank, (*layer)->in}, source);
-  check_shape(b, tensors.at(b), {(*layer)->out, planned.rank}, source);
+  const auto [a, b] = model::factor_names(module, layer->kind);
+  for (const auto& name : {a, b})
+    if (!tensors.contains(name)) throw DataError(fmt::format("{}: tensor {} is not there, which the layer's addition wants", source, name));
+  check_shape(a, tensors.at(a), {planned.rank, layer->in}, source);
+  check_shape(b, tensors.at(b), {layer->out, planned.rank}, source);
   return planned;
 }
 
@@ -123,10 +123,9 @@ model::LoraPlan plan_of(const Adapter& adapter, const std::map<std::string, at::
                         const std::string& source) {
   model::LoraPlan plan{.dropout = adapter.config.lora_dropout};
   for (const auto& [name, value] : tensors) {
-    if (name.ends_with(kEnd)) {
-      const std::string module = name.substr(0, name.size() - kEnd.size());
-      plan.layers.push_back(plan_layer(adapter, tensors, module, model, source));
-    } else if (name.find(".lora_") == std::string::npos) {
+    if (const auto module = checkpoint::module_of_first_factor(name)) {
+      plan.layers.push_back(plan_layer(adapter, tensors, *module, model, source));
+    } else if (!checkpoint::is_factor(name)) {
       const auto parameter = model.parameters.find(name);
       if (!parameter) throw DataError(fmt::format("{}: tensor {}: the model has no such parameter", source, name));
       check_shape(name, value, parameter->shape, source);
@@ -149,7 +148,10 @@ std::map<std::string, at::Tensor> attach(model::CausalLm& model, const Adapter& 
 std::set<std::string> targeted_tensors(const AdapterConfig& config, const model::CausalLm& model) {
   const auto whole = whole_parameters(config, model);
   std::set<std::string> names(whole.begin(), whole.end());
-  for (const auto& module : targeted_modules(config, model)) names.insert({model::lora_a_name(module), model::lora_b_name(module)});
+  for (const auto& module : targeted_modules(config, model)) {
+    const auto [a, b] = model::factor_names(module, find_layer(model, module)->kind);
+    names.insert({a, b});
+  }
   return names;
 }
 
@@ -159,11 +161,29 @@ void warn_of(const std::vector<std::string>& tensors, const std::string& source,
                           tensors.size() > 1 ? "are" : "is", what));
 }
 
+/// Rounds values as a file of this type would.
+at::Tensor rounded(const at::Tensor& values, at::ScalarType type) { return values.to(type).to(at::kFloat); }
+
+/// Leaves out what PEFT writes beside an addition to the embedding or the head: the base's own weight, in the type of the
+/// model that it was trained with.
+void drop_base_copies(Adapter& adapter, const ModelFolder& base, const std::string& source) {
+  std::erase_if(adapter.tensors, [&](const checkpoint::NamedTensor& tensor) {
+    const auto name = checkpoint::base_of_copy(tensor.name);
+    if (!name) return false;
+    const auto own = base.weights().contains(*name) ? base.weights().load(*name).to(at::kFloat) : at::Tensor();
+    const auto is_own = [&](at::ScalarType type) { return own.defined() && rounded(own, type).equal(tensor.value); };
+    if (is_own(at::kFloat) || is_own(at::kBFloat16) || is_own(at::kHalf)) return true;
+    throw DataError(fmt::format("{}: tensor {}: found other values than {} of {}; wanted the base model that the adapter was trained on",
+                                source, tensor.name, *name, base.path().string()));
+  });
+}
+
 }  // namespace
 
 void attach_adapter(model::CausalLm& model, const Adapter& adapter, const std::string& source) { attach(model, adapter, source); }
 
-Adapter fitted_adapter(const model::CausalLm& model, Adapter adapter, const std::string& source) {
+Adapter fitted_adapter(const ModelFolder& base, const model::CausalLm& model, Adapter adapter, const std::string& source) {
+  drop_base_copies(adapter, base, source);
   auto tensors = tensors_of(adapter, model, source);
   plan_of(adapter, tensors, model, source);
   if (adapter.config.target_modules.empty()) return adapter;
@@ -182,7 +202,7 @@ Adapter fitted_adapter(const model::CausalLm& model, Adapter adapter, const std:
 std::unique_ptr<model::CausalLm> load_adapted_model(const ModelFolder& folder, const std::filesystem::path& adapter,
                                                     at::ScalarType type) {
   auto model = load_model(folder, type);
-  if (!adapter.empty()) attach_adapter(*model, fitted_adapter(*model, checkpoint::read_adapter(adapter), adapter.string()), adapter.string());
+  if (!adapter.empty()) attach_adapter(*model, fitted_adapter(folder, *model, checkpoint::read_adapter(adapter), adapter.string()), adapter.string());
   return model;
 }
 
@@ -198,7 +218,8 @@ int64_t check_lora(const ModelFolder& base, const LoraRequest& request) {
   if (request.go_on_from.empty()) {
     add_new(*model, checked_config(base, request, *model));
   } else {
-    const auto adapter = checkpoint::read_adapter(request.go_on_from);
+    auto adapter = checkpoint::read_adapter(request.go_on_from);
+    std::erase_if(adapter.tensors, [](const auto& tensor) { return checkpoint::base_of_copy(tensor.name).has_value(); });
     const auto source = request.go_on_from.string();
     model::add_lora(model->parameters, plan_of(adapter, tensors_of(adapter, *model, source), *model, source));
   }
@@ -212,7 +233,7 @@ LoraStart start_lora(const ModelFolder& base, const LoraRequest& request, model:
     add_new(model, start.config);
     start.exact_weights = fill_new(model, request.seed, exact);
   } else {
-    const auto adapter = fitted_adapter(model, checkpoint::read_adapter(request.go_on_from), request.go_on_from.string());
+    const auto adapter = fitted_adapter(base, model, checkpoint::read_adapter(request.go_on_from), request.go_on_from.string());
     start.config = adapter.config;
     start.config.base_model_name_or_path = base.path().string();
     start.exact_weights = [tensors = attach(model, adapter, request.go_on_from.string())](const std::string& name) {

@@ -41,9 +41,11 @@ LoraStart start_lora(const ModelFolder& base, const LoraRequest& request, model:
 void attach_adapter(model::CausalLm& model, const checkpoint::Adapter& adapter, const std::string& source);
 
 /// An adapter without the tensors that its config does not target: PEFT leaves them out as well. They get a warning, and so
-/// does a layer or a whole module that the config targets and the file lacks, which stays as it is. Throws what
-/// attach_adapter would; the model may be on meta.
-checkpoint::Adapter fitted_adapter(const model::CausalLm& model, checkpoint::Adapter adapter, const std::string& source);
+/// does a layer or a whole module that the config targets and the file lacks, which stays as it is. The copies of base
+/// weights that PEFT adds are left out too; one that differs from the base is refused. Throws what attach_adapter would;
+/// the model may be on meta.
+checkpoint::Adapter fitted_adapter(const ModelFolder& base, const model::CausalLm& model, checkpoint::Adapter adapter,
+                                   const std::string& source);
 
 /// load_model, with the adapter in `adapter` added when that is not empty.
 std::unique_ptr<model::CausalLm> load_adapted_model(const ModelFolder& folder, const std::filesystem::path& adapter,

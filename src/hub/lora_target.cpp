@@ -121,12 +121,43 @@ std::vector<std::string> saved_by(const std::string& target, const model::Causal
                                 fmt::join(known, ", "), near.empty() ? "" : fmt::format("; did you mean {}?", near)));
 }
 
+std::vector<std::string> last_parts(const model::CausalLm& model, const std::function<bool(const model::LinearLayer&)>& wanted) {
+  std::set<std::string> names;
+  for (const auto& layer : model.parameters.linear_layers)
+    if (wanted(*layer)) names.insert(last_part(layer->module));
+  return {names.begin(), names.end()};
+}
+
+/// A tied head is the embedding: an addition to one of them cannot be merged without changing the other.
+void refuse_ends(const std::string& target, const Matches& matches, const model::CausalLm& model) {
+  const auto& names = model::find_family(model.config.model_type)->names;
+  const bool tied = model.config.tie_word_embeddings;
+  for (const auto& end : {names.embedding, names.head}) {
+    if (!matches(end)) continue;
+    if (tied)
+      throw ConfigError(fmt::format("lora_target: found {}; this model's head is its embedding, so an addition to one of them alone "
+                                    "cannot be merged; wanted other layers, or additional_target: {} to train both whole",
+                                    target, last_part(names.embedding)));
+    if (model.config.norm_head && end == names.head)
+      throw ConfigError(fmt::format("lora_target: found {}; this model normalises its head's rows, so nothing can be added to its output; "
+                                    "wanted other layers, or additional_target: {}", target, last_part(end)));
+  }
+}
+
 }  // namespace
 
 std::vector<std::string> all_targets(const model::CausalLm& model) {
-  std::set<std::string> names;
-  for (const auto& layer : model.parameters.linear_layers) names.insert(last_part(layer->module));
-  return {names.begin(), names.end()};
+  return last_parts(model, [](const auto& layer) { return layer.kind == model::LayerKind::kLinear; });
+}
+
+std::vector<std::string> known_targets(const model::CausalLm& model) {
+  return last_parts(model, [](const auto&) { return true; });
+}
+
+std::shared_ptr<const model::LinearLayer> find_layer(const model::CausalLm& model, const std::string& module) {
+  const auto& layers = model.parameters.linear_layers;
+  const auto found = std::find_if(layers.begin(), layers.end(), [&](const auto& layer) { return layer->module == module; });
+  return found == layers.end() ? nullptr : *found;
 }
 
 std::vector<std::string> targeted_modules(const checkpoint::AdapterConfig& config, const model::CausalLm& model) {
@@ -146,9 +177,10 @@ void check_targets(const checkpoint::AdapterConfig& config, const model::CausalL
   const auto& layers = model.parameters.linear_layers;
   for (const auto& target : config.target_modules) {
     const auto matches = any_of({target}, config.target_is_expression, "lora_target");
+    refuse_ends(target, matches, model);
     if (std::none_of(layers.begin(), layers.end(), [&](const auto& layer) { return matches(layer->module); }))
       refuse("lora_target", target, "linear layer", fmt::format("all, an expression for a whole path such as {}, or ", layers.front()->module),
-             all_targets(model));
+             known_targets(model));
   }
   for (const auto& target : config.modules_to_save)
     if (saved_by(target, model).empty()) refuse("additional_target", target, "module", "", known_modules(model));

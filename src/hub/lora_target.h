@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -15,11 +16,17 @@ namespace ingot::hub {
 std::vector<std::string> targeted_modules(const checkpoint::AdapterConfig& config, const model::CausalLm& model);
 
 /// Throws ConfigError with the nearest name and all that exist for an entry of target_modules or modules_to_save that
-/// matches nothing in the model, which may be on meta.
+/// matches nothing in the model, which may be on meta; and for one that names an embedding and head that are one, or a
+/// normalised head.
 void check_targets(const checkpoint::AdapterConfig& config, const model::CausalLm& model);
 
-/// The last parts of the paths of all linear layers, sorted: what `lora_target: all` stands for.
+/// The last parts of the paths of the layers' own linear maps, sorted: what `lora_target: all` stands for. Neither routers
+/// nor embedding and head are among them.
 std::vector<std::string> all_targets(const model::CausalLm& model);
+/// The same of everything that an addition fits.
+std::vector<std::string> known_targets(const model::CausalLm& model);
+/// The layer of this path; null when no addition fits there.
+std::shared_ptr<const model::LinearLayer> find_layer(const model::CausalLm& model, const std::string& module);
 
 /// Rank and scale of a module's addition, by the patterns of the configuration.
 model::LoraPlan::Layer planned_layer(const checkpoint::AdapterConfig& config, const std::string& module);

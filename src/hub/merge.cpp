@@ -36,12 +36,20 @@ class Additions {
     if (const auto whole = tensors_.find(name); whole != tensors_.end()) return whole->second;
     if (!name.ends_with(".weight")) return weight;
     const std::string module = name.substr(0, name.rfind('.'));
-    const auto a = tensors_.find(model::lora_a_name(module)), b = tensors_.find(model::lora_b_name(module));
-    if (a == tensors_.end() || !b->second.any().item<bool>()) return weight;
-    return at::addmm(weight.to(at::kFloat), b->second, a->second, 1, planned_layer(config_, module).scale);
+    const auto added = addition(module, model::LayerKind::kLinear), embedded = addition(module, model::LayerKind::kEmbedding);
+    if (added.defined()) return weight.to(at::kFloat).add(added);
+    return embedded.defined() ? weight.to(at::kFloat).add(embedded.t()) : weight;
   }
 
  private:
+  /// scale * B * A of a module, [out, in]; undefined when that is nothing.
+  at::Tensor addition(const std::string& module, model::LayerKind kind) const {
+    const auto names = model::factor_names(module, kind);
+    const auto a = tensors_.find(names.a), b = tensors_.find(names.b);
+    if (a == tensors_.end() || !a->second.any().item<bool>() || !b->second.any().item<bool>()) return {};
+    return at::mm(b->second, a->second).mul_(planned_layer(config_, module).scale);
+  }
+
   const checkpoint::AdapterConfig& config_;
   std::map<std::string, at::Tensor> tensors_;
 };
@@ -70,7 +78,7 @@ void merge_adapter(const ModelFolder& base, const MergeRequest& request, const A
   OutputFolder::check(request.to);
   // Names and shapes are checked before anything is written; on meta a model takes no memory.
   const auto meta = model::build_model(base.config(), at::kFloat, "meta");
-  const Adapter adapter = fitted_adapter(*meta, trained, base.path().string());
+  const Adapter adapter = fitted_adapter(base, *meta, trained, base.path().string());
   OutputFolder output(request.to, "model");
   write_merged(base, request, adapter, output.path());
   check_companion_files(request.companions.empty() ? base.path() : request.companions, output.path());

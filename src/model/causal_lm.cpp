@@ -6,8 +6,6 @@
 #include "model/decoder.h"
 #include "model/family.h"
 #include "ops/expert_routing.h"
-#include "ops/linear_cross_entropy.h"
-#include "ops/unit_rows.h"
 
 namespace ingot::model {
 namespace {
@@ -20,30 +18,26 @@ at::Tensor counted_tokens(const at::Tensor& labels) {
   return more_come.logical_or(before);
 }
 
+at::Tensor flat(const at::Tensor& tensor) { return tensor.defined() ? tensor.flatten() : tensor; }
+
 }  // namespace
 
-at::Tensor CausalLm::output_matrix() const {
-  return config.norm_head ? ops::unit_rows(head_weight()) : head_weight();
-}
+at::Tensor CausalLm::logits(const ModelInput& input) const { return head().logits(hidden(input).states); }
 
-at::Tensor CausalLm::logits(const ModelInput& input) const {
-  return at::linear(hidden(input).states, output_matrix());
-}
-
-LossTerms CausalLm::losses(const ModelInput& input, const at::Tensor& labels) const {
+LossTerms CausalLm::losses(const ModelInput& input, const ops::Labels& labels) const {
   const auto hidden_states = hidden(input);
   LossTerms terms;
-  terms.cross_entropy =
-      ops::linear_cross_entropy(hidden_states.states.flatten(0, 1), output_matrix(), labels.flatten());
+  terms.cross_entropy = head().cross_entropy(hidden_states.states.flatten(0, 1), {labels.ids.flatten(), flat(labels.weights)},
+                                             flat(input.dropout_keys));
   if (hidden_states.router_logits.empty()) return terms;
   const auto balance =
-      ops::expert_balance(hidden_states.router_logits, config.experts_per_token, counted_tokens(labels).flatten());
+      ops::expert_balance(hidden_states.router_logits, config.experts_per_token, counted_tokens(labels.ids).flatten());
   terms.expert_balance = balance.loss;
   terms.expert_tokens = balance.tokens;
   return terms;
 }
 
-at::Tensor CausalLm::loss_sum(const ModelInput& input, const at::Tensor& labels) const {
+at::Tensor CausalLm::loss_sum(const ModelInput& input, const ops::Labels& labels) const {
   return losses(input, labels).cross_entropy;
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "model/decoder_config.h"
+#include "model/head.h"
 #include "model/parameters.h"
 
 namespace ingot::model {
@@ -56,19 +57,18 @@ class CausalLm {
   virtual HiddenStates hidden(const ModelInput& input) const = 0;
   /// Weight of the output projection, [vocab, hidden]; the embedding when tied.
   virtual const at::Tensor& head_weight() const = 0;
-  /// What the final norm's output is multiplied with: the head's weight, with rows of unit length where the family's
-  /// head is normalised. [vocab, hidden]
-  at::Tensor output_matrix() const;
+  /// What makes logits of the final norm's output.
+  virtual Head head() const = 0;
   /// Logits of new positions with the cache extended, [batch, new, vocab]. No gradient.
   virtual at::Tensor logits_cached(const at::Tensor& tokens, KeyValueCache& cache) const = 0;
 
   /// Logits of every position, [batch, seq, vocab]; for evaluation and tests, training never makes them.
   at::Tensor logits(const ModelInput& input) const;
-  /// Labels that are not -100 count (`labels` [batch, seq] int64, already shifted). The experts' balance is that of
+  /// Labels that are not -100 count ([batch, seq], already shifted), each by its weight. The experts' balance is that of
   /// each row up to the token after its last label: what comes later is padding.
-  LossTerms losses(const ModelInput& input, const at::Tensor& labels) const;
+  LossTerms losses(const ModelInput& input, const ops::Labels& labels) const;
   /// Its cross entropy alone.
-  at::Tensor loss_sum(const ModelInput& input, const at::Tensor& labels) const;
+  at::Tensor loss_sum(const ModelInput& input, const ops::Labels& labels) const;
   /// What training minimises, times `num_labels`: the cross entropies' sum and, where config.router_aux_loss_coef is
   /// set, num_labels * coefficient * balance. So over micro-batches the balance is a mean weighted by their labels.
   at::Tensor objective(const LossTerms& terms, int64_t num_labels) const;

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "ops/recompute.h"
+#include "ops/unit_rows.h"
 
 namespace ingot::model {
 
@@ -13,13 +14,16 @@ Decoder::Decoder(const DecoderConfig& settings, const Family& family, at::Scalar
   const auto& names = family_.names;
   const Shape table{config.vocab_size, config.hidden_size};
   embedding_ = root.child(names.embedding).normal("weight", table, config.initializer_range);
+  const bool tied = config.tie_word_embeddings;
+  if (!tied) embedding_layer_ = root.child(names.embedding).linear_layer(config.vocab_size, config.hidden_size, LayerKind::kEmbedding);
   for (size_t i = 0; i < static_cast<size_t>(config.num_layers); ++i) {
     const auto name = names.layers + "." + std::to_string(i);
     blocks_.push_back({name, DecoderLayer(root.child(name), config, family_, i)});
   }
   norm_.emplace(root.child(names.final_norm), config);
-  head_ = config.tie_word_embeddings ? embedding_
-                                     : root.child(names.head).normal("weight", table, config.initializer_range);
+  head_ = tied ? embedding_ : root.child(names.head).normal("weight", table, config.initializer_range);
+  if (!tied && !config.norm_head)
+    head_layer_ = root.child(names.head).linear_layer(config.hidden_size, config.vocab_size, LayerKind::kHead);
 }
 
 HiddenStates Decoder::hidden(const ModelInput& input) const {
@@ -46,13 +50,21 @@ at::Tensor Decoder::logits_cached(const at::Tensor& tokens, KeyValueCache& cache
   auto x = embed(tokens);
   for (const auto& block : blocks_) x = block.layer.forward(x, pass).x;
   cache.length += tokens.size(1);
-  return at::linear(norm_->forward(x), output_matrix());
+  return head().logits(norm_->forward(x));
 }
 
 at::Tensor Decoder::embed(const at::Tensor& tokens) const {
   auto x = at::embedding(embedding_, tokens);  // [batch, seq, hidden]
+  if (embedding_layer_ && embedding_layer_->adapter.defined()) {
+    const auto& [a, b, scale, dropout] = embedding_layer_->adapter;  // a [rank, vocab]
+    x = x + at::linear(at::embedding(a.t(), tokens), b) * scale;
+  }
   observe(family_.names.embedding, x);
   return x;
+}
+
+Head Decoder::head() const {
+  return {config.norm_head ? ops::unit_rows(head_) : head_, head_layer_ ? head_layer_->adapter : ops::LowRank()};
 }
 
 LayerOutput Decoder::run(const Block& block, const at::Tensor& x, const Pass& pass) const {

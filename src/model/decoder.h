@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -16,6 +17,7 @@ class Decoder : public CausalLm {
   Decoder(const DecoderConfig& config, const Family& family, at::ScalarType dtype, const std::string& device);
   HiddenStates hidden(const ModelInput& input) const override;
   const at::Tensor& head_weight() const override { return head_; }
+  Head head() const override;
   at::Tensor logits_cached(const at::Tensor& tokens, KeyValueCache& cache) const override;
 
  private:
@@ -33,6 +35,8 @@ class Decoder : public CausalLm {
   std::vector<Block> blocks_;
   std::optional<RmsNorm> norm_;
   at::Tensor head_;  // [vocab, hidden]; embedding_ when tied
+  // What adapters may be added to; null where the head is the embedding, and for a normalised head:
+  std::shared_ptr<const LinearLayer> embedding_layer_, head_layer_;
 };
 
 }  // namespace ingot::model

@@ -17,12 +17,18 @@ void add_layer(ParameterList& list, const LoraPlan::Layer& planned, double dropo
   LinearLayer& layer = **found;
   TORCH_CHECK(!layer.adapter.defined(), planned.module, " has an adapter already");
   const auto weight = list.find(layer.module + ".weight")->value;
-  const auto scope = ParameterScope(list, weight.scalar_type(), weight.device().str()).child(layer.module);
-  layer.adapter.a = scope.child("lora_A").uniform("weight", {planned.rank, layer.in},
-                                                  1 / std::sqrt(static_cast<double>(layer.in)));
-  layer.adapter.b = scope.child("lora_B").uniform("weight", {layer.out, planned.rank}, 0);
+  const ParameterScope scope(list, weight.scalar_type(), weight.device().str());
+  const auto names = factor_names(layer.module, layer.kind);
+  const Shape a{planned.rank, layer.in}, b{layer.out, planned.rank};
+  if (layer.kind == LayerKind::kEmbedding) {
+    layer.adapter.a = scope.uniform(names.a, a, 0);
+    layer.adapter.b = scope.normal(names.b, b, 1);
+  } else {
+    layer.adapter.a = scope.uniform(names.a, a, 1 / std::sqrt(static_cast<double>(layer.in)));
+    layer.adapter.b = scope.uniform(names.b, b, 0);
+  }
   layer.adapter.scale = planned.scale;
-  layer.adapter.dropout = {dropout, named_stream(random_stream::kDropout, layer.module)};
+  if (layer.kind != LayerKind::kEmbedding) layer.adapter.dropout = {dropout, named_stream(random_stream::kDropout, layer.module)};
 }
 
 }  // namespace
@@ -36,8 +42,10 @@ void add_lora(ParameterList& list, const LoraPlan& plan) {
   for (const auto& layer : plan.layers) add_layer(list, layer, plan.dropout);
 }
 
-std::string lora_a_name(const std::string& module) { return module + ".lora_A.weight"; }
-std::string lora_b_name(const std::string& module) { return module + ".lora_B.weight"; }
+FactorNames factor_names(const std::string& module, LayerKind kind) {
+  if (kind == LayerKind::kEmbedding) return {module + ".lora_embedding_A", module + ".lora_embedding_B"};
+  return {module + ".lora_A.weight", module + ".lora_B.weight"};
+}
 
 bool has_dropout(const ParameterList& list) {
   return std::any_of(list.linear_layers.begin(), list.linear_layers.end(), [](const auto& layer) {

@@ -9,14 +9,14 @@ namespace {
 class Mixture : public FeedForward {
  public:
   Mixture(const ParameterScope& params, const DecoderConfig& config, const DecoderNames& names)
-      : gate_(params.child("gate").normal("weight", {config.num_experts, config.hidden_size}, config.initializer_range)),
+      : gate_(params.child("gate"), {config.hidden_size, config.num_experts}, false, config.initializer_range, LayerKind::kRouter),
         choices_(config.experts_per_token) {
     for (int64_t expert = 0; expert < config.num_experts; ++expert)
       experts_.push_back(make_mlp(params.child("experts").child(std::to_string(expert)), config, names));
   }
 
   LayerOutput forward(const RemakableInput& h, const Pass& pass) const override {
-    const auto router_logits = ops::linear(h.value, gate_, {}, h.remake).flatten(0, -2);  // [tokens, experts]
+    const auto router_logits = project(h, gate_).flatten(0, -2);  // [tokens, experts]
     const auto routing = ops::route(router_logits, choices_);
     const auto order = ops::order_by_expert(routing.experts, static_cast<int64_t>(experts_.size()));
     const auto rows = ops::gather_rows(h.value.flatten(0, -2), order).split_with_sizes(order.counts);
@@ -38,7 +38,7 @@ class Mixture : public FeedForward {
     return part;
   }
 
-  at::Tensor gate_;  // [experts, hidden]; no adapter is added to a router
+  Projection gate_;
   std::vector<std::unique_ptr<FeedForward>> experts_;
   int64_t choices_;
 };

@@ -99,8 +99,8 @@ at::Tensor ParameterScope::uniform(const std::string& name, const Shape& shape, 
   return add({.name = name, .shape = shape, .init = Init::kUniform, .init_std = half_width});
 }
 
-std::shared_ptr<LinearLayer> ParameterScope::linear_layer(int64_t in, int64_t out) const {
-  list_->linear_layers.push_back(std::make_shared<LinearLayer>(prefix_.substr(0, prefix_.size() - 1), in, out));
+std::shared_ptr<LinearLayer> ParameterScope::linear_layer(int64_t in, int64_t out, LayerKind kind) const {
+  list_->linear_layers.push_back(std::make_shared<LinearLayer>(prefix_.substr(0, prefix_.size() - 1), in, out, kind));
   return list_->linear_layers.back();
 }
 

@@ -26,11 +26,15 @@ struct Parameter {
   at::Tensor value = {};
 };
 
+/// What a linear layer is for: the embedding is one from one-hot ids.
+enum class LayerKind { kLinear, kRouter, kEmbedding, kHead };
+
 /// A linear layer of the model and what is added to its output; see model/lora.h.
 struct LinearLayer {
   std::string module;  // Hugging Face's path: "model.layers.0.self_attn.q_proj"
   int64_t in, out;
-  ops::LowRank adapter;
+  LayerKind kind = LayerKind::kLinear;
+  ops::LowRank adapter = {};
 };
 
 /// All parameters of a model in one ordered list; checkpoints, optimizer groups, planning and HF names read it.
@@ -55,7 +59,7 @@ class ParameterScope {
   at::Tensor normal(const std::string& name, const Shape& shape, double std) const;  // matrices: decay
   at::Tensor uniform(const std::string& name, const Shape& shape, double half_width) const;  // the same; 0 gives zeros
   /// Records a linear layer by the scope's name.
-  std::shared_ptr<LinearLayer> linear_layer(int64_t in, int64_t out) const;
+  std::shared_ptr<LinearLayer> linear_layer(int64_t in, int64_t out, LayerKind kind) const;
 
  private:
   at::Tensor add(Parameter parameter) const;

@@ -21,7 +21,7 @@ struct RemakableInput {
 /// list of layers that an adapter may be added to.
 struct Projection {
   struct Sizes { int64_t in, out; };
-  Projection(const ParameterScope& params, Sizes sizes, bool has_bias, double init_std);
+  Projection(const ParameterScope& params, Sizes sizes, bool has_bias, double init_std, LayerKind kind = LayerKind::kLinear);
   at::Tensor weight, bias;
   std::shared_ptr<const LinearLayer> layer;
 };

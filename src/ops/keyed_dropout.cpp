@@ -69,4 +69,10 @@ at::Tensor keyed_dropout(const at::Tensor& x_in, const at::Tensor& keys_in, cons
   return out;
 }
 
+at::Tensor dropped(const at::Tensor& x, const at::Tensor& keys, const DropoutRule& rule) {
+  if (!keys.defined() || rule.probability == 0) return x;
+  const auto ones = at::ones({keys.numel(), x.size(-1)}, x.options().requires_grad(false));
+  return x * keyed_dropout(ones, keys.flatten(), rule).view(x.sizes());
+}
+
 }  // namespace ingot::ops

@@ -19,4 +19,9 @@ struct DropoutRule {
 ///   keys  [rows]  int64
 at::Tensor keyed_dropout(const at::Tensor& x, const at::Tensor& keys, const DropoutRule& rule);
 
+/// The same as a step of the graph; x itself where `keys` is undefined or nothing is dropped.
+///   x     [..., width]
+///   keys  one for each row of x, of any shape
+at::Tensor dropped(const at::Tensor& x, const at::Tensor& keys, const DropoutRule& rule);
+
 }  // namespace ingot::ops

@@ -174,12 +174,8 @@ std::vector<at::Tensor> linears(const at::Tensor& x, const std::vector<at::Tenso
 
 at::Tensor adapted_linear_composite(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
                                     const LowRank& adapter, const RowKeys& keys) {
-  auto in = x;
-  if (keys.defined()) {
-    const auto factors = keyed_dropout(at::ones_like(rows_of(x)).detach(), keys.flatten(), adapter.dropout);
-    in = x * factors.view(x.sizes());
-  }
-  return at::linear(x, weight, bias) + at::linear(at::linear(in, adapter.a), adapter.b) * adapter.scale;
+  const auto inner = at::linear(dropped(x, keys, adapter.dropout), adapter.a);
+  return at::linear(x, weight, bias) + at::linear(inner, adapter.b) * adapter.scale;
 }
 
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, const Remake& remake) {

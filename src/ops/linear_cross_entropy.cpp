@@ -4,9 +4,13 @@
 #include <ATen/core/grad_mode.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <algorithm>
+#include <array>
 #include <cmath>
-#include <utility>
+#include <functional>
+#include <vector>
 
+#include "core/shape.h"
 #include "ops/fused.h"
 #include "ops/simd.h"
 
@@ -19,10 +23,14 @@ using torch::autograd::variable_list;
 constexpr int64_t kIgnored = -100;
 constexpr int64_t kChunkBytes = int64_t{128} << 20;  // of logits at a time
 
+/// Inputs of the graph in this order; those that are not wanted have no gradient.
+enum Input : size_t { kHidden, kWeight, kInner, kB, kInputs };
+using Inputs = std::array<at::Tensor, kInputs>;  // kInner and kB undefined when nothing is added
+
 /// Which gradients the backward pass will ask for.
 struct Wanted {
-  bool d_hidden, d_weight;
-  bool any() const { return d_hidden || d_weight; }
+  std::array<bool, kInputs> gradient{};
+  bool any() const { return std::any_of(gradient.begin(), gradient.end(), std::identity()); }
 };
 
 int64_t rows_per_chunk(const at::Tensor& weight) {
@@ -45,30 +53,41 @@ double sum_of_exponentials(const T* logits, float max, int64_t n) {
   return total;
 }
 
-/// Returns the row's cross entropy; with `make_gradient` the logits become softmax(logits) - onehot(label).
+/// Returns the row's cross entropy; with `make_gradient` the logits become (softmax(logits) - onehot(label)) * weight.
 template <class T>
-double cross_entropy_row(T* logits, int64_t label, int64_t n, bool make_gradient) {
+double cross_entropy_row(T* logits, int64_t label, float weight, int64_t n, bool make_gradient) {
   float max = -INFINITY;
 #pragma omp simd reduction(max : max)
   for (int64_t i = 0; i < n; ++i) max = std::max(max, widen(logits[i]));
   const double sum = sum_of_exponentials(logits, max, n);
   const float at_label = widen(logits[label]);
   if (make_gradient) {
-    const float inverse = static_cast<float>(1 / sum);
+    const float inverse = static_cast<float>(1 / sum), factor = inverse * weight;
 #pragma omp simd
-    for (int64_t i = 0; i < n; ++i) logits[i] = round_to<T>(fast_exp(widen(logits[i]) - max) * inverse);
-    logits[label] = round_to<T>(fast_exp(at_label - max) * inverse - 1.0f);
+    for (int64_t i = 0; i < n; ++i) logits[i] = round_to<T>(fast_exp(widen(logits[i]) - max) * factor);
+    logits[label] = round_to<T>((fast_exp(at_label - max) * inverse - 1.0f) * weight);
   }
   return std::log(sum) + max - at_label;
 }
 
-/// Losses of the chunk's rows into `losses`; see cross_entropy_row.
-void cross_entropy_rows(at::Tensor& logits, const int64_t* labels, double* losses, bool make_gradient) {
+/// The rows that count.
+struct Rows {
+  at::Tensor labels;        // int64
+  std::vector<float> weights;  // empty: 1 each
+  float weight(int64_t row) const { return weights.empty() ? 1.0f : weights[static_cast<size_t>(row)]; }
+};
+
+/// Weighted losses of the chunk's rows, from `begin` on, into `losses`; see cross_entropy_row.
+void cross_entropy_rows(at::Tensor& logits, const Rows& rows, int64_t begin, double* losses, bool make_gradient) {
   const int64_t n = logits.size(1);
+  const int64_t* labels = rows.labels.const_data_ptr<int64_t>();
   visit_dtype(logits, [&]<class T>(T) {
     T* data = logits.mutable_data_ptr<T>();
-    parallel_rows(logits.size(0), n,
-                  [&](int64_t row) { losses[row] = cross_entropy_row(data + row * n, labels[row], n, make_gradient); });
+    parallel_rows(logits.size(0), n, [&](int64_t i) {
+      const int64_t row = begin + i;
+      const float weight = rows.weight(row);
+      losses[row] = weight * cross_entropy_row(data + i * n, labels[row], weight, n, make_gradient);
+    });
   });
 }
 
@@ -84,39 +103,57 @@ void add_product(at::Tensor& sum, const at::Tensor& a, const at::Tensor& b) {
 
 struct Result {
   double loss = 0;
-  at::Tensor d_hidden, d_weight;  // undefined unless wanted; d_weight may still be fp32
+  Inputs gradients;  // undefined unless wanted; those summed over rows may still be fp32
 };
 
 /// All rows count.
-Result run_chunks(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& labels, Wanted wanted) {
+Result run_chunks(const Inputs& in, const Rows& counted, Wanted wanted) {
   Result result;
-  if (wanted.d_hidden) result.d_hidden = at::empty_like(hidden);
-  const int64_t rows = hidden.size(0), chunk = std::min(rows, rows_per_chunk(weight));
-  auto buffer = at::empty({chunk, weight.size(0)}, hidden.options());
+  for (const auto by_row : {kHidden, kInner})
+    if (wanted.gradient[by_row]) result.gradients[by_row] = at::empty_like(in[by_row]);
+  const int64_t rows = in[kHidden].size(0), chunk = std::min(rows, rows_per_chunk(in[kWeight]));
+  auto buffer = at::empty({chunk, in[kWeight].size(0)}, in[kHidden].options());
   std::vector<double> losses(rows);
   for (int64_t begin = 0; begin < rows; begin += chunk) {
     const int64_t count = std::min(chunk, rows - begin);
-    const auto h = hidden.narrow(0, begin, count);
+    const auto part = [&](const at::Tensor& all) { return all.narrow(0, begin, count); };
     auto logits = buffer.narrow(0, 0, count);
-    at::mm_out(logits, h, weight.t());
-    cross_entropy_rows(logits, labels.const_data_ptr<int64_t>() + begin, losses.data() + begin, wanted.any());
-    if (wanted.d_hidden) {
-      auto d_h = result.d_hidden.narrow(0, begin, count);
-      at::mm_out(d_h, logits, weight);
-    }
-    if (wanted.d_weight) add_product(result.d_weight, logits, h);
+    at::mm_out(logits, part(in[kHidden]), in[kWeight].t());
+    if (in[kInner].defined()) logits.addmm_(part(in[kInner]), in[kB].t());
+    cross_entropy_rows(logits, counted, begin, losses.data(), wanted.any());
+    const auto add_gradients = [&](Input by_row, Input summed) {
+      if (wanted.gradient[by_row]) {
+        auto d_rows = part(result.gradients[by_row]);
+        at::mm_out(d_rows, logits, in[summed]);
+      }
+      if (wanted.gradient[summed]) add_product(result.gradients[summed], logits, part(in[by_row]));
+    };
+    add_gradients(kHidden, kWeight);
+    add_gradients(kInner, kB);
   }
   for (const double loss : losses) result.loss += loss;
-  if (wanted.d_weight && rows == 0) result.d_weight = at::zeros_like(weight);
+  for (const auto summed : {kWeight, kB})
+    if (wanted.gradient[summed] && rows == 0) result.gradients[summed] = at::zeros_like(in[summed]);
   return result;
 }
 
+std::vector<float> values_of(const at::Tensor& weights) {
+  if (!weights.defined()) return {};
+  const auto plain = weights.to(at::kFloat).contiguous();
+  return {plain.const_data_ptr<float>(), plain.const_data_ptr<float>() + plain.numel()};
+}
+
 /// Leaves out the rows whose label is ignored.
-Result run_counted(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& labels, Wanted wanted) {
-  const auto counted = labels.ne(kIgnored).nonzero().flatten();
-  if (counted.numel() == labels.numel()) return run_chunks(hidden, weight, labels, wanted);
-  auto result = run_chunks(hidden.index_select(0, counted), weight, labels.index_select(0, counted), wanted);
-  if (wanted.d_hidden) result.d_hidden = at::zeros_like(hidden).index_copy_(0, counted, result.d_hidden);
+Result run_counted(Inputs in, const Labels& labels, Wanted wanted) {
+  const auto counted = labels.ids.ne(kIgnored).nonzero().flatten();
+  if (counted.numel() == labels.ids.numel()) return run_chunks(in, {labels.ids, values_of(labels.weights)}, wanted);
+  const auto of_counted = [&](const at::Tensor& all) { return all.defined() ? all.index_select(0, counted) : all; };
+  const Shape shapes[] = {in[kHidden].sizes().vec(), in[kInner].defined() ? in[kInner].sizes().vec() : Shape{}};
+  for (const auto by_row : {kHidden, kInner}) in[by_row] = of_counted(in[by_row]);
+  auto result = run_chunks(in, {of_counted(labels.ids), values_of(of_counted(labels.weights))}, wanted);
+  for (const auto by_row : {kHidden, kInner})
+    if (auto& gradient = result.gradients[by_row]; gradient.defined())
+      gradient = at::zeros(shapes[by_row == kInner], gradient.options()).index_copy_(0, counted, gradient);
   return result;
 }
 
@@ -126,42 +163,64 @@ at::Tensor scaled(const at::Tensor& gradient, double factor, at::ScalarType dtyp
 }
 
 struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
-  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& hidden, const at::Tensor& weight,
-                            const at::Tensor& labels, Wanted wanted) {
-    const auto result = run_counted(hidden.contiguous(), weight.contiguous(), labels.contiguous(), wanted);
-    ctx->save_for_backward({result.d_hidden, result.d_weight});
-    return at::full({}, result.loss, hidden.options().dtype(at::kFloat));
+  /// `given` are the inputs that there are.
+  static at::Tensor forward(AutogradContext* ctx, at::TensorList given, const Labels& labels, Wanted wanted) {
+    Inputs in;
+    std::transform(given.begin(), given.end(), in.begin(), [](const at::Tensor& tensor) { return tensor.contiguous(); });
+    const auto result = run_counted(in, {labels.ids.contiguous(), labels.weights}, wanted);
+    ctx->save_for_backward({result.gradients.begin(), result.gradients.begin() + static_cast<int64_t>(given.size())});
+    ctx->saved_data["dtype"] = in[kHidden].scalar_type();
+    return at::full({}, result.loss, in[kHidden].options().dtype(at::kFloat));
   }
 
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
-    const auto saved = ctx->get_saved_variables();
     const auto factor = grads[0].item<double>();
-    const auto dtype = (saved[0].defined() ? saved[0] : saved[1]).scalar_type();
-    return {scaled(saved[0], factor, dtype), scaled(saved[1], factor, dtype), {}, {}};
+    variable_list found;
+    for (const auto& gradient : ctx->get_saved_variables())
+      found.push_back(scaled(gradient, factor, ctx->saved_data["dtype"].toScalarType()));
+    found.resize(found.size() + 2);  // none of the labels and of what is wanted
+    return found;
   }
 };
 
-}  // namespace
-
-at::Tensor linear_cross_entropy(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& labels) {
-  TORCH_CHECK(hidden.dim() == 2 && weight.dim() == 2 && hidden.size(1) == weight.size(1) && labels.dim() == 1 &&
-                  labels.size(0) == hidden.size(0) && labels.scalar_type() == at::kLong,
+void check_shapes(const Inputs& in, const Labels& labels) {
+  const auto &hidden = in[kHidden], &weight = in[kWeight], &inner = in[kInner], &b = in[kB];
+  TORCH_CHECK(hidden.dim() == 2 && weight.dim() == 2 && hidden.size(1) == weight.size(1) && labels.ids.dim() == 1 &&
+                  labels.ids.size(0) == hidden.size(0) && labels.ids.scalar_type() == at::kLong &&
+                  (!labels.weights.defined() || labels.weights.sizes() == labels.ids.sizes()),
               "linear_cross_entropy: hidden ", hidden.sizes(), ", weight ", weight.sizes(), " and int64 labels ",
-              labels.sizes(), " do not fit");
-  if (!has_fused_kernel({hidden, weight})) return linear_cross_entropy_composite(hidden, weight, labels);
-  TORCH_CHECK(labels.eq(kIgnored).logical_or(labels.ge(0).logical_and(labels.lt(weight.size(0)))).all().item<bool>(),
-              "linear_cross_entropy: a label is neither -100 nor in [0, ", weight.size(0), ")");
-  const bool recording = at::GradMode::is_enabled();
-  const Wanted wanted{recording && hidden.requires_grad(), recording && weight.requires_grad()};
-  return LinearCrossEntropy::apply(hidden, weight, labels, wanted);
+              labels.ids.sizes(), " do not fit");
+  TORCH_CHECK(inner.defined() == b.defined() &&
+                  (!b.defined() || (inner.size(0) == hidden.size(0) && b.size(0) == weight.size(0) && inner.size(1) == b.size(1))),
+              "linear_cross_entropy: what is added does not fit hidden ", hidden.sizes(), " and weight ", weight.sizes());
 }
 
-at::Tensor linear_cross_entropy_composite(const at::Tensor& hidden, const at::Tensor& weight,
-                                          const at::Tensor& labels) {
-  const auto logits = at::mm(hidden, weight.t());
+}  // namespace
+
+at::Tensor linear_cross_entropy(const at::Tensor& hidden, const at::Tensor& weight, const Labels& labels,
+                                const AddedLogits& added) {
+  const Inputs in{hidden, weight, added.inner, added.b};
+  check_shapes(in, labels);
+  if (!has_fused_kernel({hidden, weight})) return linear_cross_entropy_composite(hidden, weight, labels, added);
+  const auto& ids = labels.ids;
+  TORCH_CHECK(ids.eq(kIgnored).logical_or(ids.ge(0).logical_and(ids.lt(weight.size(0)))).all().item<bool>(),
+              "linear_cross_entropy: a label is neither -100 nor in [0, ", weight.size(0), ")");
+  Wanted wanted;
+  for (size_t i = 0; i < kInputs; ++i)
+    wanted.gradient[i] = at::GradMode::is_enabled() && in[i].defined() && in[i].requires_grad();
+  return LinearCrossEntropy::apply(at::TensorList(in).slice(0, added.b.defined() ? kInputs : kInner), labels, wanted);
+}
+
+at::Tensor linear_cross_entropy_composite(const at::Tensor& hidden, const at::Tensor& weight, const Labels& labels,
+                                          const AddedLogits& added) {
+  auto logits = at::mm(hidden, weight.t());
+  if (added.b.defined()) logits = logits + at::mm(added.inner, added.b.t());
   const auto wide = logits.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
   const auto log_probabilities = at::log_softmax(logits, 1, wide);
-  return at::nll_loss(log_probabilities, labels, {}, at::Reduction::Sum, kIgnored).to(at::kFloat);
+  if (!labels.weights.defined())
+    return at::nll_loss(log_probabilities, labels.ids, {}, at::Reduction::Sum, kIgnored).to(at::kFloat);
+  const auto losses = at::nll_loss(log_probabilities, labels.ids, {}, at::Reduction::None, kIgnored);
+  return (losses * labels.weights.to(wide)).sum().to(at::kFloat);
 }
 
 }  // namespace ingot::ops

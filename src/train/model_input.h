@@ -10,7 +10,7 @@ namespace ingot::train {
 /// Rows as the model takes them.
 struct LabelledInput {
   model::ModelInput input;
-  at::Tensor labels;  // [batch, seq]  int64, -100 where none counts
+  ops::Labels labels;  // [batch, seq]  int64, -100 where none counts
 };
 
 /// The batch on the model's device.

@@ -39,7 +39,7 @@ class ConversationScorer {
 
   void score(const data::Sample& sample) {
     scored.longest = std::max(scored.longest, static_cast<int64_t>(sample.ids.size()) - 1);
-    scored.score += score_labels(model_, sample.ids, data::labels_of(sample.ids, sample.loss_mask, tokenizer_.eos_id()));
+    scored.score += score_labels(model_, sample.ids, data::labels_of(sample.ids, sample.loss_mask, tokenizer_.eos_id()), sample.weights);
   }
   void skip(const fs::path& file, uint64_t row, const std::string& reason) {
     if (scored.skipped++ == 0) log_warning(fmt::format("{}:{}: not scored: {}", file.string(), row, reason));

@@ -35,7 +35,7 @@ struct Shown {
 };
 
 Json json_of(const Shown& shown) {
-  return {{"sample", shown.number},
+  Json json{{"sample", shown.number},
           {"source", shown.set.source_of(shown.index)},
           {"item", shown.origin.item},
           {"cut_tokens", shown.origin.cut},
@@ -44,6 +44,8 @@ Json json_of(const Shown& shown) {
           {"loss_mask", shown.sample.loss_mask},
           {"text", shown.set.tokenizer->decode(shown.sample.ids)},
           {"warnings", data::warnings_of(shown.set, shown.sample)}};
+  if (!shown.sample.weights.empty()) json["weights"] = shown.sample.weights;
+  return json;
 }
 
 /// Texts of the tokens, each as it reads behind the one before it; tokens that hold parts of one character have theirs
@@ -131,7 +133,7 @@ void print_summaries(const std::deque<data::SftSet>& sets, const InspectRequest&
 std::optional<fs::path> sft_prefix(const fs::path& path) {
   std::string text = path.string();
   const auto drop = [&](const std::string& ending) { if (text.ends_with(ending)) text.resize(text.size() - ending.size()); };
-  for (const char* ending : {".bin", ".idx", ".ledger.json", ".origins", "_input_ids_document", "_loss_mask_document"}) drop(ending);
+  for (const char* ending : {".bin", ".idx", ".ledger.json", ".origins", "_input_ids_document", "_loss_mask_document", "_loss_weights_document"}) drop(ending);
   if (!fs::exists(data::idx_path(data::SftFiles(text).tokens))) return std::nullopt;
   return text;
 }

@@ -37,9 +37,28 @@ TEST(RenderSample, ATextThatTheTokenizerCannotCutIsThisRecordsFault) {
   EXPECT_EQ(sample.reason, "template lines: regular expression failed on the text: match limit exceeded");
 }
 
-TEST(RenderSample, AFractionIsNeverCountedAsWhole) {
-  const Conversation weighted{{{Role::kUser, "q"}, {Role::kAssistant, "a", 0.5}}};
-  EXPECT_EQ(render_sample(weighted, LineChat(), ByteTokenizer(), {}).reason, "a message's weight is a fraction, wanted 0 or 1");
+TEST(RenderSample, AFractionIsTheWeightOfItsAnswersLabelsAlone) {
+  const Conversation weighted{{{Role::kUser, "q"}, {Role::kAssistant, "a", 0.5}, {Role::kUser, "r"}, {Role::kAssistant, "b"}}};
+  for (const bool train_on_prompt : {false, true}) {
+    const auto sample = render_sample(weighted, LineChat(), ByteTokenizer(), {.train_on_prompt = train_on_prompt});
+    const float prompt = train_on_prompt ? 1 : 0;
+    ASSERT_EQ(sample.weights.size(), sample.ids.size());
+    for (size_t i = 0; i < sample.ids.size(); ++i)
+      EXPECT_EQ(sample.weights[i], sample.ids[i] == 'a' ? 0.5F : sample.ids[i] == 'b' ? 1.0F : sample.weights[i]) << i;
+    EXPECT_EQ(sample.weights[0], prompt);
+  }
+}
+
+TEST(RenderSample, WholeWeightsAreNotKept) {
+  const Conversation whole{{{Role::kUser, "q"}, {Role::kAssistant, "a", 0}, {Role::kUser, "r"}, {Role::kAssistant, "b", 1}}};
+  EXPECT_TRUE(render_sample(whole, LineChat(), ByteTokenizer(), {}).weights.empty());
+}
+
+TEST(RenderSample, WeightsAreCutWithTheirTokens) {
+  const Conversation weighted{{{Role::kUser, "q"}, {Role::kAssistant, "a long answer", 0.25}}};
+  const auto sample = render_sample(weighted, LineChat(), ByteTokenizer(), {.cutoff_len = 12});
+  EXPECT_EQ(sample.ids.size(), 12u);
+  EXPECT_EQ(sample.weights.size(), 12u);
 }
 
 TEST(RenderSample, KeepsWhatFits) {

@@ -15,17 +15,21 @@ namespace {
 
 using Ids = std::vector<TokenId>;
 
-/// A data set of samples whose token i of sample s is 10 * s + i; the tokens behind the first two are labels.
-std::filesystem::path write_set(const ScratchFolder& folder, const std::string& name, const std::vector<int>& lengths) {
+/// A data set of samples whose token i of sample s is 10 * s + i; the tokens behind the first two are labels, which weigh
+/// `weights` of the sample where it has some.
+std::filesystem::path write_set(const ScratchFolder& folder, const std::string& name, const std::vector<int>& lengths,
+                                const std::vector<std::vector<float>>& weights = {}) {
   const SftFiles files(folder / name);
-  IndexedDatasetWriter tokens(files.tokens, 3000), mask(files.loss_mask, StoredNumbers{StoredNumbers::Type::kU8, 0, 1});
+  IndexedDatasetWriter tokens(files.tokens, 3000), mask(files.loss_mask, StoredNumbers{StoredNumbers::Type::kU8, 0, 1}),
+      bits(files.loss_weights, StoredNumbers{StoredNumbers::Type::kI32, 0, 1 << 30});
   for (size_t sample = 0; sample < lengths.size(); ++sample) {
     Ids ids(static_cast<size_t>(lengths[sample])), labels(ids.size(), 1);
     std::iota(ids.begin(), ids.end(), static_cast<TokenId>(10 * sample));
     std::fill_n(labels.begin(), 2, 0);
     tokens.add_document(ids), mask.add_document(labels);
+    bits.add_document(sample < weights.size() ? bits_of(weights[sample]) : Ids());
   }
-  tokens.finish(), mask.finish();
+  tokens.finish(), mask.finish(), bits.finish();
   return folder / name;
 }
 
@@ -47,6 +51,22 @@ TEST(SftDataset, ConcatenatesSamplesWithoutPadding) {
   EXPECT_EQ(batch.positions, (std::vector<int32_t>{0, 1, 2, 0, 1, 2, 3}));
   EXPECT_EQ(batch.segment_starts, (std::vector<int64_t>{0, 3, 7}));
   EXPECT_EQ(batch.sample_ids, (std::vector<uint64_t>{1, 2}));
+}
+
+TEST(SftDataset, WeightsAreThoseOfTheLabelsAndOneWhereASampleHasNone) {
+  const ScratchFolder folder;
+  const auto samples = std::make_shared<SftSamples>(std::vector{write_set(folder, "a", {3, 4, 3}, {{}, {0, 0, 0.25F, 1}})});
+  const SftDataset dataset(samples, {0, 1, 2}, {.cutoff_len = 8});
+  const auto weights = [&](const std::vector<uint64_t>& rows) { return dataset.batch(rows).weights; };
+  EXPECT_EQ(weights({0, 1, 2}), (std::vector<float>{1, 1, 0, 0.25F, 1, 1, 1}));
+  EXPECT_EQ(weights({1}), (std::vector<float>{0, 0.25F, 1}));
+  EXPECT_TRUE(weights({0, 2}).empty());
+}
+
+TEST(SftDataset, RefusesWeightsOfAnotherLength) {
+  const ScratchFolder folder;
+  const auto prefix = write_set(folder, "a", {4}, {{0, 1}});
+  EXPECT_THROW(SftSamples({prefix}), DataError);
 }
 
 TEST(SftDataset, PacksHoldEveryChosenSampleOnceAndNoLabelCrosses) {

@@ -38,17 +38,27 @@ std::unique_ptr<CausalLm> adapted_model(double dropout = 0, const std::string& o
   initialize_parameters(model->parameters, 3);
   const at::NoGradGuard no_grad;
   for (const auto& parameter : model->parameters.parameters)
-    if (parameter->name.ends_with("lora_B.weight")) parameter->value.normal_();
+    if (parameter->name.ends_with("lora_B.weight") || parameter->name.ends_with("lora_embedding_A")) parameter->value.normal_(0, 0.3);
   return model;
 }
 
 TEST(Lora, NamesEveryLinearLayerAsHuggingFaceDoes) {
   const auto model = build_model(small_config(), at::kFloat, "meta");
   const auto& layers = model->parameters.linear_layers;
-  ASSERT_EQ(layers.size(), 14u);
-  EXPECT_EQ(layers[0]->module, "model.layers.0.self_attn.q_proj");
-  EXPECT_EQ(layers[13]->module, "model.layers.1.mlp.down_proj");
-  EXPECT_EQ(layers[1]->out, 16);
+  ASSERT_EQ(layers.size(), 16u);
+  EXPECT_EQ(layers[0]->module, "model.embed_tokens");
+  EXPECT_EQ(layers[1]->module, "model.layers.0.self_attn.q_proj");
+  EXPECT_EQ(layers[14]->module, "model.layers.1.mlp.down_proj");
+  EXPECT_EQ(layers[15]->module, "lm_head");
+  EXPECT_EQ(layers[2]->out, 16);
+}
+
+TEST(Lora, HasNoAdapterForOneOfTwoTiedEndsNorForANormalisedHead) {
+  auto config = small_config();
+  config.tie_word_embeddings = true;
+  EXPECT_EQ(build_model(config, at::kFloat, "meta")->parameters.linear_layers.size(), 14u);
+  config.tie_word_embeddings = false, config.norm_head = true;
+  EXPECT_EQ(build_model(config, at::kFloat, "meta")->parameters.linear_layers.size(), 15u);
 }
 
 TEST(Lora, FreezesAllButTheAdapterAndTheWholeParameters) {
@@ -86,10 +96,12 @@ TEST(Lora, AddsWhatItsMergedWeightAdds) {
   const auto wanted = model->logits(random_input());
   const at::NoGradGuard no_grad;
   for (const auto& layer : model->parameters.linear_layers) {
-    model->parameters.find(layer->module + ".weight")->value.addmm_(layer->adapter.b, layer->adapter.a, 1, 2.0);
+    const auto added = at::mm(layer->adapter.b, layer->adapter.a) * 2.0;  // [out, in]; a table of embeddings is [in, out]
+    model->parameters.find(layer->module + ".weight")->value.add_(layer->kind == LayerKind::kEmbedding ? added.t() : added);
     layer->adapter = ops::LowRank();
   }
-  EXPECT_LT((model->logits(random_input()) - wanted).abs().max().item<double>(), 2e-4);
+  const double error = (model->logits(random_input()) - wanted).abs().max().item<double>();
+  EXPECT_LT(error / wanted.abs().max().item<double>(), 2e-5);
 }
 
 TEST(Lora, GivesTheSameGradientsHoweverLayersAreRecomputed) {
@@ -124,13 +136,34 @@ TEST(Lora, DropsInEveryKindOfLayerWhenKeysAreGivenAndNeverWithout) {
     for (const auto& layer : without->parameters.linear_layers)
       if (layer->adapter.defined()) {
         const at::NoGradGuard no_grad;
-        layer->adapter.b.copy_(model->parameters.find(lora_b_name(path))->value);
+        layer->adapter.b.copy_(model->parameters.find(factor_names(path, layer->kind).b)->value);
       }
     input.dropout_keys = at::arange(24, at::kLong).view({2, 12});
     EXPECT_FALSE(at::equal(model->logits(input), without->logits(input))) << module;
     input.dropout_keys.reset();
     EXPECT_TRUE(at::equal(model->logits(input), without->logits(input))) << module;
   }
+}
+
+TEST(Lora, DropsBeforeTheHeadInTheLossAndNeverInTheEmbedding) {
+  auto input = random_input();
+  const auto labels = input.tokens.roll({-1}, {1});
+  const auto model = adapted_model(0.5, "lm_head"), embedding = adapted_model(0.5, "model.embed_tokens");
+  const auto loss = [&](const CausalLm& of) { return of.loss_sum(input, labels).item<double>(); };
+  const double plain = loss(*model), plain_embedding = loss(*embedding);
+  input.dropout_keys = at::arange(24, at::kLong).view({2, 12});
+  EXPECT_GT(std::abs(loss(*model) - plain), 1e-3);
+  EXPECT_EQ(loss(*embedding), plain_embedding);
+  EXPECT_FALSE(has_dropout(embedding->parameters));
+}
+
+TEST(Lora, TheFusedLossOfAnAdaptedHeadIsThatOfItsLogits) {
+  const auto model = adapted_model();
+  const auto input = random_input();
+  const auto labels = input.tokens.roll({-1}, {1});
+  const double wanted = at::nll_loss(at::log_softmax(model->logits(input).flatten(0, 1).to(at::kDouble), 1), labels.flatten(), {},
+                                     at::Reduction::Sum, -100).item<double>();
+  EXPECT_NEAR(model->loss_sum(input, labels).item<double>() / wanted, 1, 1e-5);
 }
 
 }  // namespace

@@ -12,7 +12,7 @@ namespace ingot::ops {
 namespace {
 
 Operation with_labels(const at::Tensor& labels, decltype(linear_cross_entropy)* function) {
-  return [labels, function](const Tensors& in) { return function(in[0], in[1], labels); };
+  return [labels, function](const Tensors& in) { return function(in[0], in[1], labels, {}); };
 }
 
 at::Tensor random_labels(int64_t tokens, int64_t vocab) {
@@ -108,6 +108,37 @@ TEST(LinearCrossEntropy, GivesTheSameLossOnAnyThreads) {
   at::set_num_threads(threads);
   EXPECT_TRUE(at::equal(one.output, two.output));
   for (size_t i = 0; i < 2; ++i) EXPECT_LE(relative_error(one.gradients[i], two.gradients[i]), 1e-6);
+}
+
+TEST(LinearCrossEntropy, AddsWhatAnAdapterAdds) {
+  at::manual_seed(8);
+  const auto labels = random_labels(300, 700);
+  const auto of = [&](auto* function) {
+    return Operation([&labels, function](const Tensors& in) { return function(in[0], in[1], labels, {in[2], in[3]}); });
+  };
+  const Tensors inputs{at::randn({300, 24}), at::randn({700, 24}), at::randn({300, 5}), at::randn({700, 5})};
+  expect_equal_operations(of(linear_cross_entropy), of(linear_cross_entropy_composite), inputs, 1e-5);
+  Tensors narrow;
+  for (const auto& input : inputs) narrow.push_back(input.to(at::kBFloat16));
+  expect_equal_operations(of(linear_cross_entropy), of(linear_cross_entropy_composite), narrow, 0.03);
+  const auto merged = with_labels(labels, linear_cross_entropy);
+  const auto sum = evaluate(merged, {at::cat({inputs[0], inputs[2]}, 1), at::cat({inputs[1], inputs[3]}, 1)});
+  EXPECT_LE(relative_error(evaluate(of(linear_cross_entropy), inputs).output, sum.output), 1e-6);
+}
+
+TEST(LinearCrossEntropy, WeighsEachLabel) {
+  at::manual_seed(9);
+  const auto labels = random_labels(70, 500), weights = at::rand({70});
+  const auto of = [&](auto* function) {
+    return Operation([&, function](const Tensors& in) { return function(in[0], in[1], {labels, weights}, {}); });
+  };
+  const Tensors inputs{at::randn({70, 24}), at::randn({500, 24})};
+  expect_equal_operations(of(linear_cross_entropy), of(linear_cross_entropy_composite), inputs, 1e-5);
+  double by_row = 0;
+  for (int64_t row = 0; row < 70; ++row)
+    by_row += weights[row].item<double>() *
+              linear_cross_entropy(inputs[0].narrow(0, row, 1), inputs[1], labels.narrow(0, row, 1)).item<double>();
+  EXPECT_NEAR(evaluate(of(linear_cross_entropy), inputs).output.item<double>() / by_row, 1, 1e-5);
 }
 
 TEST(LinearCrossEntropy, RejectsALabelOutsideTheVocabulary) {

@@ -52,7 +52,7 @@ std::unique_ptr<model::CausalLm> load(const std::filesystem::path& folder, const
   for (const auto& parameter : model->parameters.parameters) parameter->value.copy_(weights.load(parameter->name));
   if (request.contains("adapter")) {
     const std::string adapter = request["adapter"];
-    hub::attach_adapter(*model, hub::fitted_adapter(*model, checkpoint::read_adapter(adapter), adapter), adapter);
+    hub::attach_adapter(*model, hub::fitted_adapter(hub::ModelFolder(folder), *model, checkpoint::read_adapter(adapter), adapter), adapter);
   }
   model->config.router_aux_loss_coef = request.value("router_aux_loss_coef", model->config.router_aux_loss_coef);
   model->recompute = recompute_of(request.value("recompute", "none"));

@@ -21,16 +21,20 @@ MAX_LOGIT_ERROR, MAX_MERGE_ERROR, MAX_LOSS_ERROR = 2e-5, 1e-5, 1e-5
 RATE = 20  # times the rate of the full run, so that the adapter learns
 
 
-def parity_keys(adapter):
+def parity_keys(adapter, steps=STEPS):
     return {"adapter_name_or_path": str(adapter), "cutoff_len": SEQ, "micro_batch_size": MICRO, "global_batch_size": GLOBAL,
-            "max_steps": STEPS, "lr_scheduler_type": "cosine", "shuffle": False, "lora_rank": None,
+            "max_steps": steps, "lr_scheduler_type": "cosine", "shuffle": False, "lora_rank": None,
             **SETTINGS, "learning_rate": RATE * SETTINGS["learning_rate"], "min_lr": RATE * SETTINGS["min_lr"]}
 
 
-def train_with_peft(run, adapter, steps=STEPS):
+def train_with_peft(run, adapter, steps=STEPS, base=STORIES):
     """The losses of a plain loop over PEFT's model and torch.optim.AdamW."""
+    return train_plainly(peft.PeftModel.from_pretrained(load_base(base), adapter, is_trainable=True), run, steps)
+
+
+def train_plainly(model, run, steps):
+    """The losses of a plain loop with torch.optim.AdamW over the rows that the run of Ingot had."""
     torch.set_num_threads(1)  # for so small a model threads cost more than they give
-    model = peft.PeftModel.from_pretrained(load_base(), adapter, is_trainable=True)
     trainable = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(
         [{"params": [p for _, p in trainable if p.dim() >= 2], "weight_decay": SETTINGS["weight_decay"]},

@@ -191,6 +191,27 @@ def test_interleaved_sets_are_used_in_their_shares(tmp_path, keys, steps):
     assert len(read_losses(tmp_path / "mix/run")) == steps
 
 
+def test_interleaved_sets_take_turns_without_shuffling(tmp_path):
+    sets = [write_lines(tmp_path / f"{name}.jsonl", [{"prompt": f"{name}{n}", "response": "yes"} for n in range(count)]) for name, count in (("a", 6), ("b", 3))]
+    keys = {"val_size": 0, "packing": False, "shuffle": False, "global_batch_size": 1, "micro_batch_size": 1, "learning_rate": 1e-12}
+    for path in sets:
+        ingot("train", sft_config(tmp_path / path.stem, [path], **keys, max_steps=6))
+    ingot("train", sft_config(tmp_path / "mix", sets, **keys, max_steps=12, mix_strategy="interleave_over", interleave_probs=[0.5, 0.5]))
+    a, b, both = (list(read_losses(tmp_path / name / "run").values()) for name in ("a", "b", "mix"))
+    assert both == pytest.approx([loss for pair in zip(a, b) for loss in pair], abs=1e-6)
+
+
+@pytest.mark.parametrize("strategy", ["interleave_under", "interleave_over"])
+def test_a_mixed_run_resumes_exactly(tmp_path, strategy):
+    sets = [write_lines(tmp_path / f"{count}.jsonl", [{"messages": conversation(n)} for n in range(count)]) for count in (40, 20)]
+    keys = {"mix_strategy": strategy, "interleave_probs": [0.3, 0.7], "val_size": 4, "save_steps": 4, "lr_scheduler_type": "constant"}
+    ingot("train", sft_config(tmp_path / "whole", sets, **keys))
+    ingot("train", sft_config(tmp_path / "parts", sets, **{**keys, "max_steps": 5}))
+    ingot("train", sft_config(tmp_path / "parts", sets, **keys))
+    assert read_losses(tmp_path / "parts/run") == read_losses(tmp_path / "whole/run")
+    assert weights_hash(tmp_path / "parts/run") == weights_hash(tmp_path / "whole/run")
+
+
 def test_megatron_instruction_layout(tmp_path, sets):
     import numpy as np
     config = sft_config(tmp_path, sets[:1], megatron_instruction_layout=True)
@@ -264,3 +285,28 @@ def test_real_files_balance_through_a_real_template(tmp_path, shared, smollm2, n
     else:
         turns = sum(record["num_turns"] for record in map(json.loads, (shared / "data/sft" / name).read_text().splitlines()))
         assert ledger["samples"] + skipped == turns
+
+
+def test_a_fraction_scales_the_loss_of_its_turn(tmp_path):
+    """Against transformers, row by row; the mean is over the number of labels."""
+    import torch
+    import transformers
+    weights = [0.5, 1, 0, 0.125]
+    records = [{"messages": [{"role": "user", "content": f"q{n}"}, {"role": "assistant", "content": f"answer {n}", "weight": weights[n % 4]},
+                             {"role": "user", "content": "more"}, {"role": "assistant", "content": f"another {n}", "weight": weights[(n + 1) % 4]}]}
+               for n in range(8)]
+    keys = {"val_size": 0, "packing": False, "max_steps": 1, "shuffle": False, "global_batch_size": 8, "micro_batch_size": 4, "learning_rate": 1e-9}
+    config = sft_config(tmp_path, [write_lines(tmp_path / "a.jsonl", records)], **keys)
+    ingot("train", config)
+    model = transformers.AutoModelForCausalLM.from_pretrained(STORIES, dtype=torch.float32)
+    weighted = plain = labels = 0.0
+    for n in range(8):
+        sample = json.loads(ingot("inspect", config, "--sample", n, "--json").stdout)
+        ids, mask = torch.tensor(sample["input_ids"]), torch.tensor(sample["loss_mask"])[1:].bool()
+        share = torch.tensor(sample.get("weights", sample["loss_mask"]), dtype=torch.float32)[1:]
+        with torch.no_grad():
+            losses = torch.nn.functional.cross_entropy(model(ids[None]).logits[0, :-1], ids[1:], reduction="none")
+        weighted, plain, labels = weighted + (losses * share).sum().item(), plain + losses[mask].sum().item(), labels + mask.sum().item()
+    found = read_losses(tmp_path / "run")[1]
+    assert found == pytest.approx(weighted / labels, abs=1e-5)
+    assert abs(found - plain / labels) > 0.1

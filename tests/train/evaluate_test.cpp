@@ -24,7 +24,7 @@ double plain_mean_loss(const model::CausalLm& model, const DataSource& source, u
   for (uint64_t row = 0; row < rows; ++row) {
     const auto input = to_model_input(source.batch({&row, 1}), model);
     const auto logits = model.logits(input.input).flatten(0, 1).to(at::kDouble);
-    const auto flat = input.labels.flatten();
+    const auto flat = input.labels.ids.flatten();
     sum += at::nll_loss(at::log_softmax(logits, -1), flat, {}, at::Reduction::Sum, -100).item<double>();
     labels += flat.ne(-100).sum().item<double>();
   }

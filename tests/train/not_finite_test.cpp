@@ -71,16 +71,17 @@ struct SteepLm : model::CausalLm {
   SteepLm() {
     config = tiny_config();
     const model::ParameterScope scope(parameters, at::kFloat, "cpu");
-    head = scope.normal("head", {64, 32}, 0.1);
+    table = scope.normal("head", {64, 32}, 0.1);
     steep = scope.zeros("steep", {32});
     model::initialize_parameters(parameters, 1);
   }
   model::HiddenStates hidden(const model::ModelInput& input) const override {
-    return {at::embedding(head, input.tokens) + at::sqrt(steep), {}};
+    return {at::embedding(table, input.tokens) + at::sqrt(steep), {}};
   }
-  const at::Tensor& head_weight() const override { return head; }
+  const at::Tensor& head_weight() const override { return table; }
+  model::Head head() const override { return {table}; }
   at::Tensor logits_cached(const at::Tensor&, model::KeyValueCache&) const override { return {}; }
-  at::Tensor head, steep;
+  at::Tensor table, steep;
 };
 
 TEST(NotFinite, NamesTheFirstBadGradientWhenAllOutputsAreFinite) {

@@ -41,15 +41,16 @@ std::unique_ptr<model::CausalLm> model_of(const Family& family) {
 /// Samples of 2 to 40 tokens below 64, about half of them labels.
 std::shared_ptr<data::SftSamples> random_samples(const TemporaryFolder& folder, uint32_t seed, size_t count) {
   const data::SftFiles files(folder / "set");
-  data::IndexedDatasetWriter tokens(files.tokens, 64), mask(files.loss_mask, data::StoredNumbers{data::StoredNumbers::Type::kU8, 0, 1});
+  data::IndexedDatasetWriter tokens(files.tokens, 64), mask(files.loss_mask, data::StoredNumbers{data::StoredNumbers::Type::kU8, 0, 1}),
+      weights(files.loss_weights, data::StoredNumbers{data::StoredNumbers::Type::kI32, 0, 1});
   std::mt19937 random(seed);
   for (size_t sample = 0; sample < count; ++sample) {
     std::vector<data::TokenId> ids(2 + random() % 39), labels(ids.size());
     for (auto& id : ids) id = static_cast<data::TokenId>(random() % 64);
     for (auto& label : labels) label = static_cast<data::TokenId>(random() % 2);
-    tokens.add_document(ids), mask.add_document(labels);
+    tokens.add_document(ids), mask.add_document(labels), weights.add_document({});
   }
-  tokens.finish(), mask.finish();
+  tokens.finish(), mask.finish(), weights.finish();
   return std::make_shared<data::SftSamples>(std::vector<std::filesystem::path>{folder / "set"});
 }
 

@@ -128,7 +128,8 @@ SftReport report_of(const fs::path& prefix, const Json& ledger, bool reused) {
     report.skipped[reason] = skipped.at("samples").get<uint64_t>();
   for (const auto& [column, records] : ledger.at("unused").items()) report.unused[column] = records.get<uint64_t>();
   Sha256 hash;
-  for (const auto& part : {SftFiles(prefix).tokens, SftFiles(prefix).loss_mask}) {
+  const SftFiles files(prefix);
+  for (const auto& part : {files.tokens, files.loss_mask, files.loss_weights}) {
     const auto sha256 = ledger.at("files").at(part.filename().string() + ".bin").at("sha256").get<std::string>();
     hash.add(sha256.data(), sha256.size());
   }

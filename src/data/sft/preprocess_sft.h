@@ -33,7 +33,7 @@ struct SftReport {
   uint64_t records = 0, samples = 0, tokens = 0, labels = 0, cut_samples = 0, cut_tokens = 0;
   std::map<std::string, uint64_t> skipped;  // reason to number of samples
   std::map<std::string, uint64_t> unused;   // column that training does not use to number of records
-  std::string sha256;                       // over tokens and loss mask, in hexadecimal
+  std::string sha256;                       // over tokens, loss mask and weights, in hexadecimal
   bool reused = false;                      // an earlier identical run's output was found whole
 };
 

@@ -25,12 +25,6 @@ void keep_last_label(Conversation& conversation) {
     if (last == conversation.messages.rend() || &message != &*last) message.weight = 0;
 }
 
-/// A sample's mask has no place for fractions: rather than count them as whole, the record is left out.
-void expect_whole_weights(const Conversation& conversation) {
-  for (const auto& message : conversation.messages)
-    if (message.weight != 0 && message.weight != 1) throw RecordError("a message's weight is a fraction, wanted 0 or 1");
-}
-
 /// Renders conversations; what the template refuses is a RecordError.
 struct Renderer {
   const ChatTemplate& chat;
@@ -119,7 +113,18 @@ RenderedChat fitted(RenderedChat rendered, const Conversation& conversation, con
   }
   rendered.ids.resize(limit);
   rendered.loss_mask.resize(limit);
+  rendered.weights.resize(limit);
   return rendered;
+}
+
+/// Every token that is no label becomes one.
+void label_all(RenderedChat& rendered) {
+  for (size_t i = 0; i < rendered.ids.size(); ++i)
+    if (rendered.loss_mask[i] == kNoLabel) rendered.loss_mask[i] = kLabel, rendered.weights[i] = 1;
+}
+
+bool has_fractions(const std::vector<float>& weights) {
+  return std::any_of(weights.begin(), weights.end(), [](float weight) { return weight != 0 && weight != 1; });
 }
 
 }  // namespace
@@ -151,19 +156,19 @@ Sample render_sample(Conversation conversation, const ChatTemplate& chat, const 
                      const SampleOptions& options) {
   Sample sample;
   try {
-    expect_whole_weights(conversation);
     if (options.mask_history) keep_last_label(conversation);
     const Renderer render{chat, tokenizer};
     RenderedChat rendered = render(conversation);
     sample.rendered = rendered.ids.size();
     rendered = fitted(std::move(rendered), conversation, render, options);
-    if (options.train_on_prompt) std::replace(rendered.loss_mask.begin(), rendered.loss_mask.end(), kNoLabel, kLabel);
+    if (options.train_on_prompt) label_all(rendered);
     sample.ids = std::move(rendered.ids);
     sample.loss_mask = std::move(rendered.loss_mask);
+    if (has_fractions(rendered.weights)) sample.weights = std::move(rendered.weights);
     if (sample.num_labels() == 0)
       throw RecordError(sample.cut() > 0 ? "no label is left within cutoff_len" : "not one token is a label");
   } catch (const RecordError& error) {
-    sample.ids.clear(), sample.loss_mask.clear();
+    sample.ids.clear(), sample.loss_mask.clear(), sample.weights.clear();
     sample.reason = error.what(), sample.detail = error.detail;
   }
   return sample;

@@ -32,6 +32,7 @@ struct SampleOptions {
 struct Sample {
   std::vector<TokenId> ids;
   std::vector<uint8_t> loss_mask;      // [ids]  as RenderedChat has it
+  std::vector<float> weights;          // [ids]  of labels in the loss; empty: each weighs 1
   uint64_t rendered = 0;               // tokens before any cut; those kept are ids.size()
   std::string reason, detail;          // of one that is left out
   uint64_t cut() const { return rendered - ids.size(); }

@@ -50,6 +50,11 @@ void SftDataset::append(uint64_t sample, Batch& batch) const {
   batch.sample_ids.push_back(sample);
   batch.tokens.insert(batch.tokens.end(), read.ids.begin(), read.ids.end() - 1);
   batch.labels.insert(batch.labels.end(), labels.begin() + 1, labels.end());
+  if (!read.weights.empty() || !batch.weights.empty()) {
+    batch.weights.resize(begin, 1);
+    if (read.weights.empty()) batch.weights.resize(begin + inputs, 1);
+    else batch.weights.insert(batch.weights.end(), read.weights.begin() + 1, read.weights.end());
+  }
   batch.positions.resize(begin + inputs);
   std::iota(batch.positions.begin() + static_cast<int64_t>(begin), batch.positions.end(), 0);
 }

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <limits>
 #include <utility>
 
 #include "core/error.h"
@@ -27,6 +28,7 @@ void finish_pair(IndexedDatasetWriter& writer, const fs::path& prefix, std::map<
 SftWriter::SftWriter(const fs::path& prefix, SftLedger ledger, const Tokenizer& tokenizer, bool megatron_instruction_layout)
     : prefix_(prefix), ledger_(std::move(ledger)), tokens_(SftFiles(prefix).tokens, tokenizer.vocab_size()),
       loss_mask_(SftFiles(prefix).loss_mask, StoredNumbers{Type::kU8, kNoLabel, kEosLabel}),
+      loss_weights_(SftFiles(prefix).loss_weights, StoredNumbers{Type::kI32, 0, std::numeric_limits<TokenId>::max()}),
       origins_(origins_path(prefix)), eos_id_(tokenizer.eos_id()) {
   if (!megatron_instruction_layout) return;
   const int64_t vocab_size = tokenizer.vocab_size();
@@ -50,6 +52,7 @@ void SftWriter::keep(const OriginatedSample& kept) {
   const Sample& sample = kept.sample;
   tokens_.add_document(sample.ids);
   loss_mask_.add_document(std::vector<TokenId>(sample.loss_mask.begin(), sample.loss_mask.end()));
+  loss_weights_.add_document(bits_of(sample.weights));
   origins_.write_value(kept.origin);
   if (instruction_) keep_instruction(sample);
   ledger_.keep(kept.origin, sample.ids.size(), sample.num_labels());
@@ -70,6 +73,7 @@ void SftWriter::finish() {
   std::map<std::string, FileDigest> digests;
   finish_pair(tokens_, files.tokens, digests);
   finish_pair(loss_mask_, files.loss_mask, digests);
+  finish_pair(loss_weights_, files.loss_weights, digests);
   if (instruction_) {
     finish_pair(instruction_->input_ids, files.packed_input_ids, digests);
     finish_pair(instruction_->attention_mask, files.packed_attention_mask, digests);

@@ -40,7 +40,7 @@ class SftWriter {
 
   std::filesystem::path prefix_;
   SftLedger ledger_;
-  IndexedDatasetWriter tokens_, loss_mask_;
+  IndexedDatasetWriter tokens_, loss_mask_, loss_weights_;
   HashedFile origins_;
   std::optional<TokenId> eos_id_;
   struct Instruction {
