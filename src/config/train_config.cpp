@@ -13,6 +13,8 @@ void read_model(YamlConfig& yaml, TrainConfig& config) {
   yaml.read("train_from_scratch", config.train_from_scratch);
   yaml.read("stage", config.stage);
   yaml.read("finetuning_type", config.finetuning_type);
+  yaml.read("resize_vocab", config.resize_vocab);
+  yaml.read("resize_vocab_multiple", config.resize_vocab_multiple);
   yaml.read("precision", config.precision);
   yaml.read("recompute", config.recompute);
   yaml.read("router_aux_loss_coef", config.router_aux_loss_coef);
@@ -106,6 +108,7 @@ void check_lora(Problems& problems, const TrainConfig& config) {
     problems.expect(alone || (!is_expression(target) && target != "all"), "lora_target", target,
                     "names of linear layers, or all or one expression alone (in [\"\"] when it has a comma)");
   problems.expect(!config.train_from_scratch, "train_from_scratch", config.train_from_scratch, "false with finetuning_type lora");
+  problems.expect(!config.resize_vocab, "resize_vocab", config.resize_vocab, "false with finetuning_type lora, whose base keeps its shape");
   problems.expect(config.adapter_name_or_path.empty() || fs::is_regular_file(config.adapter_name_or_path / "adapter_config.json"),
                   "adapter_name_or_path", config.adapter_name_or_path.string(), "a folder with an adapter_config.json");
 }
@@ -127,6 +130,7 @@ void check_numbers(Problems& problems, const TrainConfig& config) {
     problems.expect(value >= least, key, value, fmt::format("{} or more", least));
   };
   at_least("cutoff_len", config.cutoff_len, config.stage == "sft" ? 2 : 1);
+  at_least("resize_vocab_multiple", config.resize_vocab_multiple, 1);
   at_least("micro_batch_size", config.micro_batch_size, 1);
   problems.expect(config.micro_batch_size < 1 ||
                       (config.global_batch_size >= 1 && config.global_batch_size % config.micro_batch_size == 0),

@@ -15,10 +15,10 @@ namespace ingot::hub {
 namespace {
 
 /// Returns the bytes read.
-uint64_t fill(model::Parameter& parameter, const std::string& stored, const checkpoint::HfWeights& weights, const std::string& source) {
-  const at::Tensor loaded = weights.load(stored);
+uint64_t fill(model::Parameter& parameter, const ModelFolder& folder) {
+  const at::Tensor loaded = folder.parameter(parameter.name);
   if (loaded.sizes() != at::IntArrayRef(parameter.shape))
-    throw DataError(fmt::format("{}: {} has shape {}, wanted {}", source, parameter.name,
+    throw DataError(fmt::format("{}: {} has shape {}, wanted {}", folder.path().string(), parameter.name,
                                 to_string(loaded.sizes().vec()), to_string(parameter.shape)));
   const at::NoGradGuard no_grad;
   parameter.value.copy_(loaded);
@@ -64,7 +64,7 @@ std::unique_ptr<model::CausalLm> load_model(const ModelFolder& folder, at::Scala
   Progress progress("loading weights", weights.total_bytes(), "B");
   uint64_t read = 0;
   for (const auto& parameter : model->parameters.parameters) {
-    const uint64_t bytes = fill(*parameter, folder.stored_name(parameter->name), weights, folder.path().string());
+    const uint64_t bytes = fill(*parameter, folder);
     read += bytes;
     progress.add(bytes);
   }

@@ -136,6 +136,12 @@ void write_dtype(const fs::path& folder, DType dtype) {
   write_file(folder / "config.json", config.dump(2) + "\n");
 }
 
+void write_vocabulary_size(const fs::path& folder, int64_t vocab_size) {
+  Json config = read_json(folder / "config.json");
+  config[config.contains("padded_vocab_size") ? "padded_vocab_size" : "vocab_size"] = vocab_size;
+  write_file(folder / "config.json", config.dump(2) + "\n");
+}
+
 std::optional<DType> dtype_named(const std::string& name) {
   if (name == "auto") return {};
   if (const auto dtype = dtype_from_config(name)) return dtype;

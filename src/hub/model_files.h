@@ -34,6 +34,9 @@ void check_companion_files(const std::filesystem::path& from, const std::filesys
 /// Sets the dtype that the folder's config.json states for the weights beside it.
 void write_dtype(const std::filesystem::path& folder, DType dtype);
 
+/// Sets the vocab_size that the folder's config.json states, under the name that it has there.
+void write_vocabulary_size(const std::filesystem::path& folder, int64_t vocab_size);
+
 /// "bfloat16", "float16" or "float32" as a dtype; nothing for "auto". Throws ConfigError for another word.
 std::optional<DType> dtype_named(const std::string& name);
 

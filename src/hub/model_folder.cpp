@@ -45,6 +45,7 @@ const model::DecoderConfig& ModelFolder::stated_config() const {
   if (stated_config_) return *stated_config_;
   auto config = model::DecoderConfig::from_folder(files_);
   if (const auto ends = read_generation_config(files_).eos_token_ids) config.eos_token_ids = *ends;
+  config.vocab_size = grown_.value_or(config.vocab_size);
   return stated_config_.emplace(std::move(config));
 }
 
@@ -76,6 +77,12 @@ bool ModelFolder::has_weights() const {
          files_.has(checkpoint::kTorchIndexFile);
 }
 
+void ModelFolder::grow_vocabulary(int64_t rows) {
+  grown_ = rows;
+  stated_config_.reset();
+  config_.reset();
+}
+
 const checkpoint::HfWeights& ModelFolder::weights() const {
   if (!weights_) weights_ = std::make_unique<const checkpoint::HfWeights>(path());
   return *weights_;
@@ -100,6 +107,14 @@ std::string ModelFolder::stored_name(const std::string& parameter) const {
   const auto [embedding, head] = ends_of(config());
   const bool head_alone = config().tie_word_embeddings && parameter == embedding && !weights().contains(embedding) && weights().contains(head);
   return head_alone ? head : parameter;
+}
+
+at::Tensor ModelFolder::parameter(const std::string& name) const {
+  const auto value = weights().load(stored_name(name));
+  const auto [embedding, head] = ends_of(config());
+  if (!grown_ || (name != embedding && name != head) || value.dim() != 2 || value.size(0) >= *grown_) return value;
+  const auto mean = value.to(at::kFloat).mean(0, true).to(value.scalar_type());
+  return at::cat({value, mean.expand({*grown_ - value.size(0), -1})});
 }
 
 }  // namespace ingot::hub

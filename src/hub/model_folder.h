@@ -31,6 +31,11 @@ class ModelFolder {
   const std::string& tokenizer_identity() const;
 
   bool has_weights() const;
+  /// From here on the model has `rows` ids: the configs say so, and so do parameter() and the run's files.
+  void grow_vocabulary(int64_t rows);
+  /// The ids that grow_vocabulary asked for.
+  std::optional<int64_t> grown_vocabulary() const { return grown_; }
+
   /// Throws DataError as HfWeights does, and where there are none.
   const checkpoint::HfWeights& weights() const;
   /// XXH3 over the names, types, shapes and values of all weights, however they are split into files: fast, and no protection
@@ -39,9 +44,13 @@ class ModelFolder {
   /// The name under which a parameter lies in the weights: its own, or a tied embedding's that of the head when only the head
   /// is there.
   std::string stored_name(const std::string& parameter) const;
+  /// A parameter's value as it is stored; the embedding and the head of a vocabulary that has grown with the mean of their rows
+  /// in every new row.
+  at::Tensor parameter(const std::string& name) const;
 
  private:
   FolderFiles files_;
+  std::optional<int64_t> grown_;
   mutable std::optional<model::DecoderConfig> stated_config_, config_;
   mutable std::unique_ptr<const data::Tokenizer> tokenizer_;
   mutable std::unique_ptr<const checkpoint::HfWeights> weights_;

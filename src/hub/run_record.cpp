@@ -76,6 +76,7 @@ Json record_of(const TrainConfig& config, const ModelFolder& base, const Json& e
               {"template", config.stage == "sft" ? config.sft.chat_template : ""},
               {"adapter_name_or_path", config.adapter_name_or_path.empty() ? "" : digest_of(config.adapter_name_or_path)},
               {"config", config.in_effect}};
+  if (base.grown_vocabulary()) record["resize_vocab"] = *base.grown_vocabulary();
   return record;
 }
 
@@ -115,7 +116,7 @@ std::vector<std::string> differences_of(const Json& was, const Json& is) {
   const bool other_weights = was.contains("weights") && digest(was) != digest(is);
   if (other_weights) differences.push_back(fmt::format("base model: found the weights in {}, was another in {}", shown(is, "model_name_or_path"), shown(was, "model_name_or_path")));
   if (was.value("tokenizer", Json()) != is.value("tokenizer", Json())) differences.push_back("tokenizer: its files are others");
-  for (const char* field : {"stage", "finetuning_type", "train_from_scratch", "template"})
+  for (const char* field : {"stage", "finetuning_type", "train_from_scratch", "template", "resize_vocab"})
     if (shown(was, field) != shown(is, field))
       differences.push_back(fmt::format("{}: found {}, was {}", field, shown(is, field), shown(was, field)));
   if (shown(was, "adapter_name_or_path") != shown(is, "adapter_name_or_path")) differences.push_back("adapter_name_or_path: is another adapter");
@@ -140,6 +141,7 @@ void write_source(const TrainConfig& config, const ModelFolder& base, const RunF
   OutputFolder layout(run.layout(), "source layout"), source(run.source(), "source");
   if (!config.train_from_scratch) keep_weight_layout(base, layout.path());
   copy_companion_files(base.files(), source.path());
+  if (base.grown_vocabulary()) write_vocabulary_size(source.path(), *base.grown_vocabulary());
   layout.publish();
   source.publish();
 }

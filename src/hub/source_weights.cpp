@@ -89,7 +89,7 @@ void keep_weight_layout(const ModelFolder& model_folder, const fs::path& folder)
     });
   make_folder(folder);
   if (!buffers.empty()) checkpoint::copy_tensors(model_folder.weights(), buffers, folder / kBuffersFile);
-  if (model_folder.files().has(checkpoint::kHfIndexFile))
+  if (model_folder.files().has(checkpoint::kHfIndexFile) && !model_folder.grown_vocabulary())
     write_file(folder / checkpoint::kHfIndexFile, model_folder.files().text(checkpoint::kHfIndexFile).text);
   write_file(folder / kLayoutFile, layout->to_json().dump(1) + "\n");
 }

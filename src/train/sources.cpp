@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/error.h"
+#include "core/printable.h"
 #include "data/shards/row_dataset.h"
 #include "data/shards/sampler.h"
 #include "train/prepare_data.h"
@@ -43,10 +45,30 @@ Sources open_pretrain_sources(const config::TrainConfig& config, const hub::Mode
   return sources;
 }
 
+void expect_known_ids(const DataSource& rows, const std::string& name, const hub::ModelFolder& model) {
+  const int64_t known = model.stated_config().vocab_size;
+  for (uint64_t row = 0; row < rows.num_samples; ++row) {
+    const auto batch = rows.batch(std::span(&row, 1));
+    for (const auto* ids : {&batch.tokens, &batch.labels})
+      if (const auto largest = std::max_element(ids->begin(), ids->end()); largest != ids->end() && *largest >= known)
+        throw ConfigError(fmt::format("{}: holds the id {} ({}), the model in {} has vocab_size {}; resize_vocab: true gives it more",
+                                      name, *largest, in_quotes(model.tokenizer().decode(std::span(&*largest, 1))), model.path().string(), known));
+  }
+}
+
+/// A tokenizer may have more ids than the model as long as no row has them.
+void expect_known_ids(const Sources& sources, const hub::ModelFolder& model) {
+  if (model.tokenizer().vocab_size() <= model.stated_config().vocab_size) return;
+  expect_known_ids(sources.train, "dataset", model);
+  for (const auto& set : sources.eval) expect_known_ids(set.source, set.name, model);
+}
+
 }  // namespace
 
 Sources open_sources(const config::TrainConfig& config, const hub::ModelFolder& model) {
-  return config.stage == "sft" ? open_sft_sources(config, model) : open_pretrain_sources(config, model);
+  auto sources = config.stage == "sft" ? open_sft_sources(config, model) : open_pretrain_sources(config, model);
+  expect_known_ids(sources, model);
+  return sources;
 }
 
 data::Split split_validation(const config::TrainConfig& config, uint64_t num_rows) {

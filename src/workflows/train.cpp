@@ -52,7 +52,7 @@ Start from_scratch(const config::TrainConfig& config, const hub::ModelFolder& ba
 }
 
 Start from_weights(const hub::ModelFolder& base, at::ScalarType type) {
-  const auto exact = [&base](const std::string& name) { return base.weights().load(base.stored_name(name)); };
+  const auto exact = [&base](const std::string& name) { return base.parameter(name); };
   return {hub::load_model(base, type), exact, {}};
 }
 
@@ -94,11 +94,14 @@ void identify_adapter(const hub::ModelFolder& base, const checkpoint::AdapterCon
   loop.settings["model_name_or_path"] = fs::absolute(base.path()).lexically_normal().string();
 }
 
-void check_vocabulary(const hub::ModelFolder& base) {
-  const int64_t ids = base.tokenizer().vocab_size(), rows = base.stated_config().vocab_size;
-  if (ids > rows)
-    throw ConfigError(fmt::format("model_name_or_path: {}: the tokenizer has {} ids, the model's vocab_size is {}",
-                                  base.path().string(), ids, rows));
+void resize_vocabulary(const config::TrainConfig& config, hub::ModelFolder& base) {
+  const int64_t ids = base.tokenizer().vocab_size(), rows = base.stated_config().vocab_size, step = config.resize_vocab_multiple;
+  if (!config.resize_vocab || ids <= rows) return;
+  if (base.stated_config().model_type == "baichuan")
+    throw ConfigError("resize_vocab: found true, wanted false for Baichuan, whose vocab_size tells its generations apart");
+  base.grow_vocabulary((ids + step - 1) / step * step);
+  log_info(fmt::format("resize_vocab: the tokenizer has {} ids, the model {}: it gets {}, the new ones with the mean of the others",
+                       ids, rows, base.stated_config().vocab_size));
 }
 
 /// What sample_prompts need beside the model.
@@ -122,11 +125,11 @@ void report(const train::LoopResult& result) {
 
 int train(const TrainRequest& request) {
   const config::TrainConfig config = config::load_train_config(request.config, request.overrides);
-  const hub::ModelFolder base(config.model_name_or_path);
+  hub::ModelFolder base(config.model_name_or_path);
   check_start(config, base);
   const hub::RunFolder run(config.output_dir);
   const hub::RunLock lock(run);
-  check_vocabulary(base);
+  resize_vocabulary(config, base);
   const hub::OpenedRun opened = hub::open_run(config, base, run);
   const train::Sources sources = train::open_sources(config, base);
   auto loop = loop_config(config, sources);
