@@ -108,8 +108,9 @@ void check_shape(const std::string& name, const at::Tensor& value, const Shape& 
 model::LoraPlan::Layer plan_layer(const Adapter& adapter, const std::map<std::string, at::Tensor>& tensors,
                                   const std::string& module, const model::CausalLm& model, const std::string& source) {
   const auto layer = find_layer(model, module);
-  if (!layer) throw DataError(fmt::format("{}: tensor of {}: the model has no such layer that an addition fits; wanted one of {}",
-                                          source, in_quotes(module), fmt::join(known_targets(model), ", ")));
+  if (!layer)
+    throw DataError(fmt::format("{}: the model has no linear layer {} that an addition fits; wanted one of {}", source, module,
+                                fmt::join(known_targets(model), ", ")));
   const auto planned = planned_layer(adapter.config, module);
   const auto [a, b] = model::factor_names(module, layer->kind);
   for (const auto& name : {a, b})

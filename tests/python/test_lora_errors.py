@@ -74,7 +74,7 @@ A = "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight"
     (lambda t: {name.replace("base_model.model.", ""): value for name, value in t.items()}, "base_model.model."),
     (lambda t: {name.replace("layers.0", "layers.77"): value for name, value in t.items()}, "no linear layer model.layers.77"),
     (lambda t: {**t, "base_model.model.model.norm.weight": torch.ones(64)}, "modules_to_save"),
-    (lambda t: {**t, "base_model.model.model.embed_tokens.lora_embedding_A": torch.ones(4, 512)}, "plain LoRA"),
+    (lambda t: {**t, "base_model.model.model.embed_tokens.lora_embedding_A": torch.ones(4, 512)}, "is there without"),
 ], ids=["shape", "dims", "dtype", "alone", "prefix", "module", "whole", "embedding"])
 def test_tensors_that_do_not_fit_are_refused(adapter, change, wanted):
     edit_tensors(adapter, change)
