@@ -38,6 +38,7 @@ void add_generate(CLI::App& app, const Jobs& jobs, int& exit_code) {
                             "  ingot generate --model smollm2 --chat\n"
                             "  ingot generate --model smollm2 --chat --system \"Answer with one word.\" --prompt \"Is water wet?\"\n"
                             "  printf 'Hi\\nWho are you?\\n' | ingot generate --model smollm2 --chat --json\n\n"
+                            "With --chat the model's generation_config.json says how tokens are chosen, and these flags in its place.\n"
                             "With --chat and no --prompt every line of standard input is a message: /reset forgets the conversation,\n"
                             "/exit or Ctrl-D ends, Ctrl-C stops an answer and a second one ends.");
   verb->add_option("--model", request->model, "Hugging Face folder")->required();
@@ -49,12 +50,12 @@ void add_generate(CLI::App& app, const Jobs& jobs, int& exit_code) {
   verb->add_option("--system", request->system, "System message; else the template's own")->needs(chat);
   auto* length = verb->add_option("--max-new-tokens", request->max_new_tokens, "Tokens to make at most; 1024 with --chat")
                      ->check(CLI::NonNegativeNumber)->capture_default_str();
-  verb->add_option("--temperature", request->temperature, "0 takes the likeliest token")
-      ->check(CLI::NonNegativeNumber)->capture_default_str();
-  verb->add_option("--top-p", request->top_p, "Likeliest tokens up to this probability")
-      ->check(CLI::Range(1e-6, 1.0))->capture_default_str();
-  verb->add_option("--top-k", request->top_k, "This many likeliest tokens; 0 for all")
-      ->check(CLI::NonNegativeNumber)->capture_default_str();
+  verb->add_option("--temperature", request->temperature, "0 takes the likeliest token [0]")->check(CLI::NonNegativeNumber);
+  verb->add_option("--top-p", request->top_p, "Likeliest tokens up to this probability [1]")->check(CLI::Range(1e-6, 1.0));
+  verb->add_option("--top-k", request->top_k, "This many likeliest tokens; 0 for all [0]")->check(CLI::NonNegativeNumber);
+  verb->add_option("--repetition-penalty", request->repetition_penalty, "Above 1: tokens that were read or made are less likely [1]")
+      ->check(CLI::PositiveNumber);
+  verb->add_flag("--verbose", request->verbose, "Tell how tokens are chosen");
   verb->add_option("--seed", request->seed, "Of the random choice")->capture_default_str();
   verb->add_option("--precision", request->precision, "auto, bf16, fp32")->check(kPrecisions)->capture_default_str();
   verb->add_flag("--ignore-eos", request->ignore_eos, "Go on behind an end-of-text token");

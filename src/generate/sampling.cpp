@@ -37,6 +37,15 @@ double keep_share(std::vector<double>& weights, double share) {
   return sum;
 }
 
+/// Logits, float32 and contiguous, with those of the tokens in `context` made less likely.
+at::Tensor penalised(const at::Tensor& logits, std::span<const data::TokenId> context, double penalty) {
+  const at::Tensor values = logits.to(at::kFloat).contiguous();
+  if (penalty == 1 || context.empty()) return values;
+  const auto ids = at::tensor(at::ArrayRef<data::TokenId>(context.data(), context.size())).to(at::kLong);
+  const auto seen = values.index_select(0, ids);
+  return values.index_copy(0, ids, at::where(seen < 0, seen * penalty, seen / penalty));
+}
+
 /// Tokens that are waited for until they make a character: one of four bytes needs no more than that in bytes.
 constexpr size_t kMostHeld = 8;
 
@@ -44,9 +53,10 @@ bool ends_inside_character(const std::string& text) { return text.ends_with("\xE
 
 }  // namespace
 
-data::TokenId pick_token(const at::Tensor& logits, const SamplingOptions& options, uint64_t position) {
-  if (options.temperature == 0) return static_cast<data::TokenId>(logits.argmax().item<int64_t>());
-  const at::Tensor values = logits.to(at::kFloat).contiguous();
+data::TokenId pick_token(const at::Tensor& logits, const SamplingOptions& options, uint64_t position,
+                         std::span<const data::TokenId> context) {
+  const at::Tensor values = penalised(logits, context, options.repetition_penalty);
+  if (options.temperature == 0) return static_cast<data::TokenId>(values.argmax().item<int64_t>());
   const float* data = values.const_data_ptr<float>();
   const auto order = ranked(data, values.numel(), options.top_k);
   std::vector<double> weights;
@@ -69,7 +79,7 @@ std::vector<data::TokenId> sample_tokens(const model::CausalLm& model, std::span
   while (static_cast<int64_t>(made.size()) < options.max_new_tokens && !stop_requested()) {
     const at::Tensor logits = model.logits_cached(at::tensor(fresh, at::kInt).to(at::kLong).unsqueeze(0), read.cache);
     read.ids.insert(read.ids.end(), fresh.begin(), fresh.end());
-    made.push_back(pick_token(logits[0][-1], options, made.size()));
+    made.push_back(pick_token(logits[0][-1], options, made.size(), read.ids));
     on_token(made.back());
     if (std::find(options.stop_ids.begin(), options.stop_ids.end(), made.back()) != options.stop_ids.end()) break;
     fresh = {made.back()};

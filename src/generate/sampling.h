@@ -17,13 +17,16 @@ namespace ingot::generate {
 struct SamplingOptions {
   int64_t max_new_tokens = 128, top_k = 0;  // top_k 0: all
   double temperature = 0, top_p = 1;        // temperature 0: the likeliest token
+  double repetition_penalty = 1;            // of tokens that were read or made: divides a logit above 0, multiplies one below
   uint64_t seed = 0;
   std::vector<data::TokenId> stop_ids;      // sampling ends behind one of these
 };
 
-/// Chooses the next token: temperature, then top-k, then top-p, then one draw that depends on (seed, position) alone.
+/// Chooses the next token behind `context`: repetition penalty, temperature, top-k, top-p, then one draw that depends on
+/// (seed, position) alone. Source of the penalty: Keskar et al. 2019, as transformers' RepetitionPenaltyLogitsProcessor has it.
 ///   logits  [vocab]  any float dtype
-data::TokenId pick_token(const at::Tensor& logits, const SamplingOptions& options, uint64_t position);
+data::TokenId pick_token(const at::Tensor& logits, const SamplingOptions& options, uint64_t position,
+                         std::span<const data::TokenId> context = {});
 
 /// Tokens that a model has read, with their keys and values: of a text that begins with them only the rest is read.
 struct ReadTokens {

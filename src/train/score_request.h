@@ -15,7 +15,7 @@ struct ScoreRequest {
   std::string kind = "auto";                // text, chat; auto: by the first record, text where it has the column
   std::string column = "text";
   std::string chat_template;                // a name or YAML file; empty: the one that fits the model
-  std::string precision = "fp32";           // auto, bf16, fp32
+  std::string precision = "auto";           // auto, bf16, fp32
   int64_t seq_length = 1024;                // window over raw text; a conversation is scored whole
   bool json = false;
 };

@@ -1,20 +1,49 @@
 #include "workflows/generate.h"
 
+#include <fmt/format.h>
+
 #include <istream>
 #include <ostream>
 
 #include "core/error.h"
 #include "core/json.h"
+#include "core/log.h"
 #include "generate/chat.h"
+#include "generate/sampling.h"
+#include "hub/generation_config.h"
 #include "hub/load_model.h"
 #include "hub/lora.h"
-#include "generate/sampling.h"
 
 namespace ingot::workflows {
 namespace {
 
-generate::SamplingOptions sampling_options(const GenerateRequest& request, const model::DecoderConfig& config) {
-  generate::SamplingOptions options{request.max_new_tokens, request.top_k, request.temperature, request.top_p, request.seed, {}};
+/// Settles one setting after another, and remembers where each came from.
+class Settings {
+ public:
+  template <class Value>
+  Value settle(const char* name, const std::optional<Value>& flag, const std::optional<Value>& file, Value otherwise) {
+    const char* source = flag ? "the command line" : file ? "generation_config.json" : "default";
+    const Value value = flag.value_or(file.value_or(otherwise));
+    told_ += fmt::format("{}{} {} ({})", told_.empty() ? "" : ", ", name, value, source);
+    return value;
+  }
+  const std::string& told() const { return told_; }
+
+ private:
+  std::string told_;
+};
+
+generate::SamplingOptions sampling_options(const GenerateRequest& request, const hub::ModelFolder& folder,
+                                           const model::DecoderConfig& config) {
+  const auto file = request.chat ? hub::read_generation_config(folder.files()) : hub::GenerationConfig();
+  std::optional<double> temperature = file.do_sample ? std::optional(file.temperature.value_or(1)) : std::nullopt;
+  Settings settings;
+  generate::SamplingOptions options{.max_new_tokens = request.max_new_tokens, .seed = request.seed, .stop_ids = {}};
+  options.temperature = settings.settle("temperature", request.temperature, temperature, 0.0);
+  options.top_k = settings.settle("top_k", request.top_k, file.top_k, int64_t{0});
+  options.top_p = settings.settle("top_p", request.top_p, file.top_p, 1.0);
+  options.repetition_penalty = settings.settle("repetition_penalty", request.repetition_penalty, file.repetition_penalty, 1.0);
+  if (request.verbose) log_info("tokens are chosen by " + settings.told());
   if (!request.ignore_eos) options.stop_ids.assign(config.eos_token_ids.begin(), config.eos_token_ids.end());
   return options;
 }
@@ -32,7 +61,7 @@ int chat_with_model(const GenerateRequest& request, std::istream& in, std::ostre
   const hub::ModelFolder folder(request.model);
   const auto& tokenizer = folder.tokenizer();
   const auto model = hub::load_adapted_model(folder, request.adapter, hub::compute_type(request.precision, "--precision"));
-  generate::SamplingOptions sampling = sampling_options(request, model->config);
+  generate::SamplingOptions sampling = sampling_options(request, folder, model->config);
   const auto stops = chat->stop_ids(tokenizer);
   if (!request.ignore_eos) sampling.stop_ids.insert(sampling.stop_ids.end(), stops.begin(), stops.end());
   generate::ChatSession session({*model, tokenizer, *chat, request.model}, sampling, request.system);
@@ -55,7 +84,7 @@ int generate(const GenerateRequest& request, std::istream& in, std::ostream& out
     text += piece;
     if (!request.json) out << piece << std::flush;
   };
-  const auto ids = generate::sample_tokens(*model, prompt, sampling_options(request, model->config),
+  const auto ids = generate::sample_tokens(*model, prompt, sampling_options(request, folder, model->config),
                                  [&](data::TokenId token) { show(stream.add(token)); });
   show(stream.finish());
   if (request.json)

@@ -12,10 +12,13 @@ struct GenerateRequest {
   std::filesystem::path adapter;     // a LoRA adapter folder to add; empty: none
   std::filesystem::path model;     // a Hugging Face folder
   std::string prompt;
-  std::string precision = "fp32";  // auto, bf16, fp32
-  int64_t max_new_tokens = 128, top_k = 0;
-  double temperature = 0, top_p = 1;
+  std::string precision = "auto";  // auto, bf16, fp32
+  int64_t max_new_tokens = 128;
+  // Absent: with chat what generation_config.json says; else, and where it says nothing, the likeliest of all tokens.
+  std::optional<double> temperature, top_p, repetition_penalty;
+  std::optional<int64_t> top_k;
   uint64_t seed = 0;
+  bool verbose = false;            // tell how tokens are chosen
   bool json = false, ignore_eos = false;
   bool chat = false;               // a conversation: see generate/chat.h
   std::string template_name;       // with chat: a template's name or YAML file; empty: the one that fits the model

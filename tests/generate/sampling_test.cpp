@@ -38,6 +38,19 @@ TEST(PickToken, KeepsToTopKAndTopP) {
   }
 }
 
+TEST(PickToken, PenalisesWhatWasSaidOnceHoweverOften) {
+  auto options = with_temperature(0);
+  options.repetition_penalty = 2;
+  const std::vector<data::TokenId> first{1, 1, 1}, both{1, 2}, all{0, 1, 2, 3};
+  EXPECT_EQ(pick_token(kLogits, options, 0), 1);
+  EXPECT_EQ(pick_token(kLogits, options, 0, first), 2);  // 3 / 2 is below 2, and would be 3 / 8 if it counted thrice
+  EXPECT_EQ(pick_token(at::tensor({1.0f, 3.0f, 1.4f, -1.0f}), options, 0, first), 1);
+  EXPECT_EQ(pick_token(kLogits, options, 0, both), 1);
+  EXPECT_EQ(pick_token(at::tensor({-3.0f, -1.0f}), options, 0, std::vector<data::TokenId>{1}), 1);  // -2
+  EXPECT_EQ(pick_token(at::tensor({-1.5f, -1.0f}), options, 0, std::vector<data::TokenId>{1}), 0);
+  EXPECT_EQ(pick_token(kLogits, options, 0, all), 1);
+}
+
 TEST(PickToken, DependsOnSeedAndPositionAlone) {
   const auto options = with_temperature(1);
   EXPECT_EQ(pick_token(kLogits, options, 5), pick_token(kLogits.to(at::kDouble), options, 5));

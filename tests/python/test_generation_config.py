@@ -1,0 +1,110 @@
+"""How tokens are chosen: generation_config.json as the defaults of a chat, and transformers' generate beside ours."""
+
+import json
+import shutil
+
+import pytest
+import torch
+import transformers
+
+from conftest import STORIES, ingot
+from test_llama_parity import make_folder
+
+TEXT = "Once upon a time there was a little girl"
+
+
+@pytest.fixture
+def model(tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(STORIES, folder)
+    return folder
+
+
+def say(model, generation):
+    (model / "generation_config.json").write_text(json.dumps(generation))
+
+
+def generated(model, *flags):
+    return json.loads(ingot("generate", "--model", model, "--prompt", TEXT, "--json", "--max-new-tokens", 60, "--ignore-eos", *flags).stdout)
+
+
+def chosen_by(model, *flags):
+    """What --verbose tells, by setting."""
+    told = ingot("generate", "--model", model, "--chat", "--template", "alpaca", "--prompt", "Hi", "--max-new-tokens", 1, "--verbose", *flags).stderr
+    line, = [line for line in told.splitlines() if "tokens are chosen by" in line]
+    settings = dict(part.split(" ", 1) for part in line.split("tokens are chosen by ")[1].split(", "))
+    return {name: (float(value.split(" ")[0]), value.split("(")[1].rstrip(")")) for name, value in settings.items()}
+
+
+@pytest.mark.parametrize("penalty", [1.05, 1.3, 2.0, 0.8])
+def test_a_repetition_penalty_gives_the_tokens_of_transformers(penalty):
+    found = generated(STORIES, "--repetition-penalty", penalty)
+    reference = transformers.AutoModelForCausalLM.from_pretrained(STORIES, dtype=torch.float32)
+    prompt = torch.tensor([found["prompt_ids"]])
+    settings = {"max_new_tokens": 60, "do_sample": False, "eos_token_id": None, "pad_token_id": 0}
+    wanted = reference.generate(prompt, **settings, repetition_penalty=penalty)[0, prompt.shape[1]:].tolist()
+    assert found["ids"] == wanted
+    assert found["ids"] != generated(STORIES)["ids"], "the penalty changes nothing: the comparison would say little"
+
+
+def test_without_a_file_the_likeliest_token_is_taken(model):
+    assert chosen_by(model) == {"temperature": (0, "default"), "top_k": (0, "default"), "top_p": (1, "default"), "repetition_penalty": (1, "default")}
+
+
+def test_the_file_says_how_a_chat_chooses_and_flags_stand_above_it(model):
+    say(model, {"do_sample": True, "temperature": 0.7, "top_p": 0.8, "top_k": 20, "repetition_penalty": 1.05})
+    file = "generation_config.json"
+    assert chosen_by(model) == {"temperature": (0.7, file), "top_k": (20, file), "top_p": (0.8, file), "repetition_penalty": (1.05, file)}
+    flags = ["--temperature", 0, "--top-k", 3, "--repetition-penalty", 1]
+    line = "the command line"
+    assert chosen_by(model, *flags) == {"temperature": (0, line), "top_k": (3, line), "top_p": (0.8, file), "repetition_penalty": (1, line)}
+
+
+def test_a_file_that_does_not_sample_takes_the_likeliest_token(model):
+    say(model, {"temperature": 0.7, "repetition_penalty": 1.1})
+    assert chosen_by(model)["temperature"] == (0, "default") and chosen_by(model)["repetition_penalty"] == (1.1, "generation_config.json")
+    say(model, {"do_sample": True})
+    assert chosen_by(model)["temperature"] == (1, "generation_config.json")
+
+
+def test_a_chat_does_what_its_file_says(model):
+    flags = ["generate", "--model", model, "--chat", "--template", "alpaca", "--prompt", "Tell me a story", "--json", "--max-new-tokens", 40, "--ignore-eos"]
+    ids = lambda *more: json.loads(ingot(*flags, *more).stdout)["ids"]
+    plain = ids()
+    say(model, {"repetition_penalty": 1.4})
+    assert ids() == ids("--repetition-penalty", 1.4) != plain
+    say(model, {"do_sample": True, "temperature": 1.5, "top_k": 50})
+    assert ids() == ids("--temperature", 1.5, "--top-k", 50) != ids("--seed", 7)
+
+
+def test_a_text_is_continued_by_the_flags_alone(model):
+    plain = generated(model)
+    say(model, {"do_sample": True, "temperature": 1.5, "repetition_penalty": 1.4})
+    assert generated(model) == plain
+
+
+@pytest.mark.parametrize("wrong, key", [({"repetition_penalty": 0}, "repetition_penalty"), ({"top_p": 1.5}, "top_p"), ({"temperature": "hot"}, "temperature")])
+def test_a_file_that_says_nonsense_is_named(model, wrong, key):
+    say(model, wrong)
+    result = ingot("generate", "--model", model, "--chat", "--template", "alpaca", "--prompt", "Hi", check=False)
+    assert result.returncode in (2, 3) and "generation_config.json" in result.stderr and key in result.stderr, result.stderr
+
+
+@pytest.mark.parametrize("stop", [0, 5, 11])
+def test_every_end_of_the_file_ends_an_answer(model, stop):
+    ids = generated(model)["ids"]
+    token = ids[stop]
+    say(model, {"eos_token_id": [token, 511]})
+    made = json.loads(ingot("generate", "--model", model, "--prompt", TEXT, "--json", "--max-new-tokens", 60).stdout)["ids"]
+    assert made == ids[:ids.index(token) + 1]
+
+
+def test_precision_is_chosen_as_training_chooses_it(tmp_path):
+    make_folder(tmp_path / "a", vocab_size=512)
+    for name in ("tokenizer.model", "tokenizer_config.json", "special_tokens_map.json"):
+        shutil.copy(STORIES / name, tmp_path / "a" / name)
+    data = tmp_path / "a.txt"
+    data.write_text("Once upon a time.")
+    for command in (["generate", "--model", tmp_path / "a", "--prompt", "Hi", "--max-new-tokens", 1], ["eval", "--model", tmp_path / "a", "--data", data]):
+        assert "precision: " in ingot(*command, "--precision", "auto").stderr
+        assert "precision: " not in ingot(*command, "--precision", "fp32").stderr
