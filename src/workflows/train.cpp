@@ -126,10 +126,10 @@ void report(const train::LoopResult& result) {
 int train(const TrainRequest& request) {
   const config::TrainConfig config = config::load_train_config(request.config, request.overrides);
   hub::ModelFolder base(config.model_name_or_path);
+  resize_vocabulary(config, base);
   check_start(config, base);
   const hub::RunFolder run(config.output_dir);
   const hub::RunLock lock(run);
-  resize_vocabulary(config, base);
   const hub::OpenedRun opened = hub::open_run(config, base, run);
   const train::Sources sources = train::open_sources(config, base);
   auto loop = loop_config(config, sources);
