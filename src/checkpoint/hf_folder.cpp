@@ -10,16 +10,13 @@
 #include "checkpoint/hf_index.h"
 #include "checkpoint/torch/torch_file.h"
 #include "core/error.h"
+#include "core/file.h"
+#include "core/is_there.h"
 #include "core/printable.h"
 
 namespace ingot::checkpoint {
 namespace fs = std::filesystem;
 namespace {
-
-bool is_there(const fs::path& file) {
-  std::error_code error;
-  return fs::exists(file, error);
-}
 
 const TensorEntry& find(const SafetensorsFile& file, const std::string& name) {
   if (const TensorEntry* entry = file.find(name)) return *entry;

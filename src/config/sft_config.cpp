@@ -78,7 +78,8 @@ void check_sft(Problems& problems, SftConfig& config, const std::filesystem::pat
   check_mix(problems, config, num_datasets);
   problems.expect(config.max_samples >= 0, "max_samples", config.max_samples, "0 (all) or more");
   collect(problems, [&] {
-    if (config.chat_template.empty() && std::filesystem::exists(model / "config.json")) config.chat_template = data::detect_chat_template(model);
+    std::error_code told;  // of the model, by model_name_or_path
+    if (config.chat_template.empty() && std::filesystem::exists(model / "config.json", told)) config.chat_template = data::detect_chat_template(model);
     if (!config.chat_template.empty()) data::make_chat_template(config.chat_template);
   });
 }

@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 
 #include "core/error.h"
+#include "core/is_there.h"
 
 namespace ingot {
 
 bool FolderFiles::has(const std::string& name) const {
-  std::error_code error;
-  return open_.contains(name) || std::filesystem::exists(folder_ / name, error);
+  return open_.contains(name) || is_there(folder_ / name);
 }
 
 NamedText FolderFiles::text(const std::string& name, size_t max_bytes) const {

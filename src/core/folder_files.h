@@ -23,6 +23,7 @@ class FolderFiles {
  public:
   FolderFiles(std::filesystem::path folder) : folder_(std::move(folder)) {}
   const std::filesystem::path& path() const { return folder_; }
+  /// Throws as is_there does.
   bool has(const std::string& name) const;
   /// Valid as long as this object. Throws DataError as MappedFile does, and for more than `max_bytes`.
   NamedText text(const std::string& name, size_t max_bytes = size_t{1} << 30) const;
