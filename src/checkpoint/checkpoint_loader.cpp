@@ -14,6 +14,7 @@
 #include "core/printable.h"
 #include "core/progress.h"
 #include "core/sha256.h"
+#include "core/stop.h"
 
 namespace ingot::checkpoint {
 namespace fs = std::filesystem;
@@ -28,6 +29,7 @@ void check_file(const fs::path& path, const FileDigest& wanted, Progress& progre
     throw DataError(fmt::format("{}: {} bytes, wanted {}", path.string(), bytes.size(), wanted.size));
   Sha256 hash;
   for (size_t begin = 0; begin < bytes.size(); begin += kHashChunk) {
+    end_if_stopped("checking a checkpoint, nothing is lost");
     const auto chunk = bytes.subspan(begin, std::min(kHashChunk, bytes.size() - begin));
     hash.add(chunk.data(), chunk.size());
     file.release(begin, chunk.size());

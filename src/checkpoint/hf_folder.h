@@ -16,6 +16,9 @@
 
 namespace ingot::checkpoint {
 
+/// What a stop interrupts while a model folder is written: it is put in place as a whole, or not at all.
+inline constexpr const char* kWriting = "writing a model, whose folder stays as it was";
+
 /// The weights of a Hugging Face folder: model.safetensors, or the shards that model.safetensors.index.json names;
 /// where neither is there, pytorch_model.bin, or the shards that pytorch_model.bin.index.json names. Fused experts are seen
 /// one by one: fused_experts.h.

@@ -11,6 +11,7 @@
 #include "core/error.h"
 #include "core/file.h"
 #include "core/progress.h"
+#include "core/stop.h"
 
 namespace ingot::checkpoint {
 namespace fs = std::filesystem;
@@ -25,6 +26,7 @@ uint64_t elements(const TensorMaker& tensor) { return static_cast<uint64_t>(num_
 
 TensorSource source_of(const TensorMaker& tensor, Progress& progress) {
   const auto produce = [&tensor, &progress](const ByteSink& sink) {
+    end_if_stopped(kWriting);
     const auto plain = converted(tensor.make(), tensor.dtype, tensor.name);
     sink({static_cast<const char*>(plain.const_data_ptr()), plain.nbytes()});
     progress.add(plain.nbytes());

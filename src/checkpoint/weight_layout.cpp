@@ -12,6 +12,7 @@
 #include "core/file.h"
 #include "core/printable.h"
 #include "core/progress.h"
+#include "core/stop.h"
 
 namespace ingot::checkpoint {
 namespace fs = std::filesystem;
@@ -36,11 +37,27 @@ WeightLayout::File file_from_json(const std::string& name, const Json& json, con
 
 TensorSource source_of(const TensorMaker& tensor, DType dtype, Progress& progress) {
   const auto produce = [&tensor, dtype, &progress](const ByteSink& sink) {
+    end_if_stopped(kWriting);
     const auto plain = converted(tensor.make(), dtype, tensor.name);
     sink({static_cast<const char*>(plain.const_data_ptr()), plain.nbytes()});
     progress.add(plain.nbytes());
   };
   return {tensor.name, dtype, tensor.shape, produce};
+}
+
+using MakersByName = std::map<std::string, const TensorMaker*>;
+
+WeightTotals totals_of(const WeightLayout& layout, const MakersByName& makers, std::optional<DType> dtype) {
+  WeightTotals totals;
+  for (const auto& file : layout.files)
+    for (const auto& [name, stated] : file.tensors) {
+      const auto found = makers.find(name);
+      if (found == makers.end()) throw std::logic_error("no value for tensor " + name + " of the layout");
+      const auto elements = static_cast<uint64_t>(num_elements(found->second->shape).value());
+      totals.parameters += elements;
+      totals.bytes += elements * static_cast<uint64_t>(size_of(written_dtype(stated, dtype)));
+    }
+  return totals;
 }
 
 }  // namespace
@@ -104,21 +121,16 @@ void write_hf_weights(const fs::path& folder, const std::vector<NamedTensor>& te
 void write_hf_weights(const fs::path& folder, const std::vector<TensorMaker>& tensors, const WeightLayout& layout,
                       std::optional<DType> dtype) {
   make_folder(folder);
-  std::map<std::string, const TensorMaker*> by_name;
+  MakersByName by_name;
   for (const auto& tensor : tensors) by_name.emplace(tensor.name, &tensor);
   WeightMap weight_map;
-  WeightTotals totals;
-  Progress progress("writing weights", 0, "B");
+  const WeightTotals totals = totals_of(layout, by_name, dtype);
+  Progress progress("writing weights", totals.bytes, "B");
   for (const auto& file : layout.files) {
     std::vector<TensorSource> sources;
     for (const auto& [name, stated] : file.tensors) {
-      const auto found = by_name.find(name);
-      if (found == by_name.end()) throw std::logic_error("no value for tensor " + name + " of the layout");
-      sources.push_back(source_of(*found->second, written_dtype(stated, dtype), progress));
+      sources.push_back(source_of(*by_name.at(name), written_dtype(stated, dtype), progress));
       weight_map.emplace(name, file.name);
-      const auto elements = static_cast<uint64_t>(num_elements(found->second->shape).value());
-      totals.parameters += elements;
-      totals.bytes += elements * static_cast<uint64_t>(size_of(sources.back().dtype));
     }
     write_safetensors(folder / file.name, std::move(sources), file.metadata);
   }

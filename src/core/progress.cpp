@@ -6,13 +6,16 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <exception>
 
 #include "core/log.h"
+#include "core/stop.h"
 
 namespace ingot {
 namespace {
 
 constexpr int kBarWidth = 24;
+constexpr double kAlmost = 0.999;  // share shown at most of a phase that is not whole
 constexpr auto kTerminalPeriod = std::chrono::milliseconds(100);
 constexpr auto kLogPeriod = std::chrono::seconds(10);
 
@@ -35,14 +38,32 @@ std::string format_count(double count, const std::string& unit) {
   return bytes ? fmt::format("{} {}", number, kBinary[power]) : fmt::format("{}{} {}", number, kDecimal[power], unit);
 }
 
+std::string progress_line(const ProgressState& state) {
+  const double done = static_cast<double>(state.done), total = static_cast<double>(state.total);
+  const bool is_whole = state.phase == ProgressState::Phase::kWhole;
+  const double rate = state.seconds > 0 ? done / state.seconds : 0;
+  std::string text = state.label + " ";
+  if (state.total > 0) {
+    const double share = is_whole ? 1 : std::min(kAlmost, done / total);
+    const int filled = static_cast<int>(share * kBarWidth);
+    text += fmt::format("[{}{}] {:3}% ", std::string(filled, '#'), std::string(kBarWidth - filled, '.'), static_cast<int>(share * 100));
+  }
+  text += fmt::format("{}, {}/s", format_count(done, state.unit), format_count(rate, state.unit));
+  if (state.phase != ProgressState::Phase::kUnderWay) text += (is_whole ? ", took " : ", ended after ") + format_duration(state.seconds);
+  else if (state.total > 0 && rate > 0) text += ", ETA " + format_duration((total - done) / rate);
+  return state.note.empty() ? text : text + ", " + state.note;
+}
+
 Progress::Progress(std::string label, uint64_t total, std::string unit)
-    : label_(std::move(label)), unit_(std::move(unit)), total_(total), start_(Clock::now()),
-      terminal_(::isatty(STDERR_FILENO) != 0) {
+    : state_{.label = std::move(label), .unit = std::move(unit), .note = {}, .total = total}, start_(Clock::now()),
+      exceptions_(std::uncaught_exceptions()), terminal_(::isatty(STDERR_FILENO) != 0) {
   next_draw_ = (start_ + (terminal_ ? Clock::duration(kTerminalPeriod) : Clock::duration(kLogPeriod))).time_since_epoch().count();
 }
 
 Progress::~Progress() {
-  if (drawn_ || Clock::now() - start_ > std::chrono::seconds(1)) draw(true);
+  const bool cut_short = std::uncaught_exceptions() > exceptions_ || stop_requested() != 0;
+  if (drawn_ || Clock::now() - start_ > std::chrono::seconds(1))
+    draw(cut_short ? ProgressState::Phase::kCutShort : ProgressState::Phase::kWhole);
 }
 
 void Progress::add(uint64_t units) {
@@ -52,31 +73,23 @@ void Progress::add(uint64_t units) {
   const auto period = terminal_ ? Clock::duration(kTerminalPeriod) : Clock::duration(kLogPeriod);
   if (now.time_since_epoch().count() >= due &&
       next_draw_.compare_exchange_strong(due, (now + period).time_since_epoch().count()))
-    draw(false);
+    draw(ProgressState::Phase::kUnderWay);
 }
 
 void Progress::note(const std::string& text) {
   const std::lock_guard lock(mutex_);
-  note_ = text;
+  state_.note = text;
 }
 
-void Progress::draw(bool last) {
+void Progress::draw(ProgressState::Phase phase) {
   const std::lock_guard lock(mutex_);
   if (is_quiet()) return;
   drawn_ = true;
-  const double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
-  const double done = static_cast<double>(done_.load()), rate = seconds > 0 ? done / seconds : 0;
-  std::string text = label_ + " ";
-  if (total_ > 0) {
-    const double share = std::min(1.0, done / static_cast<double>(total_));
-    const int filled = static_cast<int>(share * kBarWidth);
-    text += fmt::format("[{}{}] {:3.0f}% ", std::string(filled, '#'), std::string(kBarWidth - filled, '.'), share * 100);
-  }
-  text += fmt::format("{}, {}/s", format_count(done, unit_), format_count(rate, unit_));
-  if (last) text += ", took " + format_duration(seconds);
-  else if (total_ > 0 && rate > 0) text += ", ETA " + format_duration((static_cast<double>(total_) - done) / rate);
-  if (!note_.empty()) text += ", " + note_;
-  if (terminal_) fmt::print(stderr, "\r\x1b[K{}{}", text, last ? "\n" : "");
+  state_.phase = phase;
+  state_.done = done_.load();
+  state_.seconds = std::chrono::duration<double>(Clock::now() - start_).count();
+  const std::string text = progress_line(state_);
+  if (terminal_) fmt::print(stderr, "\r\x1b[K{}{}", text, phase == ProgressState::Phase::kUnderWay ? "" : "\n");
   else log_info(text);
   std::fflush(stderr);
 }

@@ -8,8 +8,21 @@
 
 namespace ingot {
 
+/// What a line of progress is made of.
+struct ProgressState {
+  std::string label, unit, note;
+  uint64_t total = 0, done = 0;
+  double seconds = 0;
+  enum class Phase { kUnderWay, kWhole, kCutShort } phase = Phase::kUnderWay;
+};
+
+/// "loading weights [######..................]  25% 1.00 GiB, 512.00 MiB/s, ETA 0:06". A phase that is whole says 100% whatever was
+/// counted (of a file that is read in parts, of compressed bytes), and no other does.
+std::string progress_line(const ProgressState& state);
+
 /// Progress of one phase on standard error: a bar with rate and ETA on a terminal, else a line every ten seconds.
-/// `add` may be called from any thread. The destructor writes the closing line of a phase longer than a second.
+/// `add` may be called from any thread. The destructor writes the closing line of a phase longer than a second; the phase is whole
+/// unless an exception or a stop ended it.
 class Progress {
  public:
   /// `total` in units; 0 when unknown. `unit` is what is counted: "B" is shown as KiB, MiB, GiB.
@@ -23,12 +36,12 @@ class Progress {
 
  private:
   using Clock = std::chrono::steady_clock;
-  void draw(bool last);
-  std::string label_, unit_, note_;
-  uint64_t total_;
+  void draw(ProgressState::Phase phase);
+  ProgressState state_;  // but for what is done
   std::atomic<uint64_t> done_{0};
   std::atomic<Clock::rep> next_draw_;
   Clock::time_point start_;
+  int exceptions_;  // that were under way when the phase began
   bool terminal_, drawn_ = false;
   std::mutex mutex_;
 };

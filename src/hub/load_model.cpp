@@ -9,6 +9,7 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "core/progress.h"
+#include "core/stop.h"
 #include "model/family.h"
 
 namespace ingot::hub {
@@ -64,6 +65,7 @@ std::unique_ptr<model::CausalLm> load_model(const ModelFolder& folder, at::Scala
   Progress progress("loading weights", weights.total_bytes(), "B");
   uint64_t read = 0;
   for (const auto& parameter : model->parameters.parameters) {
+    end_if_stopped("loading weights, nothing is lost");
     const uint64_t bytes = fill(*parameter, folder);
     read += bytes;
     progress.add(bytes);

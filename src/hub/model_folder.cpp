@@ -9,6 +9,7 @@
 #include "checkpoint/hf_index.h"
 #include "core/content_digest.h"
 #include "core/log.h"
+#include "core/stop.h"
 #include "hub/generation_config.h"
 #include "hub/model_files.h"
 #include "model/family.h"
@@ -95,8 +96,10 @@ const std::string& ModelFolder::weights_digest() const {
   const bool whole = weights().total_bytes() < kWholeBytes;
   std::vector<std::string> digests(tensors.size());
   at::parallel_for(0, static_cast<int64_t>(tensors.size()), 1, [&](int64_t begin, int64_t end) {
-    for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i)
+    for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) {
+      end_if_stopped("reading weights, nothing is lost");
       digests[i] = digest_of(tensors[i], weights_->load(tensors[i].name), whole);
+    }
   });
   ContentDigest all;
   for (const auto& one : digests) all.add(std::as_bytes(std::span(one)));

@@ -11,6 +11,7 @@
 #include "core/error.h"
 #include "core/file.h"
 #include "core/json.h"
+#include "core/stop.h"
 #include "model/causal_lm.h"
 #include "model/family.h"
 #include "hub/load_model.h"
@@ -50,6 +51,7 @@ void check_written(const fs::path& folder, const std::vector<std::string>& names
     throw DataError(fmt::format("{}: holds {} tensors, wanted {}", folder.string(), written.tensors().size(), names.size()));
   for (const auto& tensor : wanted) {
     if (std::find(names.begin(), names.end(), tensor.name) == names.end()) continue;
+    end_if_stopped(checkpoint::kWriting);
     const auto found = written.load(tensor.name);
     if (!found.equal(tensor.value.to(found.scalar_type())))
       throw DataError(fmt::format("{}: {} differs from the checkpoint", folder.string(), tensor.name));

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "core/random.h"
+#include "core/stop.h"
 
 namespace ingot::model {
 namespace {
@@ -126,7 +127,10 @@ at::Tensor initial_value(const Parameter& parameter, uint64_t seed) {
 
 void initialize_parameters(const ParameterList& list, uint64_t seed) {
   const at::NoGradGuard no_grad;
-  for (const auto& parameter : list.parameters) parameter->value.copy_(initial_value(*parameter, seed));
+  for (const auto& parameter : list.parameters) {
+    end_if_stopped("filling a new model, nothing is lost");
+    parameter->value.copy_(initial_value(*parameter, seed));
+  }
 }
 
 }  // namespace ingot::model

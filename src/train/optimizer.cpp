@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "core/stop.h"
 #include "ops/adamw.h"
 #include "train/named_state.h"
 
@@ -59,8 +60,10 @@ Optimizer::Optimizer(const model::ParameterList& parameters, OptimizerConfig con
 
 void Optimizer::set_masters(const ExactWeights& exact) {
   const at::NoGradGuard no_grad;
-  for (const auto& slot : slots_)
+  for (const auto& slot : slots_) {
+    end_if_stopped("loading weights, nothing is lost");
     if (slot->has_copy()) slot->master.copy_(exact(slot->parameter->name));
+  }
 }
 
 void Optimizer::accumulate() {

@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <map>
 #include <ostream>
 
 #include "core/cpu.h"
@@ -37,9 +39,18 @@ void warn_of_length(const config::TrainConfig& config, const model::DecoderConfi
                           "rope_scaling in its config.json would stretch them", config.cutoff_len, covered));
 }
 
+/// Of the files with weights, which are not opened.
+uint64_t weight_file_bytes(const std::filesystem::path& folder) {
+  std::map<std::string, uint64_t> bytes;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error))
+    if (entry.is_regular_file(error)) bytes[entry.path().extension().string()] += entry.file_size(error);
+  return bytes[".safetensors"] > 0 ? bytes[".safetensors"] : bytes[".bin"];
+}
+
 uint64_t exported_bytes(const config::TrainConfig& config, const hub::ModelFolder& base, uint64_t parameters) {
   const auto dtype = hub::dtype_named(config.export_dtype);
-  if (!dtype && base.has_weights()) return base.weights().total_bytes();
+  if (!dtype && base.has_weights()) return weight_file_bytes(base.path());
   return parameters * static_cast<uint64_t>(size_of(dtype.value_or(base.stated_config().dtype)));
 }
 

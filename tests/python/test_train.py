@@ -119,3 +119,12 @@ def test_tokenize_goes_there_and_back():
     assert ingot("tokenize", "--model", STORIES, "--decode", text=ids).stdout.strip() == "Once upon a time"
     with_bos = ingot("tokenize", "--model", STORIES, "--add-special-tokens", text="Once upon a time\n").stdout
     assert json.loads(with_bos) == [1, *json.loads(ids)]
+
+
+def test_the_logged_loss_is_the_mean_since_the_line_before(tmp_path):
+    printed = ingot("train", write_config(tmp_path, max_steps=7, logging_steps=3)).stdout
+    logged = {int(step): float(loss) for step, loss in re.findall(r"iteration +(\d+)/ +7 .*? lm loss: (\S+)", printed)}
+    own = read_losses(tmp_path / "run")
+    assert sorted(own) == list(range(1, 8)) and len(set(own.values())) == 7
+    wanted = {3: (own[1] + own[2] + own[3]) / 3, 6: (own[4] + own[5] + own[6]) / 3, 7: own[7]}
+    assert logged == pytest.approx(wanted, rel=1e-6)

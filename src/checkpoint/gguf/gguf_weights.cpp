@@ -9,10 +9,12 @@
 #include <map>
 
 #include "checkpoint/gguf/ggml_blocks.h"
+#include "checkpoint/hf_folder.h"
 #include "checkpoint/safetensors.h"
 #include "core/error.h"
 #include "core/printable.h"
 #include "core/progress.h"
+#include "core/stop.h"
 
 namespace ingot::checkpoint {
 namespace {
@@ -105,6 +107,7 @@ void write_gguf_weights(const GgufFile& gguf, const std::vector<GgufTensorPlan>&
   std::vector<TensorSource> outputs;
   for (const auto& source : sources) {
     const auto produce = [&gguf, &progress, source, dtype](const ByteSink& sink) {
+      end_if_stopped(kWriting);
       const Shape& shape = source.tensor->shape;
       const int64_t rows = shape.size() == 2 ? shape[0] : 1;
       const int64_t step = std::max<int64_t>(1, kElementsAtOnce / shape.back());
