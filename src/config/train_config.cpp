@@ -141,6 +141,14 @@ void check_paths(Problems& problems, const TrainConfig& config) {
   problems.expect(!config.output_dir.empty(), "output_dir", "nothing", "a folder to write to");
 }
 
+/// Rows kept apart that nobody evaluates with, and evaluations without rows.
+void check_evaluation(Problems& problems, const TrainConfig& config) {
+  const bool has_sets = !config.eval_dataset.empty();
+  problems.expect(!has_sets || config.val_size == 0, "val_size", config.val_size, "0 with eval_dataset, which is evaluated with in its place");
+  problems.expect(config.eval_steps <= 0 || has_sets || config.val_size > 0, "eval_steps", config.eval_steps,
+                  "0, or val_size or eval_dataset to evaluate with");
+}
+
 void check_numbers(Problems& problems, const TrainConfig& config) {
   const auto at_least = [&](const char* key, auto value, auto least) {
     problems.expect(value >= least, key, value, fmt::format("{} or more", least));
@@ -198,6 +206,7 @@ TrainConfig load_train_config(const fs::path& file, const std::vector<std::strin
   check_lora(yaml.problems(), config);
   check_paths(yaml.problems(), config);
   check_numbers(yaml.problems(), config);
+  check_evaluation(yaml.problems(), config);
   if (config.stage == "sft") check_sft(yaml.problems(), config.sft, config.model_name_or_path, config.dataset.size());
   else check_pretrain_handler(yaml.problems(), config.sft);
   yaml.finish();

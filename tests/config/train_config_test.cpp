@@ -34,11 +34,18 @@ TEST(TrainConfig, TakesDefaultsAndOverrides) {
   EXPECT_EQ(config.lr_scheduler_type, "cosine");
 }
 
+TEST(TrainConfig, EvaluatesWithRowsKeptApartOrWithOthersButNotWithBoth) {
+  const std::string others = "eval_dataset=" + (kRoot / "examples/data/shakespeare.parquet").string();
+  EXPECT_NO_THROW(load({"eval_steps=10", "val_size=5"}));
+  EXPECT_NO_THROW(load({"eval_steps=10", others}));
+  EXPECT_THROW(load({"val_size=5", others}), ConfigError);
+}
+
 TEST(TrainConfig, RefusesEveryValueOutOfRange) {
   for (const char* wrong : {"cutoff_len=0", "micro_batch_size=0", "global_batch_size=0", "micro_batch_size=3", "max_steps=-1",
                             "num_train_epochs=0", "learning_rate=-1", "min_lr=1", "adam_beta1=1", "adam_epsilon=0",
                             "lr_scheduler_type=square", "precision=fp8", "recompute=some", "stage=dpo", "finetuning_type=qlora",
-                            "export_dtype=int8", "val_size=-1", "save_steps=-1", "logging_steps=0", "warmup_ratio=1",
+                            "export_dtype=int8", "val_size=-1", "save_steps=-1", "logging_steps=0", "warmup_ratio=1", "eval_steps=10",
                             "dataset=/no/such/file", "model_name_or_path=/no/such/folder", "output_dir="})
     EXPECT_THROW(load({wrong}), ConfigError) << wrong;
 }
