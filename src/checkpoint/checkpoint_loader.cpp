@@ -8,7 +8,6 @@
 #include "checkpoint/checkpoint_name.h"
 #include "checkpoint/manifest.h"
 #include "checkpoint/run_checkpoint.h"
-#include "core/staging.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "core/printable.h"
@@ -105,7 +104,6 @@ std::vector<CheckpointInfo> list_checkpoints(const fs::path& folder) {
 }
 
 std::optional<LoadedCheckpoint> load_newest_checkpoint(const fs::path& folder) {
-  remove_dead_staging(folder, kCheckpointPrefix);
   const auto found = candidates(folder);
   for (const auto& info : found) {
     try {

@@ -104,7 +104,7 @@ bool CheckpointWriter::finish_pending() {
 }
 
 void CheckpointWriter::write(int64_t step, const Json& state) const {
-  remove_dead_staging(folder_, kCheckpointPrefix);
+  remove_staging(folder_, [](const std::string& label) { return step_of_name(label).has_value(); });
   const std::string name = checkpoint_name(step);
   {
     StagingFolder staging(folder_, name);

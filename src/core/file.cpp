@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "core/failure.h"
+#include "core/lease.h"
 #include "core/mapped_ranges.h"
 
 namespace ingot {
@@ -166,6 +167,7 @@ void AtomicFile::write_at(uint64_t offset, const void* data, size_t size) {
 }
 
 void AtomicFile::commit() {
+  check_leases(path_);
   flush();
   if (::fsync(descriptor_) != 0) throw CommError(fmt::format("{}: cannot be synced: {}", path_.string(), reason()));
   ::close(descriptor_);

@@ -46,7 +46,6 @@ void check_folder(const fs::path& target) {
 }
 
 fs::path checked(const fs::path& target) try {
-  restore_previous(plain_path(target));
   const fs::path place = plain_path(target);
   const auto status = fs::status(place);
   if (!fs::exists(status)) return place;
@@ -56,6 +55,20 @@ fs::path checked(const fs::path& target) try {
   return place;
 } catch (const fs::filesystem_error& error) {
   throw ConfigError(fmt::format("{}: cannot be written to: {}", target.string(), error.code().message()));
+}
+
+LeaseTerms terms_of(const fs::path& target) {
+  make_folder(target.parent_path());
+  return {target.parent_path() / ("." + target.filename().string() + ".lease"), target};
+}
+
+/// The parent, without what killed processes left of the target. For who holds its lease.
+fs::path tidied_parent(const fs::path& target) {
+  restore_previous(target);
+  checked(target);
+  const std::string name = target.filename().string();
+  remove_staging(target.parent_path(), [&](const std::string& label) { return label == name; });
+  return target.parent_path();
 }
 
 }  // namespace
@@ -68,9 +81,7 @@ fs::path plain_path(const fs::path& path) {
 fs::path OutputFolder::check(const fs::path& target) { return checked(target); }
 
 OutputFolder::OutputFolder(const fs::path& target, const std::string& kind)
-    : target_(check(target)), kind_(kind), staging_(target_.parent_path(), target_.filename().string()) {
-  remove_dead_staging(target_.parent_path(), target_.filename().string());
-}
+    : target_(checked(target)), kind_(kind), lease_(terms_of(target_)), staging_(tidied_parent(target_), target_.filename().string()) {}
 
 void OutputFolder::publish() {
   const Json marker{{"made_by", "ingot"}, {"kind", kind_}, {"files", files_in(path())}};

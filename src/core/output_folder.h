@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <string>
 
+#include "core/lease.h"
 #include "core/staging.h"
 
 namespace ingot {
@@ -11,11 +12,11 @@ namespace ingot {
 std::filesystem::path plain_path(const std::filesystem::path& path);
 
 /// A folder that Ingot writes as a whole: an export, an adapter, a merge, a conversion, the source files of a run. It is built
-/// beside its place, marked by a file `.ingot` that lists what was written, and put in place in one instant. A folder that
+/// beside its place under the lease `.NAME.lease`, marked by a file `.ingot` that lists what was written, and put in place in one instant. A folder that
 /// is there already is replaced only when Ingot made it and nothing foreign has come into it since.
 class OutputFolder {
  public:
-  /// Throws as check() does, and as StagingFolder.
+  /// Waits for another process that writes it. Throws as check() does, and as Lease and StagingFolder.
   OutputFolder(const std::filesystem::path& target, const std::string& kind);
   /// Where to write.
   const std::filesystem::path& path() const { return staging_.path(); }
@@ -30,6 +31,7 @@ class OutputFolder {
  private:
   std::filesystem::path target_;
   std::string kind_;
+  Lease lease_;
   StagingFolder staging_;
 };
 

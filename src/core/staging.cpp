@@ -1,18 +1,19 @@
 #include "core/staging.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
+#include <fcntl.h>
 #include <stdio.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 
 #include "core/error.h"
 #include "core/file.h"
+#include "core/lease.h"
 #include "core/log.h"
 
 namespace ingot {
@@ -25,18 +26,18 @@ fs::path staging_path(const fs::path& parent, const std::string& label) {
   return parent / fmt::format("{}{}-{}", kPrefix, label, ::getpid());
 }
 
-/// True for ".staging-[removed-]LABEL...-PID".
-bool is_staging_of(std::string_view name, const std::string& label) {
+/// LABEL of ".staging-[removed-]LABEL-PID"; nothing of other names.
+std::optional<std::string> label_of(std::string_view name) {
   const auto skip = [&](std::string_view start) {
     const bool there = name.starts_with(start);
     if (there) name.remove_prefix(start.size());
     return there;
   };
-  if (!skip(kPrefix)) return false;
+  if (!skip(kPrefix)) return {};
   skip(kRemoved);
   const size_t dash = name.rfind('-');
-  return name.starts_with(label) && dash != name.npos && dash + 1 < name.size() &&
-         name.find_first_not_of("0123456789", dash + 1) == name.npos;
+  const bool numbered = dash != name.npos && dash + 1 < name.size() && name.find_first_not_of("0123456789", dash + 1) == name.npos;
+  return numbered ? std::optional(std::string(name.substr(0, dash))) : std::nullopt;
 }
 
 void rename_or_throw(const fs::path& from, const fs::path& to) {
@@ -66,14 +67,6 @@ void exchange(const fs::path& from, const fs::path& to) {
   rename_or_throw(aside, from);
 }
 
-/// Opens and locks a folder; -1 when it cannot be opened or another holds it.
-int lock_folder(const fs::path& folder) {
-  const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  if (descriptor < 0 || ::flock(descriptor, LOCK_EX | LOCK_NB) == 0) return descriptor;
-  ::close(descriptor);
-  return -1;
-}
-
 }  // namespace
 
 StagingFolder::StagingFolder(const fs::path& parent, const std::string& label) : path_(staging_path(parent, label)) {
@@ -83,16 +76,15 @@ StagingFolder::StagingFolder(const fs::path& parent, const std::string& label) :
     if (errno == EACCES || errno == EROFS || errno == EPERM) throw ConfigError(message);
     throw CommError(message);
   }
-  lock_ = lock_folder(path_);
 }
 
 StagingFolder::~StagingFolder() {
   std::error_code ignored;
   fs::remove_all(path_, ignored);
-  if (lock_ >= 0) ::close(lock_);
 }
 
 void StagingFolder::publish(const fs::path& target) {
+  check_leases(target);
   sync_folder(path_);
   std::error_code error;
   const bool occupied = fs::exists(target, error) && !fs::is_empty(target, error);
@@ -118,15 +110,10 @@ void restore_previous(const fs::path& target) {
   log_warning(fmt::format("{}: an earlier program ended while it replaced this folder; what was there before is back", target.string()));
 }
 
-void remove_dead_staging(const fs::path& parent, const std::string& label) {
+void remove_staging(const fs::path& parent, const std::function<bool(const std::string&)>& has_label) {
   std::error_code error;
-  for (const auto& entry : fs::directory_iterator(parent, error)) {
-    if (!is_staging_of(entry.path().filename().string(), label)) continue;
-    const int lock = lock_folder(entry.path());
-    if (lock < 0) continue;
-    fs::remove_all(entry.path(), error);
-    ::close(lock);
-  }
+  for (const auto& entry : fs::directory_iterator(parent, error))
+    if (const auto label = label_of(entry.path().filename().string()); label && has_label(*label)) fs::remove_all(entry.path(), error);
 }
 
 void remove_whole(const fs::path& folder) {

@@ -1,12 +1,13 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string>
 
 namespace ingot {
 
-/// A folder under construction, `PARENT/.staging-LABEL-PID`. Its owner holds a lock on it, which the system releases
-/// when the owner dies. Destroyed before `publish` it is removed with everything in it.
+/// A folder under construction, `PARENT/.staging-LABEL-PID`, made by who holds the lease on what it will be. Destroyed before
+/// `publish` it is removed with everything in it.
 class StagingFolder {
  public:
   /// Throws CommError when the disk is full or another save of this process uses the name, ConfigError when the folder
@@ -17,17 +18,16 @@ class StagingFolder {
   StagingFolder& operator=(const StagingFolder&) = delete;
   const std::filesystem::path& path() const { return path_; }
   /// Renames it to `target` on the same disk, durably. A folder already there is exchanged in the same instant and then
-  /// removed. Throws CommError.
+  /// removed. Throws CommError, also when the lease is lost.
   void publish(const std::filesystem::path& target);
 
  private:
   std::filesystem::path path_;
-  int lock_ = -1;
 };
 
-/// Removes the staging folders in `parent` whose labels begin so and whose owners are dead. What cannot be removed
-/// stays.
-void remove_dead_staging(const std::filesystem::path& parent, const std::string& label);
+/// Removes the staging folders in `parent` with such labels, which killed processes left: for who holds the lease on what they
+/// were to be. What cannot be removed stays.
+void remove_staging(const std::filesystem::path& parent, const std::function<bool(const std::string&)>& has_label);
 
 /// Where the folder at `target` waits while another takes its place on a disk that cannot exchange names in one instant.
 std::filesystem::path previous_path(const std::filesystem::path& target);

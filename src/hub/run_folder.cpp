@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,6 +12,7 @@
 #include "core/error.h"
 #include "core/failure.h"
 #include "core/file.h"
+#include "core/staging.h"
 
 namespace ingot::hub {
 namespace fs = std::filesystem;
@@ -20,8 +20,14 @@ namespace {
 
 /// Whatever Ingot writes at the top of a run's folder.
 bool is_ours(const std::string& name) {
-  static const std::set<std::string> kNames{"run.json", ".lock", "data", "checkpoints", "source", "source_layout", "model", "adapter", "metrics.jsonl"};
-  return kNames.contains(name) || name.starts_with(".staging-") || name.ends_with(".ingot-previous") || name.ends_with(".partial");
+  static const std::set<std::string> kNames{"run.json", "data", "checkpoints", "source", "source_layout", "model", "adapter", "metrics.jsonl"};
+  return kNames.contains(name) || name.starts_with(".staging-") || name.starts_with(".lease") || name.ends_with(".lease") || name.ends_with(".ingot-previous") || name.ends_with(".partial");
+}
+
+LeaseTerms terms_of(const RunFolder& run) {
+  check_run_folder(run);
+  make_folder(run.path);
+  return {.file = run.path / ".lease", .guarded = run.path, .wait = false};
 }
 
 /// The folder, or the first one above it that is there, takes files.
@@ -47,18 +53,8 @@ void check_run_folder(const RunFolder& run) {
       throw ConfigError(fmt::format("output_dir: {}: found {}, which is of no run, wanted a new or empty folder", run.path.string(), name));
 }
 
-RunLock::RunLock(const RunFolder& run) {
-  check_run_folder(run);
-  make_folder(run.path);
-  const auto file = run.path / ".lock";
-  descriptor_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
-  if (descriptor_ < 0) throw ConfigError(fmt::format("output_dir: {}: cannot be written: {}", run.path.string(), std::strerror(errno)));
-  if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
-    ::close(descriptor_);
-    throw ConfigError(fmt::format("output_dir: {}: another run works in this folder", run.path.string()));
-  }
+RunLock::RunLock(const RunFolder& run) : lease_(terms_of(run)) {
+  remove_staging(run.path, [&](const std::string& label) { return label == run.checkpoints().filename(); });  // a killed overwrite's
 }
-
-RunLock::~RunLock() { ::close(descriptor_); }
 
 }  // namespace ingot::hub

@@ -2,6 +2,8 @@
 
 #include <filesystem>
 
+#include "core/lease.h"
+
 namespace ingot::hub {
 
 /// Where a run keeps its things under output_dir.
@@ -21,17 +23,14 @@ struct RunFolder {
 /// nothing can be written. Writes nothing itself.
 void check_run_folder(const RunFolder& run);
 
-/// Held while a run works in its folder, so that two never do. Freed by the system however the process ends.
+/// Held while a run works in its folder, so that two never do: RUN/.lease.
 class RunLock {
  public:
-  /// Throws ConfigError when another process holds it, and as check_run_folder.
+  /// Throws ConfigError when another process holds it, as check_run_folder, and as Lease.
   explicit RunLock(const RunFolder& run);
-  ~RunLock();
-  RunLock(const RunLock&) = delete;
-  RunLock& operator=(const RunLock&) = delete;
 
  private:
-  int descriptor_;
+  Lease lease_;
 };
 
 }  // namespace ingot::hub

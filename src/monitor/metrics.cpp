@@ -14,6 +14,7 @@
 #include "core/error.h"
 #include "core/file.h"
 #include "core/json.h"
+#include "core/lease.h"
 
 namespace ingot::monitor {
 namespace fs = std::filesystem;
@@ -58,6 +59,7 @@ struct MetricsWriter::State {
   }
 
   void append(const Json& object) {
+    check_leases(file);
     const std::string line = object.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
     for (size_t done = 0; done < line.size();) {
       const ssize_t written = ::write(descriptor, line.data() + done, line.size() - done);

@@ -32,7 +32,7 @@ std::string megatron_line(const StepMetrics& metrics, int64_t unix_seconds);
 /// Appends one JSON object a line to FILE, whole lines only, flushed each. Opened again after a resume it drops lines
 /// of steps after `resume_step`, and a torn last line, so that every step stands once; a new run passes -1 and drops
 /// all.
-/// Throws ConfigError when the file cannot be opened and CommError when a line cannot be written.
+/// Throws ConfigError when the file cannot be opened and CommError when a line cannot be written or the run's lease is lost.
 class MetricsWriter {
  public:
   MetricsWriter(const std::filesystem::path& file, int64_t resume_step);

@@ -10,6 +10,7 @@
 #include "checkpoint/run_checkpoint.h"
 #include "core/error.h"
 #include "core/file.h"
+#include "core/lease.h"
 #include "core/log.h"
 #include "core/stop.h"
 #include "monitor/metrics.h"
@@ -153,6 +154,7 @@ class Loop {
   }
 
   void save(const char* event) {
+    check_leases(config_.output_dir / "checkpoints");
     try {
       metrics_.event(position_.step, event, fmt::format("iter_{:07d}", position_.step));
       metrics_.sync();

@@ -190,16 +190,16 @@ TEST(RunCheckpoint, RefusesManifestNamesOutsideTheFolder) {
   EXPECT_NE(testing::internal::GetCapturedStderr().find("points outside its folder"), std::string::npos);
 }
 
-TEST(RunCheckpoint, RemovesStagingOfTheDeadOnly) {
+TEST(RunCheckpoint, ASaveRemovesWhatKilledSavesLeftAndAReaderRemovesNothing) {
   const TemporaryFolder folder;
-  fs::create_directories(folder / ".staging-iter_0000009-1");  // no process holds its lock
+  fs::create_directories(folder / ".staging-iter_0000009-1");
   put_file(folder / ".staging-iter_0000009-1/manifest.json", "{");
-  fs::create_directories(folder / ".staging-area");  // not ours
-  const StagingFolder alive(folder.path(), "iter_0000010");
-  EXPECT_FALSE(load_newest_checkpoint(folder.path()));
+  for (const char* foreign : {".staging-area", ".staging-other-1"}) fs::create_directories(folder / foreign);
+  EXPECT_FALSE(load_newest_checkpoint(folder.path()));  // an export looks while a run saves
+  EXPECT_TRUE(fs::exists(folder / ".staging-iter_0000009-1"));
+  save_steps(folder.path(), {1});
   EXPECT_FALSE(fs::exists(folder / ".staging-iter_0000009-1"));
-  EXPECT_TRUE(fs::exists(folder / ".staging-area"));
-  EXPECT_TRUE(fs::exists(alive.path()));
+  EXPECT_TRUE(fs::exists(folder / ".staging-area") && fs::exists(folder / ".staging-other-1"));
 }
 
 TEST(RunCheckpoint, ReportsAFailedSaveAtTheNextCall) {

@@ -100,7 +100,7 @@ TEST(OutputFolder, WithoutExchangeTheOldOneIsNeverLost) {
   EXPECT_EQ(read_file(folder / "out/a.txt"), "new");
   EXPECT_FALSE(fs::exists(previous_path(folder / "out")));
   fs::rename(folder / "out", previous_path(folder / "out"));  // killed between the two renames
-  EXPECT_EQ(OutputFolder::check(folder / "out"), plain_path(folder / "out"));
+  EXPECT_EQ(OutputFolder(folder / "out", "test").target(), plain_path(folder / "out"));
   EXPECT_EQ(read_file(folder / "out/a.txt"), "new");
 }
 

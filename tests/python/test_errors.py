@@ -148,15 +148,6 @@ def test_a_changed_data_set_is_not_resumed_silently(tmp_path):
     assert "sha256 of the dataset's tokens" in error_of(result, CONFIG)
 
 
-def test_two_runs_never_share_a_folder(tmp_path):
-    import fcntl
-    config = write_config(tmp_path)
-    (tmp_path / "run").mkdir()
-    with open(tmp_path / "run/.lock", "w", encoding="utf8") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        assert "another run" in error_of(ingot("train", config, check=False), CONFIG)
-
-
 @pytest.fixture
 def disk_of(tmp_path):
     """Makes a file system of so many KiB."""

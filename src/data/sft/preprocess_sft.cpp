@@ -8,7 +8,7 @@
 #include <thread>
 
 #include "core/error.h"
-#include "core/file_lock.h"
+#include "core/lease.h"
 #include "core/progress.h"
 #include "core/stop.h"
 #include "data/files/raw_rows.h"
@@ -175,7 +175,7 @@ void run_pipeline(const fs::path& prefix, SftLedger ledger, const SftPreprocessO
 SftReport preprocess_sft(const SftPreprocessOptions& options, const ChatTemplate& chat, const Tokenizer& tokenizer) {
   const fs::path prefix = fs::absolute(options.output_prefix);
   make_folder(prefix.parent_path());
-  const FileLock lock(prefix);
+  const Lease lease({prefix.parent_path() / ("." + prefix.filename().string() + ".lease"), prefix});
   SftLedger ledger;
   const InputFiles inputs = input_files(options.inputs);
   ledger.inputs = inputs.files, ledger.passed_over = inputs.passed_over;

@@ -9,7 +9,7 @@
 
 #include "core/error.h"
 #include "core/file.h"
-#include "core/file_lock.h"
+#include "core/lease.h"
 #include "core/progress.h"
 #include "core/stop.h"
 #include "data/files/record_reader.h"
@@ -196,7 +196,7 @@ std::vector<PreprocessReport> preprocess_pretrain(const PreprocessOptions& optio
   for (const auto& json_key : options.json_keys) {
     fs::path prefix = output;
     prefix += "_" + json_key + "_document";
-    const FileLock lock(prefix);
+    const Lease lease({prefix.parent_path() / ("." + prefix.filename().string() + ".lease"), prefix});
     auto done = finished_work(prefix, describe_work(inputs.files, options, json_key, tokenizer.vocab_size()));
     reports.push_back(done ? *done : run_pipeline(prefix, json_key, inputs, options, tokenizer));
   }
