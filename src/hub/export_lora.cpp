@@ -12,6 +12,7 @@
 #include "hub/lora.h"
 #include "hub/model_folder.h"
 #include "hub/merge.h"
+#include "hub/source_weights.h"
 
 namespace ingot::hub {
 namespace fs = std::filesystem;
@@ -44,7 +45,7 @@ checkpoint::Adapter adapter_of(const RunFolder& run, const checkpoint::LoadedChe
     const auto master = by_name.find("optimizer.master." + parameter);
     adapter.tensors.push_back({parameter, (master == by_name.end() ? value : master->second).to(at::kFloat)});
   }
-  add_tied_head(adapter, model::DecoderConfig::from_folder(run.source()));
+  add_tied_head(adapter, source_config(run.source()));
   return adapter;
 }
 

@@ -14,6 +14,7 @@
 #include "hub/model_folder.h"
 #include "hub/model_files.h"
 #include "hub/run_folder.h"
+#include "hub/source_digests.h"
 #include "hub/source_weights.h"
 
 namespace ingot::hub {
@@ -45,7 +46,7 @@ void export_parameters(const RunFolder& run, const checkpoint::LoadedCheckpoint&
   OutputFolder output(request.to.empty() ? run.model() : request.to, "model");
   copy_companion_files(run.source(), output.path());
   write_as_they_came(output.path(), run.layout(),
-                     exported_parameters(loaded, model::DecoderConfig::from_folder(run.source())), dtype);
+                     exported_parameters(loaded, source_config(run.source())), dtype);
   if (dtype) write_dtype(output.path(), *dtype);
   check_companion_files(run.source(), output.path());
   output.publish();
@@ -57,6 +58,7 @@ void export_newest(const ExportRequest& request, const ModelFolder* base) {
   const RunFolder run(request.run);
   const auto loaded = checkpoint::load_newest_checkpoint(run.checkpoints());
   if (!loaded) throw ConfigError(fmt::format("{}: no checkpoint to export", run.checkpoints().string()));
+  check_source_digests(run);
   if (is_lora_run(*loaded)) export_lora(run, *loaded, request, base);
   else if (request.adapter) throw ConfigError(fmt::format("--adapter: {} has no adapter: it trained the whole model", request.run.string()));
   else export_parameters(run, *loaded, request);

@@ -16,7 +16,7 @@ struct GenerationConfig {
   std::optional<int64_t> top_k;
 };
 
-/// Throws DataError naming file, key, value found and wanted. A folder without the file says nothing.
+/// Throws ConfigError naming file, key, value found and wanted, DataError for a file that is no JSON object. A folder without the file says nothing.
 GenerationConfig read_generation_config(const FolderFiles& folder);
 
 }  // namespace ingot::hub

@@ -16,6 +16,7 @@
 #include "core/output_folder.h"
 #include "core/sha256.h"
 #include "hub/model_files.h"
+#include "hub/source_digests.h"
 #include "hub/source_weights.h"
 
 namespace ingot::hub {
@@ -142,6 +143,7 @@ void write_source(const TrainConfig& config, const ModelFolder& base, const RunF
   if (!config.train_from_scratch) keep_weight_layout(base, layout.path());
   copy_companion_files(base.files(), source.path());
   if (base.grown_vocabulary()) write_vocabulary_size(source.path(), *base.grown_vocabulary());
+  write_source_digests(layout.path(), source.path());
   layout.publish();
   source.publish();
 }
@@ -166,7 +168,8 @@ OpenedRun open_run(const TrainConfig& config, const ModelFolder& base, const Run
       throw ConfigError(fmt::format("output_dir: {}: holds checkpoints of another run: {}; {}", run.path.string(),
                                     fmt::join(differences, "; "), kWaysOut));
   write_file(run.record(), is.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
-  if (!has_checkpoint) write_source(config, base, run);
+  if (has_checkpoint) check_source_digests(run);
+  else write_source(config, base, run);
   const Json& weights = is["weights"];
   return {has_checkpoint, weights.is_object() ? weights[kTied].get<bool>() : base.stated_config().tie_word_embeddings};
 }

@@ -67,6 +67,12 @@ void write_by_rule(const fs::path& folder, const std::vector<NamedTensor>& param
 
 }  // namespace
 
+model::DecoderConfig source_config(const fs::path& folder) try {
+  return model::DecoderConfig::from_folder(folder);
+} catch (const ConfigError& error) {
+  throw DataError(error.what());
+}
+
 void restore_index(const fs::path& from, const fs::path& folder) {
   const fs::path kept = from / checkpoint::kHfIndexFile, written = folder / checkpoint::kHfIndexFile;
   if (fs::exists(kept) && fs::exists(written) &&
@@ -98,7 +104,7 @@ void keep_weight_layout(const ModelFolder& model_folder, const fs::path& folder)
 
 void write_as_they_came(const fs::path& folder, const fs::path& kept, std::vector<NamedTensor> parameters,
                         std::optional<DType> dtype) {
-  const auto config = model::DecoderConfig::from_folder(folder);
+  const auto config = source_config(folder);
   const fs::path file = kept / kLayoutFile;
   if (!fs::exists(file)) return write_by_rule(folder, parameters, dtype.value_or(config.dtype));
   const auto layout = WeightLayout::from_json(read_json(file), file.string());

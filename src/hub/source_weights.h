@@ -7,12 +7,16 @@
 #include "checkpoint/hf_folder.h"
 #include "core/dtype.h"
 #include "hub/model_folder.h"
+#include "model/decoder_config.h"
 
 namespace ingot::hub {
 
 /// Keeps in a run's layout folder how the weights of the model folder lie in their files, with the tensors that no
 /// training changes (buffers such as inv_freq). Nothing when they are no safetensors.
 void keep_weight_layout(const ModelFolder& folder, const std::filesystem::path& layout);
+
+/// What the config.json in a run's own folder says. Throws DataError naming file and key when that is damaged.
+model::DecoderConfig source_config(const std::filesystem::path& folder);
 
 /// Puts the index of `from` into `folder`, in the place of one of the same tensors in the same files.
 void restore_index(const std::filesystem::path& from, const std::filesystem::path& folder);

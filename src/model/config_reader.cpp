@@ -126,7 +126,7 @@ void ConfigReader::add_problems_of(const ConfigReader& part) {
 }
 
 void ConfigReader::finish(const std::string& source) const {
-  if (!problems_.list().empty()) throw DataError(fmt::format("{}: {}", source, fmt::join(problems_.list(), "; ")));
+  if (!problems_.list().empty()) throw ConfigError(fmt::format("{}: {}", source, fmt::join(problems_.list(), "; ")));
 }
 
 }  // namespace ingot::model

@@ -40,7 +40,7 @@ class ConfigReader {
   Problems& problems() { return problems_; }
   /// Takes the problems of a reader of a part.
   void add_problems_of(const ConfigReader& part);
-  /// Throws one DataError of one line that lists all problems, when there are any.
+  /// Throws one ConfigError of one line that lists all problems, when there are any.
   void finish(const std::string& source) const;
 
  private:

@@ -48,8 +48,8 @@ struct DecoderConfig {
   std::vector<int64_t> eos_token_ids;     // an int or a list in the file
   DType dtype = DType::kF32;              // of the weights as published
 
-  /// Throws DataError naming file, key, value found and wanted; every problem at once. An architecture that is not
-  /// supported is named with those that are.
+  /// Throws ConfigError naming file, key, value found and wanted, every problem at once; DataError for a file that is no JSON
+  /// object. An architecture that is not supported is named with those that are.
   static DecoderConfig from_json(const Json& config, const std::string& source);
   static DecoderConfig from_folder(const FolderFiles& folder);  // reads config.json
 

@@ -9,6 +9,7 @@
 #include "core/error.h"
 #include "core/json.h"
 #include "data/shards/indexed_dataset.h"
+#include "data/shards/indexed_layout.h"
 #include "data/tokenizer/tokenizer.h"
 #include "workflows/inspect_sft.h"
 #include "config/train_config.h"
@@ -77,6 +78,7 @@ int inspect(const InspectRequest& given, std::ostream& out) {
   const data::IndexedDataset dataset(without_ending(request.path));
   const auto tokenizer = request.model.empty() ? nullptr : data::load_tokenizer(request.model);
   const Row row = read_row(dataset, request.row, request.seq_length);
+  if (tokenizer) data::expect_ids(*tokenizer, row.tokens, data::bin_path(without_ending(request.path)).string());
   request.json ? print_json(row, tokenizer.get(), out) : print_table(row, tokenizer.get(), out);
   return kExitOk;
 }

@@ -155,7 +155,7 @@ int inspect_sft(const InspectRequest& request, const std::vector<fs::path>& pref
   for (const auto& set : sets) {
     if (index < set.samples.num_samples()) {
       const auto origin = data::SampleOrigins(set.prefix, set.samples.num_samples()).at(index);
-      print_sample({*request.sample, index, set, set.samples.read(index), origin}, request, out);
+      print_sample({*request.sample, index, set, set.read(index), origin}, request, out);
       return kExitOk;
     }
     index -= set.samples.num_samples();

@@ -24,7 +24,7 @@ Json with(const std::string& key, const Json& value) {
 std::string problem_of(const Json& config) {
   try {
     DecoderConfig::from_json(config, "config.json");
-  } catch (const DataError& error) {
+  } catch (const ConfigError& error) {
     return error.what();
   }
   return "";
@@ -206,7 +206,7 @@ TEST(DecoderConfig, SurvivesHostileValues) {
     for (const auto* key : {"vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "head_dim"})
       EXPECT_NE(problem_of(with(key, value)).find(key), std::string::npos) << key << " " << value;
   EXPECT_THROW(DecoderConfig::from_json(Json::array(), "config.json"), DataError);
-  EXPECT_THROW(DecoderConfig::from_json(Json::object(), "config.json"), DataError);
+  EXPECT_THROW(DecoderConfig::from_json(Json::object(), "config.json"), ConfigError);
 }
 
 TEST(InverseFrequencies, FollowTheFormula) {

@@ -59,6 +59,12 @@ std::string SftSet::source_of(uint64_t sample) const {
   return fmt::format("{}:{}", text_at(*this, pointer.c_str()), origin.row);
 }
 
+SftSample SftSet::read(uint64_t sample) const {
+  auto found = samples.read(sample);
+  expect_ids(*tokenizer, found.ids, bin_path(SftFiles(prefix).tokens).string());
+  return found;
+}
+
 std::vector<std::string> warnings_of(const SftSet& set) {
   std::vector<std::string> warnings;
   for (const auto& token : set.chat->missing_tokens(*set.tokenizer))
@@ -67,7 +73,7 @@ std::vector<std::string> warnings_of(const SftSet& set) {
   const auto stops = set.chat->stop_ids(*set.tokenizer);
   uint64_t looked_at = 0, stopping = 0, unlabelled = 0;
   for (uint64_t sample = 0; sample < count; sample += step, ++looked_at) {
-    const auto found = labels(set, set.samples.read(sample));
+    const auto found = labels(set, set.read(sample));
     stopping += teaches_to_stop(set, found, stops);
     unlabelled += std::count(found.begin() + 1, found.end(), kIgnoredLabel) == static_cast<int64_t>(found.size()) - 1;
   }

@@ -17,6 +17,8 @@ struct SftSet {
   /// there, DataError when its ledger is damaged.
   SftSet(const std::filesystem::path& prefix, const std::filesystem::path& model);
   std::string source_of(uint64_t sample) const;  // "file:row"
+  /// Throws DataError naming the file that holds an id which the tokenizer does not have.
+  SftSample read(uint64_t sample) const;
   std::filesystem::path prefix;
   Json ledger;
   std::unique_ptr<Tokenizer> tokenizer;

@@ -8,6 +8,12 @@ namespace {
 constexpr size_t kMaxBytes = size_t{1} << 28;
 }
 
+void expect_ids(const Tokenizer& tokenizer, std::span<const TokenId> ids, const std::string& source) {
+  for (const TokenId id : ids)
+    if (id < 0 || id >= tokenizer.vocab_size())
+      throw DataError(fmt::format("{}: holds the id {}, wanted ids of the tokenizer, 0 to {}", source, id, tokenizer.vocab_size() - 1));
+}
+
 std::unique_ptr<Tokenizer> load_tokenizer(const FolderFiles& folder) {
   TokenizerConfig config = read_tokenizer_config(folder);
   if (folder.has("tokenizer.json")) return read_tokenizer_json(folder.text("tokenizer.json"), config);

@@ -48,4 +48,7 @@ class Tokenizer {
 /// where present. Throws DataError naming the file; when the folder has none, lists the file names looked for.
 std::unique_ptr<Tokenizer> load_tokenizer(const FolderFiles& folder);
 
+/// Throws DataError naming `source` for an id that the tokenizer does not have.
+void expect_ids(const Tokenizer& tokenizer, std::span<const TokenId> ids, const std::string& source);
+
 }  // namespace ingot::data
