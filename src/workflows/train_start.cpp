@@ -11,6 +11,8 @@
 #include "core/cpu.h"
 #include "core/error.h"
 #include "core/log.h"
+#include "core/memory.h"
+#include "core/progress.h"
 #include "hub/model_files.h"
 #include "hub/run_folder.h"
 #include "model/causal_lm.h"
@@ -54,15 +56,35 @@ uint64_t exported_bytes(const config::TrainConfig& config, const hub::ModelFolde
   return parameters * static_cast<uint64_t>(size_of(dtype.value_or(base.stated_config().dtype)));
 }
 
+/// How many values a run holds, and trains.
+struct Sizes {
+  uint64_t parameters, trainable, value_bytes;  // without an adapter's; in the arithmetic's type
+};
+
 /// `adapted`: parameters of an adapter; absent when the whole model is trained.
-train::DiskNeed need_of(const config::TrainConfig& config, const hub::ModelFolder& base, std::optional<int64_t> adapted) {
+Sizes sizes_of(const config::TrainConfig& config, const hub::ModelFolder& base, std::optional<int64_t> adapted) {
   const auto model = model::build_model(base.stated_config(), at::kFloat, "meta");
   const auto parameters = static_cast<uint64_t>(model->parameters.num_elements());
   const bool bf16 = config.precision == "bf16" || (config.precision == "auto" && cpu_has_bf16_dot_products());
-  return train::disk_need({.trainable = adapted ? static_cast<uint64_t>(*adapted) : parameters,
-                           .value_bytes = bf16 ? 2u : 4u,
-                           .export_bytes = exported_bytes(config, base, parameters),
-                           .lora = adapted.has_value(),
+  return {parameters, adapted ? static_cast<uint64_t>(*adapted) : parameters, bf16 ? 2u : 4u};
+}
+
+/// Notes for the message of a failed allocation what the run holds all the time; see train/optimizer.h.
+void note_memory(const Sizes& sizes) {
+  const auto shown = [](uint64_t bytes) { return format_count(static_cast<double>(bytes), "B"); };
+  const bool narrow = sizes.value_bytes < 4;  // a narrow gradient is summed in float32, a narrow parameter has a master
+  const uint64_t weights = sizes.parameters * sizes.value_bytes, gradients = sizes.trainable * (narrow ? 6 : 4);
+  const uint64_t optimizer = sizes.trainable * (narrow ? 12 : 8);
+  note_memory_need(fmt::format("this run holds {} at all times ({} of weights, {} of gradients, {} of the optimizer), and activations beside "
+                               "them, which a smaller micro_batch_size or cutoff_len, or recompute: full, makes less",
+                               shown(weights + gradients + optimizer), shown(weights), shown(gradients), shown(optimizer)));
+}
+
+train::DiskNeed need_of(const config::TrainConfig& config, const hub::ModelFolder& base, const Sizes& sizes, bool lora) {
+  return train::disk_need({.trainable = sizes.trainable,
+                           .value_bytes = sizes.value_bytes,
+                           .export_bytes = exported_bytes(config, base, sizes.parameters),
+                           .lora = lora,
                            .save_steps = config.save_steps,
                            .save_total_limit = config.save_total_limit,
                            .max_steps = config.max_steps > 0 ? std::optional(config.max_steps) : std::nullopt});
@@ -81,7 +103,9 @@ void check_start(const config::TrainConfig& config, const hub::ModelFolder& base
   std::optional<int64_t> adapted;
   if (config.finetuning_type == "lora") adapted = hub::check_lora(base, lora_request(config));
   hub::check_run_folder(hub::RunFolder(config.output_dir));
-  train::check_disk(config.output_dir, need_of(config, base, adapted));
+  const auto sizes = sizes_of(config, base, adapted);
+  note_memory(sizes);
+  train::check_disk(config.output_dir, need_of(config, base, sizes, adapted.has_value()));
   warn_of_length(config, base.stated_config());
 }
 

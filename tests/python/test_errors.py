@@ -3,13 +3,14 @@
 import json
 import os
 import pathlib
+import resource
 import shutil
 import struct
 import subprocess
 
 import pytest
 
-from conftest import STORIES, ingot, write_config
+from conftest import INGOT, STORIES, ingot, write_config
 
 CONFIG, DATA, DEVICE = 2, 3, 4
 
@@ -180,3 +181,18 @@ def test_a_full_disk_stops_the_run_and_leaves_no_half_file(tmp_path, disk_of):
     assert "space" in message.lower() and (small_disk / "run/checkpoints").exists()
     left = [path.name for path in pathlib.Path(small_disk).rglob("*") if ".partial" in path.name or ".staging" in path.name]
     assert left == []
+
+
+def test_memory_that_is_not_there_is_told_with_what_the_run_needs(tmp_path):
+    """Weights of 3.2 GB in an address space of 3 GiB."""
+    model = copy_of_stories(tmp_path)
+    config = json.loads((model / "config.json").read_text())
+    config.update(hidden_size=4096, intermediate_size=11008, num_hidden_layers=4, num_attention_heads=32, num_key_value_heads=32, head_dim=128)
+    (model / "config.json").write_text(json.dumps(config))
+    (model / "model.safetensors").unlink()
+    command = [INGOT, "train", write_config(tmp_path, model_name_or_path=str(model), train_from_scratch=True, save_steps=0)]
+    limit = lambda: resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))
+    result = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, preexec_fn=limit)
+    message = error_of(result, DEVICE)
+    assert "out of memory" in message and "bytes were asked for" in message, message
+    assert "this run holds 12." in message and "3.0" in message and "of weights" in message and "of the optimizer" in message, message
