@@ -227,8 +227,9 @@ TEST_F(Loop, RefusesToOverwriteWhenItMayNotResume) {
 }
 
 TEST_F(Loop, StopsBeforeTheFirstStepWithoutASave) {
+  const auto model = tiny_llama();
   request_stop(SIGTERM);
-  const auto result = run_loop(*tiny_llama(), random_rows(40), {}, config("run"));
+  const auto result = run_loop(*model, random_rows(40), {}, config("run"));
   EXPECT_TRUE(result.stopped);
   EXPECT_EQ(result.step, 0);
   EXPECT_TRUE(checkpoint::list_checkpoints(folder / "run" / "checkpoints").empty());
