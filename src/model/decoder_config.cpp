@@ -8,7 +8,7 @@
 #include <set>
 
 #include "core/error.h"
-#include "core/log.h"
+#include "core/printable.h"
 #include "model/config_reader.h"
 #include "model/family.h"
 
@@ -105,13 +105,13 @@ void settle_heads(ConfigReader& reader, const ConfigKeys& keys, DecoderConfig& c
 
 /// The object that holds the scaling, in either spelling; of both, rope_scaling counts, as in transformers, when it says
 /// anything.
-std::string scaling_key(ConfigReader& reader, const std::string& source) {
+std::string scaling_key(ConfigReader& reader, DecoderConfig& config, const std::string& source) {
   const auto* older = reader.object("rope_scaling");
   const auto* newer = reader.object("rope_parameters");
   const bool both = older != nullptr && newer != nullptr && !older->empty();
   if (both && *older != *newer)
-    log_info(fmt::format("{}: states rope_scaling {} and rope_parameters {}: the first counts, as in transformers", source,
-                         older->dump(), newer->dump()));
+    config.notes.push_back(fmt::format("{}: states rope_scaling {} and rope_parameters {}: the first counts, as in transformers", source,
+                                       older->dump(), newer->dump()));
   return both || newer == nullptr ? "rope_scaling" : "rope_parameters";
 }
 
@@ -129,7 +129,7 @@ void read_rope_numbers(ConfigReader& part, RopeScaling& scaling) {
 
 void read_rope(ConfigReader& reader, DecoderConfig& config, const std::string& source) {
   reader.read("partial_rotary_factor", config.partial_rotary_factor);
-  const std::string key = scaling_key(reader, source);
+  const std::string key = scaling_key(reader, config, source);
   const auto* json = reader.object(key);
   if (json == nullptr) return;
   ConfigReader part(*json, key + ".");
@@ -187,19 +187,27 @@ void read_switches(ConfigReader& reader, DecoderConfig& config) {
   reader.read("tie_word_embeddings", config.tie_word_embeddings);
 }
 
-void read_tokens_and_dtype(ConfigReader& reader, DecoderConfig& config) {
+/// Of dtype and torch_dtype the first counts, as in transformers 5.
+void read_dtype(ConfigReader& reader, DecoderConfig& config, const std::string& source) {
+  std::string older = "float32";
+  reader.read("torch_dtype", older);
+  std::string name = older;
+  reader.read("dtype", name);
+  if (name != older && reader.contains("torch_dtype"))
+    config.notes.push_back(fmt::format("{}: states dtype {} and torch_dtype {}: the first counts, as in transformers", source,
+                                       in_quotes(name), in_quotes(older)));
+  const auto dtype = dtype_from_config(name.starts_with("torch.") ? name.substr(6) : name);
+  reader.problems().expect(dtype.has_value(), reader.first_of({"dtype", "torch_dtype"}), name, "a dtype such as bfloat16");
+  config.dtype = dtype.value_or(DType::kF32);
+}
+
+void read_tokens(ConfigReader& reader, DecoderConfig& config) {
   std::vector<int64_t> bos;
   if (reader.states_null({"bos_token_id"})) config.bos_token_id.reset();
   if (reader.states_null({"eos_token_id"})) config.eos_token_ids.clear();
   reader.read("bos_token_id", bos);
   if (!bos.empty()) config.bos_token_id = bos.front();
   reader.read("eos_token_id", config.eos_token_ids);
-  std::string name = "float32";
-  reader.read("torch_dtype", name);
-  reader.read("dtype", name);
-  const auto dtype = dtype_from_config(name.starts_with("torch.") ? name.substr(6) : name);
-  reader.problems().expect(dtype.has_value(), "dtype", name, "a dtype such as bfloat16");
-  config.dtype = dtype.value_or(DType::kF32);
 }
 
 }  // namespace
@@ -216,7 +224,8 @@ DecoderConfig DecoderConfig::from_json(const Json& json, const std::string& sour
   read_rope(reader, config, source);
   read_switches(reader, config);
   family.read(reader, config);
-  read_tokens_and_dtype(reader, config);
+  read_tokens(reader, config);
+  read_dtype(reader, config, source);
   refuse_unsupported(reader, json, config);
   reader.finish(source);
   return config;

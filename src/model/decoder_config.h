@@ -40,6 +40,7 @@ struct DecoderConfig {
   bool norm_head = false;                 // logits by the head's rows scaled to unit length
   int64_t sliding_window = 0;             // newest keys that a query sees, its own among them; 0: all
   std::vector<bool> windowed_layers;      // where the window holds; empty: in every layer
+  std::vector<std::string> notes;         // statements of the file that another one overrides, each to be said to the user
   int64_t plain_length = 0;               // beyond it the model's own code evaluates otherwise than it trains; 0: never
   int64_t num_experts = 0, experts_per_token = 0;  // of a mixture of experts in each layer; 0: one dense MLP
   double router_aux_loss_coef = 0;        // weight of the experts' balance in the training loss; 0: left out

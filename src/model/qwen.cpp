@@ -18,7 +18,9 @@ void read(ConfigReader& reader, DecoderConfig& config) {
   reader.read("rotary_pct", config.partial_rotary_factor);
   reader.read("use_dynamic_ntk", ntk);
   reader.read("use_logn_attn", logn);
-  if (ntk || logn) reader.read("seq_length", config.plain_length, 1, kMaxLength);
+  int64_t length = 0;
+  reader.read("seq_length", length, 1, kMaxLength);
+  if (ntk || logn) config.plain_length = length;
 }
 
 }  // namespace
