@@ -12,19 +12,22 @@ void add_evaluate(CLI::App& app, const Jobs& jobs, int& exit_code) {
   CLI::App* verb = add_verb(app, "eval", "Mean loss, perplexity and token accuracy of a model on files",
                             "  ingot eval --model smollm2 --data book.txt\n"
                             "  ingot eval --model smollm2 --data ids.jsonl --json\n"
-                            "  ingot eval --model smollm2 --data alpaca.json --data sharegpt.jsonl\n\n"
+                            "  ingot eval --model smollm2 --data alpaca.json --data sharegpt.jsonl\n"
+                            "  ingot eval --model output/run/model --data held-out.jsonl --config run.yaml\n\n"
                             "Raw text: each document is tokenized with what the tokenizer's files add around a text, and scored in\n"
-                            "windows of --seq-length. A JSONL of {\"input_ids\": [...]} is scored line by line, no token added.\n"
-                            "Conversations are put into the chat template, and their labels alone are scored.");
+                            "windows of --seq-length. Records {\"input_ids\": [...]} are scored one by one, no token added.\n"
+                            "Conversations are put into the chat template, and their labels alone are scored. A record that cannot be\n"
+                            "scored is counted and named; the rest goes on.");
   verb->add_option("--model", request->model, "Hugging Face folder")->required();
   verb->add_option("--adapter", request->adapter, "LoRA adapter folder to add");
   verb->add_option("--data", request->data, "A data file or folder (see `preprocess`), or a JSONL of input_ids; may be repeated")
       ->required()->allow_extra_args(false);
-  verb->add_option("--kind", request->kind, "text, chat, or auto: by the first record, text where it has the column")
-      ->check(CLI::IsMember({"auto", "text", "chat"}))->capture_default_str();
+  verb->add_option("--config", request->config, "Training configuration: data is read as it says (columns, map_keys, template, cutoff_len ...)");
+  verb->add_option("--kind", request->kind, "text, chat, ids, or auto: by stage of --config, else by the first record, text where it has the column")
+      ->check(CLI::IsMember({"auto", "text", "chat", "ids"}))->capture_default_str();
   verb->add_option("--template", request->chat_template, "Chat template's name or YAML file; the one that fits the model when not given");
-  verb->add_option("--column", request->column, "Text column")->capture_default_str();
-  verb->add_option("--seq-length", request->seq_length, "Tokens a window")->check(CLI::PositiveNumber)->capture_default_str();
+  verb->add_option("--column", request->column, "Text column; text, or that of --config");
+  verb->add_option("--seq-length", request->seq_length, "Tokens a window of raw text; 1024, or cutoff_len of --config")->check(CLI::PositiveNumber);
   verb->add_option("--precision", request->precision, "auto, bf16, fp32")->check(kPrecisions)->capture_default_str();
   verb->add_flag("--json", request->json, "Print one object: {\"loss\", \"perplexity\", \"tokens\", \"accuracy\", \"data\": [each]}");
   verb->callback([request, job = jobs.evaluate, &exit_code] { exit_code = job(*request); });

@@ -30,13 +30,14 @@ void add_inspect(CLI::App& app, const Jobs& jobs, int& exit_code) {
   auto raw = std::make_shared<workflows::InspectRawRequest>();
   CLI::App* verb = add_verb(app, "inspect", "Show what the model sees: rows, samples with their labels, ledgers, raw files",
                             "  ingot inspect run.yaml                  # what became of every record, and warnings\n"
+                            "  ingot inspect run.yaml --row 3          # stage pt: a row of cutoff_len tokens\n"
                             "  ingot inspect run.yaml --sample 17      # a conversation as tokens, its labels, its file and row\n"
                             "  ingot inspect output/run/data/train_text_document --model smollm2 --row 3 --seq-length 512\n"
                             "  ingot inspect --raw corpus.parquet --limit 5");
   auto* path = verb->add_option("path", request->path, "A YAML configuration, or the PREFIX of a preprocessed data set (PREFIX.bin and PREFIX.idx)");
   verb->add_option("--model", request->model, "Folder with tokenizer files, to show texts");
-  verb->add_option("--row", request->row, "Row number from 0")->capture_default_str();
-  verb->add_option("--seq-length", request->seq_length, "Tokens a row")->check(CLI::PositiveNumber)->capture_default_str();
+  verb->add_option("--row", request->row, "Stage pt: row number from 0; of a PREFIX 0 when not given");
+  verb->add_option("--seq-length", request->seq_length, "Tokens a row; cutoff_len of the configuration, else 1024")->check(CLI::PositiveNumber);
   verb->add_option("--sample", request->sample, "Stage sft: sample number from 0");
   verb->add_flag("--color", request->color, "Colour also where the output is no terminal");
   verb->add_flag("--json", request->json, "Print one object");

@@ -20,6 +20,12 @@ data::PreprocessReport prepare_dataset(const config::TrainConfig& config, const 
 std::vector<data::SftReport> prepare_sft(const config::TrainConfig& config, const hub::ModelFolder& model,
                                          const std::vector<std::string>& dataset, const std::string& name);
 
+/// Names columns that hold something and are not used, in one line.
+void report_unused(const std::string& dataset, const data::ColumnCounts& unused);
+
+/// How a configuration makes a sample of a conversation.
+data::SampleOptions sample_options(const config::TrainConfig& config);
+
 /// The chat template of a configuration.
 std::unique_ptr<data::ChatTemplate> open_chat_template(const config::TrainConfig& config);
 

@@ -26,9 +26,16 @@ void report(const data::PreprocessReport& done) {
   for (const auto& [reason, count] : done.skipped) skipped += fmt::format(", {} skipped: {}", count, reason);
   log_info(fmt::format("{}: {} tokens in {} documents of {} records{}{}", done.prefix.string(), done.tokens, done.documents,
                        done.records, skipped, done.reused ? " (from an earlier run)" : ""));
+  report_unused(done.prefix.string(), done.unused);
 }
 
 }  // namespace
+
+void report_unused(const std::string& dataset, const data::ColumnCounts& unused) {
+  std::vector<std::string> columns;
+  for (const auto& [column, records] : unused) columns.push_back(fmt::format("{} ({} records)", column, records));
+  if (!columns.empty()) log_info(fmt::format("{}: columns that are not used: {}", dataset, fmt::join(columns, ", ")));
+}
 
 data::PreprocessReport prepare_dataset(const config::TrainConfig& config, const hub::ModelFolder& model,
                                        const std::vector<std::string>& dataset, const std::string& name) {

@@ -25,7 +25,7 @@ data::SftPreprocessOptions sft_options(const config::TrainConfig& config, const 
   options.handler_name = sft.handler_name;
   options.map_keys = data::MapKeys(sft.map_keys);
   options.ignore_fields = sft.ignore_fields;
-  options.sample = {config.cutoff_len, data::truncation_of(sft.truncation), sft.train_on_prompt, sft.mask_history};
+  options.sample = sample_options(config);
   options.max_samples = static_cast<uint64_t>(sft.max_samples);
   options.megatron_instruction_layout = sft.megatron_instruction_layout;
   options.tokenizer_identity = model.tokenizer_identity();
@@ -42,12 +42,14 @@ void report(const std::string& dataset, const data::SftReport& done) {
   for (const auto& [reason, count] : done.skipped) more += fmt::format(", {} skipped: {}", count, reason);
   log_info(fmt::format("{}: {} samples of {} records, {} tokens, {} of them labels{}{}", dataset, done.samples, done.records,
                        done.tokens, done.labels, more, done.reused ? " (from an earlier run)" : ""));
-  std::vector<std::string> unused;
-  for (const auto& [column, records] : done.unused) unused.push_back(fmt::format("{} ({} records)", column, records));
-  if (!unused.empty()) log_info(fmt::format("{}: columns that are not used: {}", dataset, fmt::join(unused, ", ")));
+  report_unused(dataset, done.unused);
 }
 
 }  // namespace
+
+data::SampleOptions sample_options(const config::TrainConfig& config) {
+  return {config.cutoff_len, data::truncation_of(config.sft.truncation), config.sft.train_on_prompt, config.sft.mask_history};
+}
 
 std::unique_ptr<data::ChatTemplate> open_chat_template(const config::TrainConfig& config) {
   return data::make_chat_template(config.sft.chat_template, {.vendor_labels = config.sft.vendor_labels});

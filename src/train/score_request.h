@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,12 +12,13 @@ namespace ingot::train {
 struct ScoreRequest {
   std::filesystem::path adapter;            // a LoRA adapter folder to add; empty: none
   std::filesystem::path model;              // a Hugging Face folder
-  std::vector<std::filesystem::path> data;  // each raw text, conversations, or a JSONL of {"input_ids": [...]}
-  std::string kind = "auto";                // text, chat; auto: by the first record, text where it has the column
-  std::string column = "text";
+  std::vector<std::filesystem::path> data;  // each raw text, conversations, or lists of ids
+  std::filesystem::path config;             // a training configuration: data is read as it says; empty: none
+  std::string kind = "auto";                // text, chat, ids; auto: by the first sound record, text where it has the column
+  std::optional<std::string> column;        // text column
   std::string chat_template;                // a name or YAML file; empty: the one that fits the model
   std::string precision = "auto";           // auto, bf16, fp32
-  int64_t seq_length = 1024;                // window over raw text; a conversation is scored whole
+  std::optional<int64_t> seq_length;        // window over raw text
   bool json = false;
 };
 

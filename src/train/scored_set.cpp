@@ -3,16 +3,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <fstream>
-#include <functional>
 #include <limits>
 
 #include "core/error.h"
 #include "core/json.h"
+#include "core/log.h"
 #include "core/progress.h"
+#include "core/stop.h"
 #include "data/files/raw_rows.h"
 #include "data/files/record_reader.h"
-#include "data/sft/record_handler.h"
+#include "data/sft/sft_samples.h"
 
 namespace ingot::train {
 namespace fs = std::filesystem;
@@ -20,83 +20,129 @@ namespace {
 
 using Ids = std::vector<data::TokenId>;
 
-/// True for a JSONL file whose first line has input_ids.
-bool holds_input_ids(const fs::path& file) {
-  if (!fs::is_regular_file(file) || file.extension() != ".jsonl") return false;
-  std::ifstream in(file);
-  std::string line;
-  if (!std::getline(in, line)) return false;
-  const Json first = Json::parse(line, nullptr, /*allow_exceptions=*/false);
-  return first.is_object() && first.contains("input_ids");
-}
+/// Scores the records of one data set.
+class SetScorer {
+ public:
+  SetScorer(const ScorePlan& plan, const ScoredData& data, const hub::ModelFolder& folder, const model::CausalLm& model)
+      : plan_(plan), folder_(folder), model_(model), scored{.data = data.path} {}
 
-Ids ids_of_line(const std::string& line, const std::string& where, int64_t vocab_size) {
-  const Json record = parse_json(line, where);
-  if (!record.is_object() || !record.contains("input_ids") || !record["input_ids"].is_array())
-    throw DataError(fmt::format("{}: wanted an object with a list input_ids", where));
-  Ids ids;
-  for (const auto& item : record["input_ids"]) {
-    const bool fits = item.is_number_integer() && item.get<int64_t>() >= 0 && item.get<int64_t>() < vocab_size;
-    if (!fits) throw DataError(fmt::format("{}: input_ids: found {}, wanted an id below {}", where, item.dump(), vocab_size));
-    ids.push_back(item.get<data::TokenId>());
+  void add_file(const fs::path& file, ScoredKind kind) {
+    file_ = file;
+    if (kind == ScoredKind::kText) return add_texts();
+    Progress progress("evaluating " + file.filename().string(), 0, kind == ScoredKind::kChat ? "conversations" : "lists");
+    const auto rows = data::open_json_row_reader(file);
+    for (data::JsonRow row; rows->next(row); progress.add(1)) {
+      row_ = row.row;
+      if (!row.problem.empty()) skip(row.problem);
+      else if (kind == ScoredKind::kChat) attempt([&] { add_conversations(row.json); });
+      else attempt([&] { add_ids(row.json); });
+    }
   }
-  return ids;
-}
 
-void for_each_id_line(const fs::path& file, int64_t vocab_size, const std::function<void(const Ids&)>& use) {
-  Progress progress("evaluating", fs::file_size(file), "B");
-  std::ifstream in(file);
-  std::string line;
-  for (uint64_t number = 1; std::getline(in, line); ++number) {
-    if (!line.empty()) use(ids_of_line(line, fmt::format("{}, line {}", file.string(), number), vocab_size));
-    progress.add(line.size() + 1);
-  }
-}
-
-void for_each_text(const fs::path& data, const std::string& column, const std::function<void(const std::string&)>& use) {
-  for (const auto& file : data::list_data_files(data)) {
-    Progress progress("evaluating " + file.filename().string(), 0, "documents");
-    const auto reader = data::open_text_reader(file, column);
-    for (std::vector<data::TextRecord> batch; reader->next(batch);)
+ private:
+  void add_texts() {
+    Progress progress("evaluating " + file_.filename().string(), 0, "documents");
+    const auto reader = data::open_text_reader(file_, plan_.column);
+    for (std::vector<data::TextRecord> batch; reader->next(batch); progress.add(batch.size()))
       for (const auto& record : batch) {
-        if (!record.problem.empty())
-          throw DataError(fmt::format("{}, row {}: {}", file.string(), record.row, record.problem));
-        use(record.text);
-        progress.add(1);
+        row_ = record.row;
+        if (!record.problem.empty()) skip(record.problem);
+        else attempt([&] { add_text(record.text); });
       }
   }
-}
 
-/// True when the first record is a conversation and has no text column.
-bool holds_conversations(const ScoreRequest& request, const fs::path& data) {
-  if (request.kind != "auto") return request.kind == "chat";
-  const auto rows = data::open_json_row_reader(data::list_data_files(data).front());
-  data::JsonRow row;
-  if (!rows->next(row) || !row.problem.empty()) return false;
-  const Json first = Json::parse(row.json, nullptr, /*allow_exceptions=*/false);
-  return !first.contains(request.column) && !data::make_record_handler("auto", {})->handle(row.json).handler.empty();
-}
+  /// What is wrong with one record does not end the work.
+  template <class Work>
+  void attempt(const Work& work) try {
+    work();
+  } catch (const DataError& error) {
+    skip(error.what());
+  }
+
+  void add_text(const std::string& text) {
+    if (text.empty()) return skip("empty text");
+    score_all(folder_.tokenizer().encode_with_special_tokens(text), plan_.seq_length);
+  }
+
+  void add_ids(const std::string& json) {
+    const Json record = parse_json(json, file_.string());
+    if (!record.is_object() || !record.contains("input_ids") || !record["input_ids"].is_array())
+      return skip("no list input_ids");
+    Ids ids;
+    for (const auto& item : record["input_ids"]) {
+      const bool fits = item.is_number_integer() && item.get<int64_t>() >= 0 && item.get<int64_t>() < model_.config.vocab_size;
+      if (!fits) return skip(fmt::format("input_ids: found {}, wanted an id below {}", item.dump(), model_.config.vocab_size));
+      ids.push_back(item.get<data::TokenId>());
+    }
+    score_all(ids, std::numeric_limits<int64_t>::max() / 2);
+  }
+
+  void add_conversations(const std::string& json) {
+    data::HandledRecord handled = plan_.handler->handle(json);
+    if (!handled.reason.empty()) return skip(handled.reason, handled.detail);
+    for (auto& conversation : handled.conversations) {
+      const auto sample = data::render_sample(std::move(conversation), *plan_.chat, folder_.tokenizer(), plan_.sample);
+      if (!sample.reason.empty()) skip(sample.reason, sample.detail);
+      else score(sample);
+    }
+  }
+
+  void score(const data::Sample& sample) {
+    if (!is_known(sample.ids)) return;
+    const auto labels = data::labels_of(sample.ids, sample.loss_mask, folder_.tokenizer().eos_id());
+    scored.longest = std::max(scored.longest, static_cast<int64_t>(sample.ids.size()) - 1);
+    scored.score += score_labels(model_, sample.ids, labels, sample.weights);
+  }
+  void score_all(const Ids& ids, int64_t window) {
+    if (ids.size() < 2) return skip("fewer than two tokens");
+    if (!is_known(ids)) return;
+    scored.longest = std::max(scored.longest, std::min(window, static_cast<int64_t>(ids.size()) - 1));
+    scored.score += score_tokens(model_, ids, window);
+  }
+
+  /// True when the model has an embedding for every id; else the record is skipped.
+  bool is_known(const Ids& ids) {
+    if (const int signal = stop_requested()) throw Error(kExitTerminated, fmt::format("evaluation stopped by signal {}", signal));
+    const auto largest = std::max_element(ids.begin(), ids.end());
+    const bool known = largest == ids.end() || *largest < model_.config.vocab_size;
+    if (!known) skip("a token beyond the model's vocabulary", fmt::format("id {} of {}", *largest, model_.config.vocab_size));
+    return known;
+  }
+  void skip(const std::string& reason, const std::string& detail = "") {
+    if (scored.skipped[reason]++ > 0) return;
+    log_warning(fmt::format("{}:{}: not scored: {}{}{}", file_.string(), row_, reason, detail.empty() ? "" : ": ", detail));
+  }
+
+  const ScorePlan& plan_;
+  const hub::ModelFolder& folder_;
+  const model::CausalLm& model_;
+  fs::path file_;
+  uint64_t row_ = 0;
+
+ public:
+  ScoredSet scored;
+};
 
 }  // namespace
 
-ScoredSet score_set(const ScoreRequest& request, const fs::path& data, const hub::ModelFolder& folder, const model::CausalLm& model) {
-  if (!fs::exists(data)) throw ConfigError(fmt::format("--data: found {}, which does not exist", data.string()));
-  ScoredSet scored{data, {}};
-  const auto score = [&](const Ids& ids, int64_t window) {
-    scored.longest = std::max(scored.longest, std::min(window, static_cast<int64_t>(ids.size()) - 1));
-    scored.score += score_tokens(model, ids, window);
-  };
-  if (holds_input_ids(data)) {
-    for_each_id_line(data, model.config.vocab_size, [&](const Ids& ids) { score(ids, std::numeric_limits<int64_t>::max() / 2); });
-  } else if (holds_conversations(request, data)) {
-    scored = score_conversations(request, data, folder, model);
-  } else {
-    for_each_text(data, request.column, [&](const std::string& text) {
-      score(folder.tokenizer().encode_with_special_tokens(text), request.seq_length);
-    });
-  }
-  if (scored.score.tokens == 0) throw DataError(fmt::format("{}: no token to score", data.string()));
-  return scored;
+uint64_t ScoredSet::num_skipped() const {
+  uint64_t sum = 0;
+  for (const auto& [reason, records] : skipped) sum += records;
+  return sum;
+}
+
+std::string ScoredSet::skipped_text() const {
+  std::string text;
+  for (const auto& [reason, records] : skipped) text += fmt::format("{} {} {}", text.empty() ? ":" : ",", records, reason);
+  return text.empty() ? "" : fmt::format("{} {} not scored{}", num_skipped(), num_skipped() == 1 ? "record" : "records", text);
+}
+
+ScoredSet score_set(const ScorePlan& plan, const ScoredData& data, const hub::ModelFolder& folder, const model::CausalLm& model) {
+  SetScorer scorer(plan, data, folder, model);
+  for (const auto& file : data.files) scorer.add_file(file, data.kind);
+  if (scorer.scored.score.tokens > 0) return std::move(scorer.scored);
+  const std::string skipped = scorer.scored.skipped_text();
+  throw DataError(fmt::format("{}: no token to score{}{}", data.path.string(), skipped.empty() ? "" : "; ", skipped));
 }
 
 }  // namespace ingot::train

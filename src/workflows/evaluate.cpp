@@ -24,7 +24,8 @@ std::string text_of(const train::Score& score) {
 }
 
 std::string skipped_text(const train::ScoredSet& set) {
-  return set.skipped > 0 ? fmt::format(", {} conversations not scored", set.skipped) : "";
+  const std::string text = set.skipped_text();
+  return text.empty() ? "" : "; " + text;
 }
 
 void print_json(const train::Score& total, const std::vector<train::ScoredSet>& sets, std::ostream& out) {
@@ -33,7 +34,8 @@ void print_json(const train::Score& total, const std::vector<train::ScoredSet>& 
   for (const auto& set : sets) {
     Json one{{"file", set.data.string()}};
     one.update(json_of(set.score));
-    one["skipped"] = set.skipped;
+    one["skipped"] = set.num_skipped();
+    one["reasons"] = set.skipped;
     object["data"].push_back(one);
   }
   out << object.dump(-1, ' ', false, Json::error_handler_t::replace) << "\n";
@@ -43,15 +45,16 @@ void print_json(const train::Score& total, const std::vector<train::ScoredSet>& 
 
 int evaluate(const EvaluateRequest& request, std::ostream& out) {
   const hub::ModelFolder folder(request.model);
+  const train::ScorePlan plan = train::plan_scoring(request, folder);
   const auto model = hub::load_adapted_model(folder, request.adapter, hub::compute_type(request.precision, "--precision"));
   std::vector<train::ScoredSet> sets;
   train::Score total;
   int64_t longest = 0;
-  for (const auto& data : request.data) {
-    sets.push_back(train::score_set(request, data, folder, *model));
+  for (const auto& data : plan.data) {
+    sets.push_back(train::score_set(plan, data, folder, *model));
     total += sets.back().score;
     longest = std::max(longest, sets.back().longest);
-    if (!request.json && request.data.size() > 1) out << fmt::format("{}: {}{}\n", data.string(), text_of(sets.back().score), skipped_text(sets.back()));
+    if (!request.json && plan.data.size() > 1) out << fmt::format("{}: {}{}\n", data.path.string(), text_of(sets.back().score), skipped_text(sets.back()));
   }
   hub::warn_beyond_plain_length(model->config, longest);
   if (request.json) print_json(total, sets, out);

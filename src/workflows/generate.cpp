@@ -36,11 +36,12 @@ class Settings {
 generate::SamplingOptions sampling_options(const GenerateRequest& request, const hub::ModelFolder& folder,
                                            const model::DecoderConfig& config) {
   const auto file = request.chat ? hub::read_generation_config(folder.files()) : hub::GenerationConfig();
-  std::optional<double> temperature = file.do_sample ? std::optional(file.temperature.value_or(1)) : std::nullopt;
+  const auto temperature = file.do_sample ? std::optional(file.temperature.value_or(1)) : std::nullopt;
+  const auto top_k = file.do_sample ? std::optional(file.top_k.value_or(50)) : file.top_k;  // as transformers' generate has it
   Settings settings;
   generate::SamplingOptions options{.max_new_tokens = request.max_new_tokens, .seed = request.seed, .stop_ids = {}};
   options.temperature = settings.settle("temperature", request.temperature, temperature, 0.0);
-  options.top_k = settings.settle("top_k", request.top_k, file.top_k, int64_t{0});
+  options.top_k = settings.settle("top_k", request.top_k, top_k, int64_t{0});
   options.top_p = settings.settle("top_p", request.top_p, file.top_p, 1.0);
   options.repetition_penalty = settings.settle("repetition_penalty", request.repetition_penalty, file.repetition_penalty, 1.0);
   if (request.verbose) log_info("tokens are chosen by " + settings.told());

@@ -11,6 +11,7 @@
 #include "data/shards/indexed_dataset.h"
 #include "data/shards/indexed_layout.h"
 #include "data/tokenizer/tokenizer.h"
+#include "workflows/inspect_pretrain.h"
 #include "workflows/inspect_sft.h"
 #include "config/train_config.h"
 
@@ -71,13 +72,18 @@ int inspect(const InspectRequest& given, std::ostream& out) {
     const auto config = config::load_train_config(request.path, {});
     if (config.stage == "sft") return inspect_sft(request, sft_prefixes(config), out);
     if (request.model.empty()) request.model = config.model_name_or_path;
+    if (!request.seq_length) request.seq_length = config.cutoff_len;
     request.path = config.output_dir / "data" / fmt::format("train_{}_document", config.json_keys.at(0));
+    if (!request.row && !request.sample) {
+      inspect_pretrain(request, request.path, out);
+      return kExitOk;
+    }
   }
   if (const auto prefix = sft_prefix(request.path)) return inspect_sft(request, {*prefix}, out);
   if (request.sample) throw ConfigError(fmt::format("--sample: {} is no data set of stage sft", given.path.string()));
   const data::IndexedDataset dataset(without_ending(request.path));
   const auto tokenizer = request.model.empty() ? nullptr : data::load_tokenizer(request.model);
-  const Row row = read_row(dataset, request.row, request.seq_length);
+  const Row row = read_row(dataset, request.row.value_or(0), request.seq_length.value_or(1024));
   if (tokenizer) data::expect_ids(*tokenizer, row.tokens, data::bin_path(without_ending(request.path)).string());
   request.json ? print_json(row, tokenizer.get(), out) : print_table(row, tokenizer.get(), out);
   return kExitOk;

@@ -1,5 +1,6 @@
 """How tokens are chosen: generation_config.json as the defaults of a chat, and transformers' generate beside ours."""
 
+import collections
 import json
 import shutil
 
@@ -64,7 +65,10 @@ def test_a_file_that_does_not_sample_takes_the_likeliest_token(model):
     say(model, {"temperature": 0.7, "repetition_penalty": 1.1})
     assert chosen_by(model)["temperature"] == (0, "default") and chosen_by(model)["repetition_penalty"] == (1.1, "generation_config.json")
     say(model, {"do_sample": True})
-    assert chosen_by(model)["temperature"] == (1, "generation_config.json")
+    silent = chosen_by(model)
+    assert silent["temperature"] == (1, "generation_config.json") and silent["top_k"] == (50, "generation_config.json")
+    stated = transformers.GenerationConfig._get_default_generation_params()
+    assert (silent["temperature"][0], silent["top_k"][0], silent["top_p"][0]) == (stated["temperature"], stated["top_k"], stated["top_p"])
 
 
 def test_a_chat_does_what_its_file_says(model):
@@ -88,6 +92,25 @@ def test_a_file_that_says_nonsense_is_named(model, wrong, key):
     say(model, wrong)
     result = ingot("generate", "--model", model, "--chat", "--template", "alpaca", "--prompt", "Hi", check=False)
     assert result.returncode == 2 and "generation_config.json" in result.stderr and key in result.stderr, result.stderr
+
+
+def test_draws_follow_transformers_chain_of_penalty_temperature_top_k_and_top_p():
+    """With temperature behind top_p fewer tokens would be kept, which is the control."""
+    count = 1500
+    done = ingot("generate", "--model", STORIES, "--chat", "--template", "empty", "--json", "--max-new-tokens", 1, "--ignore-eos",
+                 "--temperature", 2, "--top-k", 12, "--top-p", 0.8, "--repetition-penalty", 1.5, text="Lily saw a dog. Lily\n/reset\n" * count)
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    prompt = torch.tensor([answers[0]["prompt_ids"]])
+    steps = [transformers.RepetitionPenaltyLogitsProcessor(1.5), transformers.TemperatureLogitsWarper(2.0), transformers.TopKLogitsWarper(12),
+             transformers.TopPLogitsWarper(0.8)]
+    with torch.no_grad():
+        logits = transformers.LlamaForCausalLM.from_pretrained(STORIES, dtype=torch.float32)(prompt).logits[:, -1]
+    chains = [transformers.LogitsProcessorList([steps[i] for i in order]) for order in ((0, 1, 2, 3), (0, 2, 3, 1))]
+    wanted, other = (chain(prompt, logits).softmax(-1)[0] for chain in chains)
+    drawn = collections.Counter(answer["ids"][0] for answer in answers)
+    assert len(answers) == count and set(drawn) == set(wanted.nonzero().flatten().tolist()) != set(other.nonzero().flatten().tolist())
+    for token, times in drawn.items():
+        assert times / count == pytest.approx(wanted[token].item(), abs=0.05)
 
 
 @pytest.mark.parametrize("stop", [0, 5, 11])

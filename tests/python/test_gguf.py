@@ -158,8 +158,10 @@ def write_gguf(writer):
     writer.close()
 
 
-def write_stories(file, interleave=True):
-    """stories260K as a GGUF file with a SentencePiece vocabulary."""
+def write_stories(file, interleave=True, change=lambda weights: None):
+    """stories260K as a GGUF file with a SentencePiece vocabulary; `change` may put other weights in."""
+    weights = load_file(STORIES / "model.safetensors")
+    change(weights)
     pieces = SentencePieceProcessor(model_file=str(STORIES / "tokenizer.model"))
     config = AutoConfig.from_pretrained(STORIES)
     writer = gguf.GGUFWriter(file, "llama")
@@ -173,7 +175,7 @@ def write_stories(file, interleave=True):
     writer.add_eos_token_id(2)
     writer.add_unk_token_id(0)
     writer.add_remove_extra_whitespaces(True)
-    add_weights(writer, load_file(STORIES / "model.safetensors"), config, interleave)
+    add_weights(writer, weights, config, interleave)
     write_gguf(writer)
 
 
@@ -207,6 +209,24 @@ def test_a_converted_llama_gives_the_same_logits(tmp_path):
     with torch.no_grad():
         ours = AutoModelForCausalLM.from_pretrained(convert_stories(tmp_path))(ids).logits
         assert torch.equal(ours, AutoModelForCausalLM.from_pretrained(STORIES)(ids).logits)
+
+
+@pytest.mark.parametrize("name", ["model.layers.1.mlp.up_proj.weight", "model.layers.0.self_attn.q_proj.weight", "model.norm.weight"])
+@pytest.mark.parametrize("value, fits", [(65504, True), (65519, True), (65520, False), (-1e5, False)])
+def test_a_value_beyond_half_precision_is_refused_by_name(tmp_path, name, value, fits):
+    """65519 is rounded to 65504, the largest; from 65520 on it would become infinite."""
+    def large(weights):
+        weights[name].view(-1)[5] = value
+
+    write_stories(tmp_path / "large.gguf", change=large)
+    command = ["convert", "--from", tmp_path / "large.gguf", "--to", tmp_path / "out", "--dtype"]
+    result = ingot(*command, "float16", check=False)
+    assert (result.returncode == 0) == fits == (tmp_path / "out").exists(), result.stderr
+    if fits:
+        assert load_file(tmp_path / "out/model.safetensors")[name].abs().max() == 65504
+    else:
+        assert result.returncode == 3 and name in result.stderr and f"{value:g}" in result.stderr and "float16" in result.stderr
+        ingot(*command, "bfloat16")
 
 
 def byte_level_tokens(folder):

@@ -225,7 +225,8 @@ def test_a_tied_embedding_trained_whole_opens_in_peft(tmp_path, target):
 
 def test_an_adapter_that_unties_a_tied_head_is_refused(tmp_path):
     make_adapter(tmp_path / "adapter", modules_to_save=["lm_head"])
-    result = ingot("eval", "--model", STORIES, "--adapter", tmp_path / "adapter", "--data", STORIES, check=False)
+    (tmp_path / "text.txt").write_text("Once upon a time")
+    result = ingot("eval", "--model", STORIES, "--adapter", tmp_path / "adapter", "--data", tmp_path / "text.txt", check=False)
     assert result.returncode == 3 and "lm_head.weight" in result.stderr and "equal values" in result.stderr
 
 

@@ -15,15 +15,15 @@ from test_folders import texts, tiny
 WEIGHTS = "model.safetensors"
 
 
-def opens(folder, *command):
-    """name -> how often the command and its children open that file of the folder to read it."""
+def opens(folder, *command, status=0):
+    """name -> how often the command and its children open that file of the folder to read it; `status` is how it ends."""
     trace = folder.parent / "trace"
     result = subprocess.run(["strace", "-f", "-qq", "-e", "trace=open,openat,openat2", "-o", trace, INGOT, *map(str, command)],
                             capture_output=True, text=True, check=False, cwd=ROOT, input="Once\n")
-    assert result.returncode == 0, result.stderr[-3000:]
+    assert result.returncode == status, result.stderr[-3000:]
     found = collections.Counter()
-    for path, status in re.findall(r'open(?:at2?)?\(.*?"([^"]*)".*?\) = (-?\d+)', trace.read_text()):
-        if int(status) >= 0 and pathlib.Path(path).parent == folder:
+    for path, opened in re.findall(r'open(?:at2?)?\(.*?"([^"]*)".*?\) = (-?\d+)', trace.read_text()):
+        if int(opened) >= 0 and pathlib.Path(path).parent == folder:
             found[pathlib.Path(path).name] += 1
     return found
 
@@ -117,3 +117,16 @@ def test_other_jobs_open_each_file_once(tmp_path, base, command):
     data = texts(tmp_path / "a.jsonl", count=3)
     found = opens(base, command[0], "--model", base, *[part.format(data=data) for part in command[1:]])
     assert found[WEIGHTS] == 1 and max(found.values()) == 1, found
+
+
+@pytest.mark.parametrize("data, status", [("notes.md", 3), ("absent.jsonl", 2), ("empty", 3), ("column.csv", 3)])
+def test_data_that_cannot_be_scored_costs_no_weight(tmp_path, base, data, status):
+    (tmp_path / "notes.md").write_text("# Notes")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "column.csv").write_text("body\nOnce upon a time\n")
+    good = texts(tmp_path / "a.jsonl", count=3)
+    assert opens(base, "eval", "--model", base, "--data", good, "--data", tmp_path / data, status=status)[WEIGHTS] == 0
+
+
+def test_a_template_that_is_not_there_costs_no_weight(tmp_path, base):
+    assert opens(base, "eval", "--model", base, "--data", chats(tmp_path / "chats.jsonl"), status=2)[WEIGHTS] == 0

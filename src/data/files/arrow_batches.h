@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace ingot::data {
 
@@ -27,10 +28,13 @@ class ArrowBatches {
   /// Bytes of the file consumed, in proportion to its rows or batches.
   virtual uint64_t bytes_read() const = 0;
   const std::string& name() const { return name_; }
+  /// Names of all columns of the file, those that the batches lack too.
+  const std::vector<std::string>& columns() const { return columns_; }
 
  protected:
   arrow::MemoryPool* pool() { return &pool_->capped; }
   std::string name_;
+  std::vector<std::string> columns_;
 
  private:
   struct Pool {

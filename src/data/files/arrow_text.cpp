@@ -44,7 +44,7 @@ std::optional<std::string_view> bytes_at(const arrow::Array& array, int64_t i) {
 class ArrowTextReader : public TextReader {
  public:
   ArrowTextReader(std::unique_ptr<ArrowBatches> batches, const std::string& column)
-      : batches_(std::move(batches)), null_problem_(fmt::format("column {} is null", column)) {
+      : batches_(std::move(batches)), column_(column), null_problem_(fmt::format("column {} is null", column)) {
     const auto schema = batches_->schema();
     const auto& field = *schema->field(find_column(*schema, column, batches_->name()));
     if (!is_text(*field.type()))
@@ -58,6 +58,12 @@ class ArrowTextReader : public TextReader {
     return !filled.empty();
   }
   uint64_t bytes_read() const override { return batches_->bytes_read(); }
+  ColumnCounts unused() const override {
+    ColumnCounts counts;
+    for (const auto& name : batches_->columns())
+      if (name != column_ && row_ > 0) count_column(counts, name, row_);
+    return counts;
+  }
 
  private:
   /// Makes sure that a row stands at `position_`; false at the end.
@@ -79,7 +85,7 @@ class ArrowTextReader : public TextReader {
   }
 
   std::unique_ptr<ArrowBatches> batches_;
-  std::string null_problem_;
+  std::string column_, null_problem_;
   std::shared_ptr<arrow::Array> array_;
   int64_t position_ = 0;
   uint64_t row_ = 0;

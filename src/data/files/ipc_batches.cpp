@@ -34,6 +34,7 @@ class IpcBatches : public ArrowBatches {
     if (magic.starts_with("FEA1"))
       throw DataError(fmt::format("{}: Feather version 1, wanted version 2 (write it again with pyarrow)", name_));
     open(magic == "ARROW1");
+    columns_ = schema_->field_names();
     if (!column) return;
     options_.included_fields = {find_column(*schema_, *column, name_)};
     check_arrow(mapped_->Seek(0), name_);

@@ -31,6 +31,7 @@ class JsonReader : public TextReader {
     return !filled.empty();
   }
   uint64_t bytes_read() const override { return items_->bytes_read(); }
+  ColumnCounts unused() const override { return text_.unused(); }
 
  private:
   void expect_column() const {

@@ -56,27 +56,30 @@ void check_number(std::string_view token) {
   if (!sound || !token.empty()) throw simdjson::simdjson_error(simdjson::NUMBER_ERROR);
 }
 
-/// On-demand parsing checks only what it visits, so everything is visited. `Value` is a value or a document.
+/// On-demand parsing checks only what it visits, so everything is visited. `Value` is a value or a document. True when it
+/// holds something: it is no null and not empty.
 template <class Value>
-void check_value(Value&& value, int depth) {
+bool check_value(Value&& value, int depth) {
   if (depth > kMaxDepth) throw simdjson::simdjson_error(simdjson::DEPTH_ERROR);
+  bool holds = false;
   switch (value.type().value()) {
     case od::json_type::array:
-      for (auto element : value.get_array()) check_value(element.value(), depth + 1);
-      break;
+      for (auto element : value.get_array()) check_value(element.value(), depth + 1), holds = true;
+      return holds;
     case od::json_type::object:
       for (auto field : value.get_object()) {
         checked_text(field.unescaped_key().value());
         check_value(field.value().value(), depth + 1);
+        holds = true;
       }
-      break;
-    case od::json_type::string: checked_text(value.get_string().value()); break;
-    case od::json_type::number: check_number(raw_token(value)); break;
-    case od::json_type::boolean: value.get_bool().value(); break;
+      return holds;
+    case od::json_type::string: return !checked_text(value.get_string().value()).empty();
+    case od::json_type::number: check_number(raw_token(value)); return true;
+    case od::json_type::boolean: value.get_bool().value(); return true;
     case od::json_type::null:
       if (!value.is_null()) throw simdjson::simdjson_error(simdjson::N_ATOM_ERROR);
-      break;
   }
+  return false;
 }
 
 std::string describe(const simdjson::simdjson_error& error) {
@@ -96,13 +99,14 @@ struct FieldVisitor {
   const std::string& column;
   TextRecord& record;
   bool present = false;
-  std::vector<std::string> keys;  // the first others
+  std::vector<std::string> keys = {};         // the first others
+  std::vector<std::string_view> filled = {};  // others that hold something; they live as long as the document
 
   void visit(od::field& field) {
     const std::string_view key = checked_text(field.unescaped_key().value());
     if (key == column) return take(field.value());
     if (keys.size() < kMaxKeysNamed) keys.emplace_back(key);
-    check_value(field.value(), 1);
+    if (check_value(field.value(), 1)) filled.push_back(key);
   }
   void take(od::value value) {
     const od::json_type type = value.type();
@@ -142,7 +146,7 @@ JsonText::~JsonText() = default;
 
 void JsonText::extract(std::string_view json, TextRecord& record) {
   static_assert(kPadding >= simdjson::SIMDJSON_PADDING);
-  FieldVisitor visitor{column_, record, false, {}};
+  FieldVisitor visitor{column_, record};
   const std::string problem = parser_->visit(json, visitor);
   if (!problem.empty()) {
     record.text.clear();
@@ -150,7 +154,10 @@ void JsonText::extract(std::string_view json, TextRecord& record) {
     return;
   }
   ++(visitor.present ? num_present_ : num_missing_);
-  if (visitor.present) return;
+  if (visitor.present) {
+    for (const auto column : record.problem.empty() ? visitor.filled : std::vector<std::string_view>{}) count_column(unused_, std::string(column));
+    return;
+  }
   record.problem = fmt::format("no column {}", column_);
   if (keys_present_.empty()) keys_present_ = std::move(visitor.keys);
 }

@@ -23,6 +23,8 @@ class JsonText {
   uint64_t num_present() const { return num_present_; }
   /// Keys of the first object that lacks the column.
   const std::vector<std::string>& keys_present() const { return keys_present_; }
+  /// Other keys that hold something, in objects that have a text.
+  const ColumnCounts& unused() const { return unused_; }
 
  private:
   struct Parser;
@@ -30,6 +32,7 @@ class JsonText {
   std::string column_;
   uint64_t num_missing_ = 0, num_present_ = 0;
   std::vector<std::string> keys_present_;
+  ColumnCounts unused_;
 };
 
 /// Why `json` is not one sound JSON object or array (or, with `scalars`, value of any kind); empty when it is. kPadding bytes

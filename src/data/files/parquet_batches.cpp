@@ -75,6 +75,7 @@ class ParquetBatches : public ArrowBatches {
       std::shared_ptr<arrow::Schema> whole;
       check_arrow(reader_->GetSchema(&whole), name_);
       find_column(*whole, *wanted, name_);
+      columns_ = whole->field_names();
     }
     std::vector<int> leaves;
     for (int leaf = 0; leaf < columns.num_columns(); ++leaf)

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "data/files/column_counts.h"
+
 namespace ingot::data {
 
 /// One text of a raw file, or the reason why there is none.
@@ -25,6 +27,9 @@ class TextReader {
   virtual bool next(std::vector<TextRecord>& batch) = 0;
   /// Bytes of the (compressed) file consumed, for progress.
   virtual uint64_t bytes_read() const = 0;
+  /// Columns beside the text's that hold something, in records read so far that have a text; of Parquet and Arrow, whose
+  /// other columns are not read, every row counts.
+  virtual ColumnCounts unused() const { return {}; }
 };
 
 /// Opens .parquet, .arrow/.feather/.ipc, .jsonl/.ndjson, .json (an array of objects), .csv/.tsv or .txt, plain or

@@ -13,8 +13,8 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr int kSftLedgerVersion = 3;
-constexpr size_t kFirstRows = 20, kMaxReasons = 200, kMaxColumns = 200;
-constexpr const char *kOtherReasons = "other reasons", *kOtherColumns = "other columns";
+constexpr size_t kFirstRows = 20, kMaxReasons = 200;
+constexpr const char* kOtherReasons = "other reasons";
 
 std::string place(const std::vector<InputFile>& inputs, const SampleOrigin& origin) {
   return fmt::format("{}:{}", inputs.at(origin.file).path.string(), origin.row);
@@ -62,8 +62,7 @@ void SftLedger::skip(const std::string& reason, const std::string& detail, const
 }
 
 void SftLedger::leave_unused(const std::string& column, uint64_t records_with_it) {
-  const bool room = unused.size() < kMaxColumns || unused.contains(column);
-  unused[room ? column : kOtherColumns] += records_with_it;
+  count_column(unused, column, records_with_it);
 }
 
 uint64_t SftLedger::num_skipped() const {

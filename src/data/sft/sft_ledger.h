@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/json.h"
+#include "data/files/column_counts.h"
 #include "data/shards/ledger.h"
 #include "data/sft/sample_origins.h"
 
@@ -29,7 +30,7 @@ struct SftLedger {
   uint64_t rendered_tokens = 0, kept_tokens = 0, cut_tokens = 0, cut_samples = 0;
   std::vector<std::string> first_cut;            // "file:row cut by 12 tokens"
   std::map<std::string, uint64_t> handlers;      // records by the format that they were read as
-  std::map<std::string, uint64_t> unused;        // records by column that training does not use
+  ColumnCounts unused;                           // records by column that training does not use
   std::map<std::string, SkippedSamples> skipped; // by reason
   void keep(const SampleOrigin& origin, uint64_t tokens, uint64_t labels);
   void skip(const std::string& reason, const std::string& detail, const SampleOrigin& origin, uint64_t tokens);

@@ -21,6 +21,7 @@ PreprocessReport report_of(const fs::path& prefix, const Json& ledger) {
   report.tokens = ledger.at("tokens").get<uint64_t>();
   for (const auto& [reason, skipped] : ledger.at("skipped").items())
     report.skipped[reason] = skipped.at("records").get<uint64_t>();
+  report.unused = ledger.value("unused", Json::object()).get<ColumnCounts>();  // none in ledgers of old
   report.bin_sha256 = ledger.at("bin").at("sha256").get<std::string>();
   report.reused = true;
   return report;
@@ -85,6 +86,7 @@ void write_ledger(const fs::path& prefix, const Ledger& ledger, const IndexedDat
                       {"documents", ledger.documents},
                       {"tokens", ledger.tokens},
                       {"skipped", skipped},
+                      {"unused", ledger.unused},
                       {"passed_over", ledger.passed_over},
                       {"bin", digest_json(files.bin)},
                       {"idx", digest_json(files.idx)}};

@@ -53,6 +53,7 @@ struct Ledger {
   std::vector<std::string> passed_over;  // of the inputs' folders
   uint64_t records = 0, documents = 0, tokens = 0;
   std::map<std::string, Skipped> skipped;  // by reason
+  ColumnCounts unused;                     // records by column that training does not use
   void skip(const std::string& reason, const std::filesystem::path& file, uint64_t row);
   std::map<std::string, uint64_t> skipped_counts() const;
 };

@@ -58,9 +58,12 @@ class InputReader {
     }
     return std::nullopt;
   }
+  /// Columns of all inputs that hold something and are not read.
+  const ColumnCounts& unused() const { return unused_; }
 
  private:
   void close() {
+    for (const auto& [column, records] : reader_->unused()) count_column(unused_, column, records);
     if (!(input_file(inputs_[file_].path) == inputs_[file_]))
       throw DataError(fmt::format("{}: changed while it was read", inputs_[file_].path.string()));
     reader_.reset();
@@ -72,6 +75,7 @@ class InputReader {
   size_t file_ = 0;
   std::unique_ptr<TextReader> reader_;
   uint64_t bytes_before_ = 0;
+  ColumnCounts unused_;
 };
 
 size_t memory_of(const ReadBatch& batch) {
@@ -129,13 +133,19 @@ class OutputWriter {
     ledger_.tokens += batch.tokens.size();
   }
 
+  /// Names what the records carry beside the texts of `json_keys`.
+  void leave_unused(const ColumnCounts& columns, const std::vector<std::string>& json_keys) {
+    for (const auto& [column, records] : columns)
+      if (std::find(json_keys.begin(), json_keys.end(), column) == json_keys.end()) ledger_.unused[column] = records;
+  }
+
   PreprocessReport finish() {
     if (ledger_.documents == 0) throw DataError(no_document());
     std::error_code absent;
     fs::remove(ledger_path(prefix_), absent);
     const auto digests = writer_.finish();
     write_ledger(prefix_, ledger_, digests);
-    return {prefix_, ledger_.records, ledger_.documents, ledger_.tokens, ledger_.skipped_counts(), digests.bin.sha256,
+    return {prefix_, ledger_.records, ledger_.documents, ledger_.tokens, ledger_.skipped_counts(), ledger_.unused, digests.bin.sha256,
             /*reused=*/false};
   }
 
@@ -180,6 +190,7 @@ PreprocessReport run_pipeline(const fs::path& prefix, const std::string& json_ke
     progress.add(batch.bytes_read);
   };
   pipeline.run(limits);
+  output.leave_unused(reader.unused(), options.json_keys);
   return output.finish();
 }
 

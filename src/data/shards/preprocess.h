@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "data/files/column_counts.h"
 #include "data/tokenizer/tokenizer.h"
 
 namespace ingot::data {
@@ -25,6 +26,7 @@ struct PreprocessReport {
   std::filesystem::path prefix;   // without .bin
   uint64_t records = 0, documents = 0, tokens = 0;
   std::map<std::string, uint64_t> skipped;  // reason to number of records
+  ColumnCounts unused;            // columns that training does not use
   std::string bin_sha256;         // of the tokens, in hexadecimal
   bool reused = false;            // an earlier identical run's output was found whole
 };
