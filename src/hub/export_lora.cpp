@@ -12,6 +12,7 @@
 #include "hub/lora.h"
 #include "hub/model_folder.h"
 #include "hub/merge.h"
+#include "hub/peft_names.h"
 #include "hub/source_weights.h"
 
 namespace ingot::hub {
@@ -46,6 +47,7 @@ checkpoint::Adapter adapter_of(const RunFolder& run, const checkpoint::LoadedChe
     adapter.tensors.push_back({parameter, (master == by_name.end() ? value : master->second).to(at::kFloat)});
   }
   add_tied_head(adapter, source_config(run.source()));
+  add_new_names(adapter);
   return adapter;
 }
 

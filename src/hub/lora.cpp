@@ -14,6 +14,7 @@
 #include "model/lora.h"
 #include "hub/load_model.h"
 #include "hub/lora_target.h"
+#include "hub/peft_names.h"
 
 namespace ingot::hub {
 namespace {
@@ -162,29 +163,13 @@ void warn_of(const std::vector<std::string>& tensors, const std::string& source,
                           tensors.size() > 1 ? "are" : "is", what));
 }
 
-/// Rounds values as a file of this type would.
-at::Tensor rounded(const at::Tensor& values, at::ScalarType type) { return values.to(type).to(at::kFloat); }
-
-/// Leaves out what PEFT writes beside an addition to the embedding or the head: the base's own weight, in the type of the
-/// model that it was trained with.
-void drop_base_copies(Adapter& adapter, const ModelFolder& base, const std::string& source) {
-  std::erase_if(adapter.tensors, [&](const checkpoint::NamedTensor& tensor) {
-    const auto name = checkpoint::base_of_copy(tensor.name);
-    if (!name) return false;
-    const auto own = base.weights().contains(*name) ? base.weights().load(*name).to(at::kFloat) : at::Tensor();
-    const auto is_own = [&](at::ScalarType type) { return own.defined() && rounded(own, type).equal(tensor.value); };
-    if (is_own(at::kFloat) || is_own(at::kBFloat16) || is_own(at::kHalf)) return true;
-    throw DataError(fmt::format("{}: tensor {}: found other values than {} of {}; wanted the base model that the adapter was trained on",
-                                source, tensor.name, *name, base.path().string()));
-  });
-}
-
 }  // namespace
 
 void attach_adapter(model::CausalLm& model, const Adapter& adapter, const std::string& source) { attach(model, adapter, source); }
 
 Adapter fitted_adapter(const ModelFolder& base, const model::CausalLm& model, Adapter adapter, const std::string& source) {
   drop_base_copies(adapter, base, source);
+  use_models_names(adapter, model);
   auto tensors = tensors_of(adapter, model, source);
   plan_of(adapter, tensors, model, source);
   if (adapter.config.target_modules.empty()) return adapter;
@@ -221,6 +206,7 @@ int64_t check_lora(const ModelFolder& base, const LoraRequest& request) {
   } else {
     auto adapter = checkpoint::read_adapter(request.go_on_from);
     std::erase_if(adapter.tensors, [](const auto& tensor) { return checkpoint::base_of_copy(tensor.name).has_value(); });
+    use_models_names(adapter, *model);
     const auto source = request.go_on_from.string();
     model::add_lora(model->parameters, plan_of(adapter, tensors_of(adapter, *model, source), *model, source));
   }

@@ -168,3 +168,17 @@ def test_a_router_is_adapted_like_any_linear_layer(tmp_path, mixture):
     adapted = ingot_logits(mixture, request, tmp_path, run / "adapter")
     assert largest(adapted, logits_of(load_base(run / "model"), request)) <= MAX_LOGIT_ERROR
     assert largest(adapted, logits_of(load_base(mixture), request)) > 1e-3
+
+
+@pytest.mark.parametrize("whole", ["gate", "lm_head", "embed_tokens"])
+def test_whole_modules_of_a_mixture_are_read_as_peft_writes_them(tmp_path, mixture, whole):
+    """transformers 5 calls the router mlp.gate."""
+    model = make_adapter(tmp_path / "adapter", mixture, r=4, target_modules=["q_proj"], modules_to_save=[whole])
+    request = request_for(model)
+    assert largest(ingot_logits(mixture, request, tmp_path, tmp_path / "adapter"), logits_of(model, request)) <= MAX_LOGIT_ERROR
+    run = train(tmp_path / "a", model_name_or_path=str(mixture), adapter_name_or_path=str(tmp_path / "adapter"), lora_rank=None, max_steps=2,
+                learning_rate=1e-2)
+    adapted = ingot_logits(mixture, request, tmp_path, run / "adapter")
+    assert largest(adapted, logits_of(load_base(run / "model"), request)) <= MAX_LOGIT_ERROR
+    assert largest(adapted, logits_of(model, request)) > 1e-4
+    assert largest(adapted, logits_of(open_in_peft(run / "adapter", mixture), request)) <= MAX_LOGIT_ERROR
