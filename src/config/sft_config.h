@@ -17,9 +17,6 @@ struct SftConfig {
   std::string handler_name = "auto";           // see data::make_record_handler
   std::map<std::string, std::string> map_keys; // see data::MapKeys
   std::vector<std::string> ignore_fields;      // columns, and reasoning_content, that are taken for absent
-  std::vector<double> dataset_weights;         // times each record of a data set is used in an epoch; empty: once
-  std::string mix_strategy = "concat";         // or interleave_under, interleave_over, see data::Interleave
-  std::vector<double> interleave_probs;        // share of each data set; empty: equal ones
   std::string truncation = "cut_response";     // see data::Truncation
   bool packing = false, train_on_prompt = false, mask_history = false, megatron_instruction_layout = false;
   int64_t max_samples = 0;                     // records read of each data set at most; 0: all
@@ -29,7 +26,7 @@ struct SftConfig {
 void read_sft(YamlConfig& yaml, const std::string& stage, SftConfig& config);
 
 /// Reports everything wrong with them and chooses the template of `model` when none is named.
-void check_sft(Problems& problems, SftConfig& config, const std::filesystem::path& model, size_t num_datasets);
+void check_sft(Problems& problems, SftConfig& config, const std::filesystem::path& model);
 
 /// Reports a handler that is not of pre-training.
 void check_pretrain_handler(Problems& problems, const SftConfig& config);

@@ -45,6 +45,7 @@ void read_data(YamlConfig& yaml, TrainConfig& config) {
   yaml.read("shuffle", config.shuffle);
   yaml.read("val_size", config.val_size);
   yaml.read("preprocessing_num_workers", config.preprocessing_num_workers);
+  read_mix(yaml, config.mix);
 }
 
 void read_steps(YamlConfig& yaml, TrainConfig& config) {
@@ -207,7 +208,8 @@ TrainConfig load_train_config(const fs::path& file, const std::vector<std::strin
   check_paths(yaml.problems(), config);
   check_numbers(yaml.problems(), config);
   check_evaluation(yaml.problems(), config);
-  if (config.stage == "sft") check_sft(yaml.problems(), config.sft, config.model_name_or_path, config.dataset.size());
+  check_mix(yaml.problems(), config.mix, config.dataset.size());
+  if (config.stage == "sft") check_sft(yaml.problems(), config.sft, config.model_name_or_path);
   else check_pretrain_handler(yaml.problems(), config.sft);
   yaml.finish();
   config.in_effect = yaml.in_effect();

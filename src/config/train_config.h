@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "config/mix_config.h"
 #include "config/sft_config.h"
 
 namespace ingot::config {
@@ -44,6 +45,7 @@ struct TrainConfig {
   double val_size = 0;                                // rows (sft: samples) kept apart: a share below 1, else a number
   int64_t preprocessing_num_workers = 0;              // 0: all cores
 
+  MixConfig mix;                                      // how data sets make up an epoch
   SftConfig sft;                                      // what only stage sft has
 
   // Batches and steps

@@ -9,29 +9,45 @@
 #include "core/printable.h"
 #include "data/shards/row_dataset.h"
 #include "data/shards/sampler.h"
+#include "train/mix_sets.h"
 #include "train/prepare_data.h"
 
 namespace ingot::train {
 namespace fs = std::filesystem;
 namespace {
 
-std::shared_ptr<const data::RowDataset> open_rows(const config::TrainConfig& config, const fs::path& prefix, const char* field) {
+void expect_label(uint64_t num_tokens, const std::string& name) {
+  if (num_tokens < 2)
+    throw DataError(fmt::format("{}: found {} token, wanted 2 or more: the second is the first's label", name, num_tokens));
+}
+
+/// Rows of the data sets named, or, under one name, of all as one stream.
+std::shared_ptr<const data::RowDataset> open_rows(const config::TrainConfig& config, const data::PreprocessReport& prepared,
+                                                  const std::vector<std::string>& names) {
   const data::RowOptions options{config.cutoff_len, config.reset_position_ids, config.reset_attention_mask};
-  const auto tokens = std::make_shared<data::IndexedDataset>(prefix);
-  if (tokens->num_tokens() < 2)
-    throw DataError(fmt::format("{}: found {} token, wanted 2 or more: the second is the first's label", field, tokens->num_tokens()));
-  return std::make_shared<data::RowDataset>(tokens, options);
+  const auto tokens = std::make_shared<data::IndexedDataset>(prepared.prefix);
+  const auto ends = names.size() > 1 ? data::ends_of_sets(*tokens, prepared.documents_of_sets) : std::vector{tokens->num_tokens()};
+  for (size_t set = 0; set < ends.size(); ++set) expect_label(ends[set] - (set == 0 ? 0 : ends[set - 1]), names[set]);
+  return std::make_shared<data::RowDataset>(tokens, options, ends);
 }
 
 std::vector<uint64_t> all_rows(const data::RowDataset& rows) { return data::split_rows(rows.num_rows(), 0, 0).train; }
 
+NumberedSets numbered(const data::RowCuts& cuts, const std::vector<std::string>& names) {
+  NumberedSets sets{names, {}};
+  for (uint64_t set = 0; set <= cuts.num_sets(); ++set) sets.starts.push_back(cuts.first_row(set));
+  return sets;
+}
+
 Sources open_pretrain_sources(const config::TrainConfig& config, const hub::ModelFolder& model) {
   const auto prepared = prepare_dataset(config, model, config.dataset, "train");
-  const auto rows = open_rows(config, prepared.prefix, "dataset");
+  const auto names = config.mix.is_plain() ? std::vector<std::string>{"dataset"} : config.dataset;  // plain: rows cross their borders
+  const auto rows = open_rows(config, prepared, names);
   const auto split = split_validation(config, rows->num_rows());
-  Sources sources{training_source(rows, split.train, {config.seed, config.shuffle}), {}, split.train.size()};
+  const auto chosen = mix_sets(config, numbered(rows->cuts(), names), split.train);
+  Sources sources{training_source(rows, chosen, {config.seed, config.shuffle}), {}, chosen.size()};
   if (!config.eval_dataset.empty()) {
-    const auto eval_rows = open_rows(config, prepare_dataset(config, model, config.eval_dataset, "eval").prefix, "eval_dataset");
+    const auto eval_rows = open_rows(config, prepare_dataset(config, model, config.eval_dataset, "eval"), {"eval_dataset"});
     sources.eval.push_back({"eval_dataset", evaluation_source(eval_rows, all_rows(*eval_rows))});
   } else if (!split.eval.empty()) {
     sources.eval.push_back({"val_size", evaluation_source(rows, split.eval)});
@@ -42,6 +58,8 @@ Sources open_pretrain_sources(const config::TrainConfig& config, const hub::Mode
                       {"val_size", config.val_size},
                       {"reset_position_ids", config.reset_position_ids},
                       {"reset_attention_mask", config.reset_attention_mask}};
+  sources.identity.update(mix_identity(config.mix));
+  if (!config.mix.is_plain()) sources.identity["documents of each data set"] = prepared.documents_of_sets;
   return sources;
 }
 

@@ -33,11 +33,10 @@ fs::path without_ending(fs::path path) {
   return path.extension() == ".bin" || path.extension() == ".idx" ? path.replace_extension() : path;
 }
 
-Row read_row(const data::IndexedDataset& dataset, uint64_t number, int64_t seq_length) {
-  const auto length = static_cast<uint64_t>(seq_length);
-  const uint64_t num_rows = (dataset.num_tokens() + length - 1) / length;
-  if (number >= num_rows) throw ConfigError(fmt::format("--row: found {}, wanted below {}", number, num_rows));
-  Row row{number * length, dataset.tokens(number * length, length), {}};
+Row read_row(const data::IndexedDataset& dataset, const data::RowCuts& cuts, uint64_t number, int64_t seq_length) {
+  if (number >= cuts.num_rows()) throw ConfigError(fmt::format("--row: found {}, wanted below {}", number, cuts.num_rows()));
+  const auto [begin, end] = cuts.range(number);
+  Row row{begin, dataset.tokens(begin, std::min(static_cast<uint64_t>(seq_length), end - begin)), {}};
   for (uint64_t d = dataset.document_of(row.begin); d < dataset.num_documents(); ++d) {
     const uint64_t start = dataset.document_start(d);
     if (start >= row.begin + row.tokens.size()) break;
@@ -68,23 +67,25 @@ void print_table(const Row& row, const data::Tokenizer* tokenizer, std::ostream&
 
 int inspect(const InspectRequest& given, std::ostream& out) {
   InspectRequest request = given;
+  PretrainData pretrain{without_ending(request.path)};
   if (is_config(request.path)) {
     const auto config = config::load_train_config(request.path, {});
     if (config.stage == "sft") return inspect_sft(request, sft_prefixes(config), out);
     if (request.model.empty()) request.model = config.model_name_or_path;
     if (!request.seq_length) request.seq_length = config.cutoff_len;
-    request.path = config.output_dir / "data" / fmt::format("train_{}_document", config.json_keys.at(0));
+    pretrain = pretrain_data(config);
     if (!request.row && !request.sample) {
-      inspect_pretrain(request, request.path, out);
+      inspect_pretrain(request, pretrain, out);
       return kExitOk;
     }
   }
   if (const auto prefix = sft_prefix(request.path)) return inspect_sft(request, {*prefix}, out);
   if (request.sample) throw ConfigError(fmt::format("--sample: {} is no data set of stage sft", given.path.string()));
-  const data::IndexedDataset dataset(without_ending(request.path));
+  const data::IndexedDataset dataset(pretrain.prefix);
   const auto tokenizer = request.model.empty() ? nullptr : data::load_tokenizer(request.model);
-  const Row row = read_row(dataset, request.row.value_or(0), request.seq_length.value_or(1024));
-  if (tokenizer) data::expect_ids(*tokenizer, row.tokens, data::bin_path(without_ending(request.path)).string());
+  const int64_t seq_length = request.seq_length.value_or(1024);
+  const Row row = read_row(dataset, cuts_of(pretrain, dataset, seq_length), request.row.value_or(0), seq_length);
+  if (tokenizer) data::expect_ids(*tokenizer, row.tokens, data::bin_path(pretrain.prefix).string());
   request.json ? print_json(row, tokenizer.get(), out) : print_table(row, tokenizer.get(), out);
   return kExitOk;
 }

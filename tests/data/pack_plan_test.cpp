@@ -6,7 +6,7 @@
 #include <numeric>
 #include <random>
 
-#include "data/sft/mixture.h"
+#include "data/shards/mixture.h"
 
 namespace ingot::data {
 namespace {

@@ -49,6 +49,48 @@ TEST(RowDataset, EveryTokenIsAnInputOnceAndEveryOtherButTheFirstALabelOnce) {
   }
 }
 
+TEST(RowDataset, RowsOfSeveralSetsAreThoseOfEachByItself) {
+  std::mt19937 random(11);
+  for (int round = 0; round < 40; ++round) {
+    const ScratchFolder folder, alone;
+    std::vector<size_t> lengths;  // of documents
+    std::vector<uint64_t> documents_of_sets;
+    for (uint32_t set = 1 + random() % 5; set > 0; --set) {
+      documents_of_sets.push_back(1 + random() % 4);
+      for (uint64_t n = documents_of_sets.back(); n > 0; --n) lengths.push_back(2 + random() % 30);
+    }
+    const auto stream = counting_stream(folder, lengths);
+    const RowOptions options{1 + static_cast<int64_t>(random() % 20), random() % 2 == 0, random() % 2 == 0};
+    const RowDataset rows(stream, options, ends_of_sets(*stream, documents_of_sets));
+    uint64_t document = 0;
+    for (size_t set = 0; set < documents_of_sets.size(); ++set) {
+      const auto first = static_cast<TokenId>(stream->document_start(document));
+      const RowDataset by_itself(counting_stream(alone, {lengths.begin() + document, lengths.begin() + document + documents_of_sets[set]}), options);
+      document += documents_of_sets[set];
+      ASSERT_EQ(rows.cuts().first_row(set + 1) - rows.cuts().first_row(set), by_itself.num_rows());
+      std::vector<uint64_t> numbers(by_itself.num_rows());
+      std::iota(numbers.begin(), numbers.end(), rows.cuts().first_row(set));
+      Batch found = rows.batch(numbers);
+      const Batch wanted = all_rows(by_itself);
+      for (auto* ids : {&found.tokens, &found.labels})
+        for (TokenId& id : *ids) id -= id == kIgnoredLabel ? 0 : first;
+      ASSERT_EQ(found.tokens, wanted.tokens);
+      ASSERT_EQ(found.labels, wanted.labels);
+      ASSERT_EQ(found.positions, wanted.positions);
+      ASSERT_EQ(found.segment_starts, wanted.segment_starts);
+    }
+    ASSERT_EQ(rows.num_rows(), rows.cuts().first_row(documents_of_sets.size()));
+  }
+}
+
+TEST(RowDataset, DocumentsOfSetsAreAllDocuments) {
+  const ScratchFolder folder;
+  const auto stream = counting_stream(folder, {5, 5, 5});
+  EXPECT_EQ(ends_of_sets(*stream, {1, 0, 2}), (std::vector<uint64_t>{5, 5, 15}));
+  EXPECT_THROW(ends_of_sets(*stream, {1, 1}), DataError);
+  EXPECT_THROW(ends_of_sets(*stream, {2, 2}), DataError);
+}
+
 TEST(RowDataset, BatchHoldsTheRowsAskedForInTheirOrder) {
   const ScratchFolder folder;
   const RowDataset rows(counting_stream(folder, {100}), {4, false, false});

@@ -8,7 +8,7 @@ from conftest import ROOT, ingot
 
 
 def keys_in_code():
-    text = "".join((ROOT / f"src/config/{name}.cpp").read_text() for name in ("train_config", "sft_config"))
+    text = "".join(file.read_text() for file in (ROOT / "src/config").glob("*.cpp"))
     return set(re.findall(r'yaml\.read\("(\w+)"', text))
 
 

@@ -73,17 +73,6 @@ def test_names_made_up_record_by_record_share_one_entry(tmp_path):
     assert unused["other columns"] == 300 and len(unused) == 201
 
 
-def test_a_ledger_of_before_is_used_again(tmp_path):
-    (tmp_path / "a.jsonl").write_text(lines(ROWS))
-    config, _ = pretrain(tmp_path, tmp_path / "a.jsonl")
-    file = tmp_path / "run/data/train_text_document.ledger.json"
-    old = json.loads(file.read_text())
-    del old["unused"]
-    file.write_text(json.dumps(old))
-    assert "from an earlier run" in ingot("preprocess", config).stderr
-    assert "6 documents of 6 records" in ingot("inspect", config).stdout
-
-
 def test_inspect_tells_what_became_of_the_records(tmp_path):
     file = tmp_path / "a.jsonl"
     file.write_text(lines(ROWS) + '{"text": ""}\n{"text": "broken\n{"text": ""}\n')

@@ -10,7 +10,7 @@ namespace ingot::data {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr int kLedgerVersion = 1;
+constexpr int kLedgerVersion = 2;
 constexpr size_t kFirstRows = 20;
 
 PreprocessReport report_of(const fs::path& prefix, const Json& ledger) {
@@ -21,7 +21,8 @@ PreprocessReport report_of(const fs::path& prefix, const Json& ledger) {
   report.tokens = ledger.at("tokens").get<uint64_t>();
   for (const auto& [reason, skipped] : ledger.at("skipped").items())
     report.skipped[reason] = skipped.at("records").get<uint64_t>();
-  report.unused = ledger.value("unused", Json::object()).get<ColumnCounts>();  // none in ledgers of old
+  report.documents_of_sets = ledger.at("documents_of_sets").get<std::vector<uint64_t>>();
+  report.unused = ledger.at("unused").get<ColumnCounts>();
   report.bin_sha256 = ledger.at("bin").at("sha256").get<std::string>();
   report.reused = true;
   return report;
@@ -39,6 +40,7 @@ InputFiles input_files(const std::vector<fs::path>& inputs) {
   for (const auto& input : inputs) {
     const DataFiles data = find_data_files(input);
     for (const auto& file : data.files) found.files.push_back(input_file(file));
+    found.files_of_sets.push_back(data.files.size());
     for (const auto& path : data.passed_over) found.passed_over.push_back(path.string());
   }
   return found;
@@ -51,9 +53,10 @@ Json inputs_json(const std::vector<InputFile>& inputs) {
   return files;
 }
 
-Json describe_work(const std::vector<InputFile>& inputs, const PreprocessOptions& options, const std::string& json_key,
+Json describe_work(const InputFiles& inputs, const PreprocessOptions& options, const std::string& json_key,
                    int64_t vocab_size) {
-  return {{"inputs", inputs_json(inputs)},
+  return {{"inputs", inputs_json(inputs.files)},
+          {"files_of_sets", inputs.files_of_sets},
           {"tokenizer", {{"identity", options.tokenizer_identity}, {"vocab_size", vocab_size}}},
           {"options", {{"json_key", json_key}, {"append_eod", options.append_eod}, {"eod_id", options.eod_id}}}};
 }
@@ -84,6 +87,7 @@ void write_ledger(const fs::path& prefix, const Ledger& ledger, const IndexedDat
                       {"work", ledger.work},
                       {"records", ledger.records},
                       {"documents", ledger.documents},
+                      {"documents_of_sets", ledger.documents_of_sets},
                       {"tokens", ledger.tokens},
                       {"skipped", skipped},
                       {"unused", ledger.unused},

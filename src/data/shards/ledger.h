@@ -30,6 +30,7 @@ InputFile input_file(const std::filesystem::path& path);
 /// What the paths of a data set hold.
 struct InputFiles {
   std::vector<InputFile> files;         // in order
+  std::vector<size_t> files_of_sets;    // number of files of each path
   std::vector<std::string> passed_over; // entries of folders that are no data files
 };
 InputFiles input_files(const std::vector<std::filesystem::path>& inputs);
@@ -38,7 +39,7 @@ InputFiles input_files(const std::vector<std::filesystem::path>& inputs);
 Json inputs_json(const std::vector<InputFile>& inputs);
 
 /// What decides the bytes of one output: inputs, tokenizer and options. Two runs with equal work give equal files.
-Json describe_work(const std::vector<InputFile>& inputs, const PreprocessOptions& options, const std::string& json_key,
+Json describe_work(const InputFiles& inputs, const PreprocessOptions& options, const std::string& json_key,
                    int64_t vocab_size);
 
 /// Records left out for one reason.
@@ -52,6 +53,7 @@ struct Ledger {
   Json work;
   std::vector<std::string> passed_over;  // of the inputs' folders
   uint64_t records = 0, documents = 0, tokens = 0;
+  std::vector<uint64_t> documents_of_sets;
   std::map<std::string, Skipped> skipped;  // by reason
   ColumnCounts unused;                     // records by column that training does not use
   void skip(const std::string& reason, const std::filesystem::path& file, uint64_t row);

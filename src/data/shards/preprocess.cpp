@@ -117,6 +117,8 @@ class OutputWriter {
  public:
   OutputWriter(const fs::path& prefix, const InputFiles& inputs, Json work, int64_t vocab_size)
       : prefix_(prefix), inputs_(inputs.files), writer_(prefix, vocab_size) {
+    ledger_.documents_of_sets.resize(inputs.files_of_sets.size());
+    for (size_t set = 0; set < inputs.files_of_sets.size(); ++set) set_of_file_.insert(set_of_file_.end(), inputs.files_of_sets[set], set);
     ledger_.work = std::move(work);
     ledger_.passed_over = inputs.passed_over;
   }
@@ -130,6 +132,7 @@ class OutputWriter {
     for (const auto& record : batch.skipped) ledger_.skip(record.problem, inputs_[batch.file].path, record.row);
     ledger_.records += batch.num_records;
     ledger_.documents += batch.lengths.size();
+    ledger_.documents_of_sets[set_of_file_[batch.file]] += batch.lengths.size();
     ledger_.tokens += batch.tokens.size();
   }
 
@@ -145,8 +148,8 @@ class OutputWriter {
     fs::remove(ledger_path(prefix_), absent);
     const auto digests = writer_.finish();
     write_ledger(prefix_, ledger_, digests);
-    return {prefix_, ledger_.records, ledger_.documents, ledger_.tokens, ledger_.skipped_counts(), ledger_.unused, digests.bin.sha256,
-            /*reused=*/false};
+    return {prefix_, ledger_.records, ledger_.documents, ledger_.tokens, ledger_.documents_of_sets, ledger_.skipped_counts(),
+            ledger_.unused, digests.bin.sha256, /*reused=*/false};
   }
 
  private:
@@ -163,6 +166,7 @@ class OutputWriter {
 
   fs::path prefix_;
   const std::vector<InputFile>& inputs_;
+  std::vector<size_t> set_of_file_;
   IndexedDatasetWriter writer_;
   Ledger ledger_;
 };
@@ -172,7 +176,7 @@ PreprocessReport run_pipeline(const fs::path& prefix, const std::string& json_ke
   const auto& inputs = found.files;
   const int64_t num_ids = options.append_eod ? int64_t{options.eod_id} + 1 : 0;
   const int64_t vocab_size = std::max(tokenizer.vocab_size(), num_ids);
-  OutputWriter output(prefix, found, describe_work(inputs, options, json_key, tokenizer.vocab_size()), vocab_size);
+  OutputWriter output(prefix, found, describe_work(found, options, json_key, tokenizer.vocab_size()), vocab_size);
   const uint64_t total = std::accumulate(inputs.begin(), inputs.end(), uint64_t{0},
                                          [](uint64_t sum, const InputFile& file) { return sum + file.bytes; });
   Progress progress("tokenizing " + json_key, total, "B");
@@ -208,7 +212,7 @@ std::vector<PreprocessReport> preprocess_pretrain(const PreprocessOptions& optio
     fs::path prefix = output;
     prefix += "_" + json_key + "_document";
     const Lease lease({prefix.parent_path() / ("." + prefix.filename().string() + ".lease"), prefix});
-    auto done = finished_work(prefix, describe_work(inputs.files, options, json_key, tokenizer.vocab_size()));
+    auto done = finished_work(prefix, describe_work(inputs, options, json_key, tokenizer.vocab_size()));
     reports.push_back(done ? *done : run_pipeline(prefix, json_key, inputs, options, tokenizer));
   }
   return reports;

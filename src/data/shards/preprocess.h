@@ -25,6 +25,7 @@ struct PreprocessOptions {
 struct PreprocessReport {
   std::filesystem::path prefix;   // without .bin
   uint64_t records = 0, documents = 0, tokens = 0;
+  std::vector<uint64_t> documents_of_sets;  // documents of each of the inputs, in their order
   std::map<std::string, uint64_t> skipped;  // reason to number of records
   ColumnCounts unused;            // columns that training does not use
   std::string bin_sha256;         // of the tokens, in hexadecimal

@@ -40,17 +40,12 @@ void append_positions(const std::vector<int64_t>& restarts, int64_t seq_length, 
 
 }  // namespace
 
-RowDataset::RowDataset(std::shared_ptr<const IndexedDataset> tokens, RowOptions options)
-    : tokens_(std::move(tokens)), options_(options) {
-  if (options_.seq_length < 1)
-    throw ConfigError(fmt::format("seq_length is {}, wanted 1 or more", options_.seq_length));
+RowDataset::RowDataset(std::shared_ptr<const IndexedDataset> tokens, RowOptions options, std::vector<uint64_t> set_ends)
+    : tokens_(std::move(tokens)),
+      options_(options),
+      cuts_(set_ends.empty() ? std::vector{tokens_->num_tokens()} : std::move(set_ends), options.seq_length) {
   if (tokens_->num_tokens() < 2)
     throw DataError(fmt::format("the data set holds {} tokens, at least 2 wanted", tokens_->num_tokens()));
-}
-
-uint64_t RowDataset::num_rows() const {
-  const auto seq_length = static_cast<uint64_t>(options_.seq_length);
-  return (tokens_->num_tokens() - 2) / seq_length + 1;
 }
 
 Batch RowDataset::batch(std::span<const uint64_t> rows) const {
@@ -60,13 +55,12 @@ Batch RowDataset::batch(std::span<const uint64_t> rows) const {
   batch.sample_ids.assign(rows.begin(), rows.end());
   const auto seq_length = static_cast<uint64_t>(options_.seq_length);
   for (const uint64_t row : rows) {
-    if (row >= num_rows()) throw DataError(fmt::format("row {} asked for, the data set has {}", row, num_rows()));
-    const uint64_t begin = row * seq_length;
+    const auto [begin, end] = cuts_.range(row);
     const auto flat_begin = static_cast<int64_t>(batch.tokens.size());
-    append_tokens(tokens_->tokens(begin, seq_length + 1), seq_length, batch);
+    append_tokens(tokens_->tokens(begin, std::min(seq_length + 1, end - begin)), seq_length, batch);
     std::vector<int64_t> borders;
     if (options_.reset_positions || options_.reset_attention)
-      borders = borders_inside(*tokens_, begin, options_.seq_length);
+      borders = borders_inside(*tokens_, begin, std::min(options_.seq_length, static_cast<int64_t>(end - begin)));
     append_positions(options_.reset_positions ? borders : std::vector<int64_t>{}, options_.seq_length, batch);
     batch.segment_starts.push_back(flat_begin);
     if (!options_.reset_attention) continue;

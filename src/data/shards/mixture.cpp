@@ -1,4 +1,4 @@
-#include "data/sft/mixture.h"
+#include "data/shards/mixture.h"
 
 #include <algorithm>
 #include <cmath>
