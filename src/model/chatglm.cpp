@@ -7,6 +7,12 @@
 namespace ingot::model {
 namespace {
 
+/// Those of configuration_chatglm.py, the file of ChatGLM2, ChatGLM3 and GLM-4.
+void defaults(DecoderConfig& config) {
+  config.vocab_size = 65024, config.hidden_size = 4096, config.num_layers = 28, config.num_heads = 32, config.head_dim = 128;
+  config.intermediate_size = 13696, config.max_position_embeddings = 2048, config.rms_norm_eps = 1e-5;
+}
+
 /// A switch that has one sound value here; absent, it has that value.
 void expect_switch(ConfigReader& reader, const char* key, bool wanted) {
   bool value = wanted;
@@ -36,7 +42,9 @@ void read(ConfigReader& reader, DecoderConfig& config) {
 void read_groups(ConfigReader& reader, DecoderConfig& config) {
   bool grouped = false;
   reader.read("multi_query_attention", grouped);
-  if (grouped) reader.read("multi_query_group_num", config.num_kv_heads, 1, config.num_heads);
+  if (!grouped) return;
+  config.num_kv_heads = 1;
+  reader.read("multi_query_group_num", config.num_kv_heads, 1, config.num_heads);
 }
 
 }  // namespace
@@ -46,6 +54,7 @@ Family chatglm_family() {
           .architectures = {"ChatGLMModel", "ChatGLMForConditionalGeneration"},
           .read = read,
           .read_kv_heads = read_groups,
+          .defaults = defaults,
           .keys = {.vocab = {"padded_vocab_size", "vocab_size"},
                    .layers = {"num_layers"},
                    .kv_heads = {},

@@ -66,15 +66,18 @@ void read_size(ConfigReader& reader, const KeyNames& names, int64_t& value, int6
   if (!names.empty()) reader.read(reader.first_of(names), value, 1, max);
 }
 
-void read_sizes(ConfigReader& reader, const ConfigKeys& keys, bool has_defaults, DecoderConfig& config) {
-  if (!has_defaults)
-    for (const auto* names : {&keys.vocab, &keys.hidden, &keys.layers, &keys.heads, &keys.ffn})
-      reader.require(reader.first_of(*names));
-  read_size(reader, keys.vocab, config.vocab_size, kMaxDim);
-  read_size(reader, keys.hidden, config.hidden_size, kMaxDim);
-  read_size(reader, keys.layers, config.num_layers, kMaxLayers);
-  read_size(reader, keys.heads, config.num_heads, kMaxDim);
-  read_size(reader, keys.ffn, config.intermediate_size, kMaxDim);
+void read_sizes(ConfigReader& reader, const ConfigKeys& keys, DecoderConfig& config) {
+  struct Size {
+    const KeyNames& names;
+    int64_t& value;
+    int64_t max;
+  };
+  for (const Size& size : {Size{keys.vocab, config.vocab_size, kMaxDim}, {keys.hidden, config.hidden_size, kMaxDim},
+                           {keys.layers, config.num_layers, kMaxLayers}, {keys.heads, config.num_heads, kMaxDim},
+                           {keys.ffn, config.intermediate_size, kMaxDim}}) {
+    if (size.value == 0) reader.require(reader.first_of(size.names));  // the family has no default
+    read_size(reader, size.names, size.value, size.max);
+  }
   read_size(reader, keys.length, config.max_position_embeddings, kMaxLength);
   for (const auto& [names, value] : {std::pair{&keys.kv_heads, &config.num_kv_heads}, {&keys.head_dim, &config.head_dim}}) {
     if (!names->empty() && reader.states_null(*names)) *value = 0;  // it follows from the other sizes
@@ -218,7 +221,7 @@ DecoderConfig DecoderConfig::from_json(const Json& json, const std::string& sour
   const Family& family = read_family(json, config, source);
   ConfigReader reader(json);
   if (family.defaults != nullptr) family.defaults(config);
-  read_sizes(reader, family.keys, family.defaults != nullptr, config);
+  read_sizes(reader, family.keys, config);
   if (family.read_kv_heads != nullptr) family.read_kv_heads(reader, config);
   settle_heads(reader, family.keys, config);
   read_rope(reader, config, source);

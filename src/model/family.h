@@ -53,8 +53,8 @@ struct Family {
   /// Reads num_kv_heads where that takes more than a key; it is num_heads when left at 0.
   void (*read_kv_heads)(ConfigReader& reader, DecoderConfig& config) = nullptr;
   /// What a config.json that leaves keys out means: the defaults of the family's class in transformers, or of its own code.
-  /// Null: the sizes have to be stated.
-  void (*defaults)(DecoderConfig& config) = nullptr;
+  /// A size that stays 0 has to be stated.
+  void (*defaults)(DecoderConfig& config);
   ConfigKeys keys = {};
   DecoderNames names = {};
   decltype(make_mlp)* feed_forward = make_mlp;

@@ -65,6 +65,39 @@ def test_a_key_that_is_left_out_takes_the_default_of_the_family(tmp_path, family
         assert found == {**facts, **{key: pytest.approx(facts[key]) for key in ("rms_norm_eps", "rope_theta")}}, left_out
 
 
+# Defaults of the makers' own classes, which transformers has not: configuration_chatglm.py (ChatGLM2, ChatGLM3, GLM-4),
+# configuration_qwen.py (since Qwen-14B), configuration_baichuan.py (7B and 13B are two classes of one name: their sizes are stated).
+THEIR_OWN = {
+    "chatglm": ("ChatGLMModel", {"padded_vocab_size": ("vocab_size", 65024), "hidden_size": ("hidden_size", 4096), "num_layers": ("num_hidden_layers", 28),
+                                 "num_attention_heads": ("num_attention_heads", 32), "ffn_hidden_size": ("intermediate_size", 13696), "kv_channels": ("head_dim", 128),
+                                 "seq_length": ("max_position_embeddings", 2048), "layernorm_epsilon": ("rms_norm_eps", 1e-5), "rope_ratio": ("rope_theta", 1e4),
+                                 "multi_query_group_num": ("num_key_value_heads", 1), "add_qkv_bias": ("attention_bias", False)}),
+    "qwen": ("QWenLMHeadModel", {"vocab_size": ("vocab_size", 151936), "hidden_size": ("hidden_size", 4096), "num_hidden_layers": ("num_hidden_layers", 32),
+                                 "num_attention_heads": ("num_attention_heads", 32), "intermediate_size": ("intermediate_size", 11008), "kv_channels": ("head_dim", 128),
+                                 "max_position_embeddings": ("max_position_embeddings", 8192), "layer_norm_epsilon": ("rms_norm_eps", 1e-6),
+                                 "rotary_emb_base": ("rope_theta", 1e4), "rotary_pct": ("partial_rotary_factor", 1.0), "initializer_range": ("initializer_range", 0.02)}),
+    "baichuan": ("BaichuanForCausalLM", {"rms_norm_eps": ("rms_norm_eps", 1e-6), "model_max_length": ("max_position_embeddings", 4096),
+                                         "bos_token_id": ("bos_token_id", 1), "eos_token_id": ("eos_token_id", [2]), "initializer_range": ("initializer_range", 0.02)}),
+}
+STATED = {"chatglm": {"padded_vocab_size": 131, "hidden_size": 64, "num_layers": 2, "num_attention_heads": 4, "ffn_hidden_size": 56, "kv_channels": 16, "seq_length": 99,
+                      "layernorm_epsilon": 1e-3, "rope_ratio": 70, "multi_query_attention": True, "multi_query_group_num": 2, "add_qkv_bias": True},
+          "qwen": {"vocab_size": 131, "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 112, "kv_channels": 16,
+                   "max_position_embeddings": 99, "layer_norm_epsilon": 1e-3, "rotary_emb_base": 7e5, "rotary_pct": 0.5, "initializer_range": 0.5, "seq_length": 50},
+          "baichuan": {"vocab_size": 131, "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 56, "model_max_length": 99,
+                       "rms_norm_eps": 1e-3, "bos_token_id": 5, "eos_token_id": 6, "initializer_range": 0.5}}
+
+
+@pytest.mark.parametrize("family", THEIR_OWN)
+def test_a_family_that_transformers_has_not_takes_its_makers_defaults(tmp_path, family):
+    architecture, defaults = THEIR_OWN[family]
+    describe = lambda stated: described(tmp_path / "model", {"model_type": family, "architectures": [architecture], **stated})
+    for key, (fact, value) in defaults.items():
+        whole, without = describe(STATED[family]), describe({name: given for name, given in STATED[family].items() if name != key})
+        assert without[fact] == pytest.approx(value) and whole[fact] != without[fact], key
+        others = whole.keys() - {fact, "num_key_value_heads"}  # of Qwen as many as heads
+        assert {name: without[name] for name in others} == {name: whole[name] for name in others}, key
+
+
 def test_of_two_statements_the_one_that_transformers_takes(tmp_path):
     both = {**SIZES, **OWN["llama"], "rope_scaling": {"rope_type": "linear", "factor": 2.0, "rope_theta": 5e4},
             "rope_parameters": {"rope_type": "llama3", "factor": 8.0, "rope_theta": 9e4, "low_freq_factor": 1.0,
