@@ -88,9 +88,18 @@ TEST(RecordHandler, ReadsPairsUnderTheNamesOfManyTrainers) {
       {"prompt_response", R"({"prompt": "q", "response": "a"})"},
       {"question_answer", R"({"id": 3, "question": "q", "answer": "a"})"},
       {"dolly", R"({"instruction": "q", "context": "", "response": "a", "category": "closed_qa"})"},
+      {"question_response", R"({"id": "x", "system_prompt": "", "question": "q", "response": "a"})"},
+      {"inputs_targets", R"({"inputs": "q", "targets": "a", "language": "eng"})"},
+      {"input_output", R"({"input": [{"role": "user", "content": "q"}], "output": "a"})"},
+      {"lima", R"({"conversations": ["q", "a"], "source": "stackexchange"})"},
       {"firefly", R"({"kind": "NLI", "input": "q", "target": "a"})"},
       {"ultrachat", R"({"id": "0", "data": ["q", "a"]})"},
       {"xtuner", R"({"conversation": [{"input": "q", "output": "a"}]})"},
+      {"firefly_turns", R"({"conversation": [{"human": "q", "assistant": "a"}]})"},
+      {"firefly_turns", R"({"conversations": [{"human": "q", "assistant": "a"}]})"},
+      {"firefly_turns", R"({"messages": [], "conversation": [{"human": "q", "assistant": "a"}]})"},
+      {"openai", R"({"conversation": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]})"},
+      {"sharegpt", R"({"conversation": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]})"},
       {"openai", R"({"conversations": [], "messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]})"},
       {"openai", R"({"messages": "[{\"role\": \"user\", \"content\": \"q\"}, {\"role\": \"assistant\", \"content\": \"a\"}]", "tools": "[]"})"},
       {"sharegpt", R"({"messages": "", "conversations": "[{\"from\": \"human\", \"value\": \"q\"}, {\"from\": \"gpt\", \"value\": \"a\"}]"})"}};
@@ -109,6 +118,13 @@ TEST(RecordHandler, ReadsEarlierTurnsOfPairs) {
     EXPECT_EQ(messages_of(R"({"instruction": "q", "output": "a", "history": )" + std::string(none) + "}"), (Messages{{kUser, "q"}, {kAssistant, "a"}})) << none;
   EXPECT_EQ(messages_of(R"({"conversation": [{"system": "s", "input": "x", "output": "y", "output_with_loss": false}, {"input": "q", "output": "a"}]})"),
             (Messages{{kSystem, "s"}, {kUser, "x"}, {kAssistant, "y", 0}, {kUser, "q"}, {kAssistant, "a"}}));
+  EXPECT_EQ(messages_of(R"({"system": "s", "conversation": [{"human": "x", "assistant": "y"}, {"human": "q", "assistant": "a"}]})"),
+            (Messages{{kSystem, "s"}, {kUser, "x"}, {kAssistant, "y"}, {kUser, "q"}, {kAssistant, "a"}}));
+  for (const char* orca : {R"({"system_prompt": "s", "question": "q", "response": "a"})", R"({"system_prompt": "s", "messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]})",
+                           R"({"system": "s", "system_prompt": "", "question": "q", "response": "a"})"})
+    EXPECT_EQ(messages_of(orca), (Messages{{kSystem, "s"}, {kUser, "q"}, {kAssistant, "a"}})) << orca;
+  EXPECT_EQ(messages_of(R"({"conversations": ["x", "y", "q", "a"]})"), (Messages{{kUser, "x"}, {kAssistant, "y"}, {kUser, "q"}, {kAssistant, "a"}}));
+  EXPECT_EQ(messages_of(R"({"question": "q", "context": "c", "answer": "a"})"), (Messages{{kUser, "q\nc"}, {kAssistant, "a"}}));
   EXPECT_EQ(messages_of(R"({"instruction": "q", "context": "c", "response": "a"})"), (Messages{{kUser, "q\nc"}, {kAssistant, "a"}}));
 }
 
@@ -117,6 +133,8 @@ TEST(RecordHandler, NamesTheColumnsThatAreNotUsed) {
   EXPECT_EQ(handled(R"({"id": 1, "instruction": "q", "output": "a", "input": "", "tags": [], "source": {"x": 1}, "note": null})").unused, (Names{"id", "source"}));
   EXPECT_EQ(handled(R"({"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}], "conversations": [], "images": ["x"]})").unused,
             (Names{"images"}));
+  EXPECT_EQ(handled(R"({"conversation": [{"human": "q", "assistant": "a", "thought": "t", "weight": 0}], "dataset": "moss"})").unused,
+            (Names{"dataset", "conversation[].thought", "conversation[].weight"}));
   EXPECT_EQ(handled(R"({"messages": [{"role": "user", "content": "q", "time": 3}, {"role": "assistant", "content": "a", "refusal": null, "time": 4, "name": "x"}]})").unused,
             (Names{"messages[].time"}));
   EXPECT_TRUE(handled(R"({"system": "s", "query": "q", "response": "a", "history": [["x", "y"]], "tools": []})").unused.empty());
@@ -149,6 +167,7 @@ TEST(RecordHandler, RefusesWhatChangesTheMeaningUnlessItIsIgnored) {
 TEST(RecordHandler, AdvisesWhereKeysLookLikeQuestionAndAnswer) {
   const auto advice = handled(R"({"id": 1, "Problem": "q", "gold_solution": "a"})").detail;
   EXPECT_EQ(advice, "keys id, Problem, gold_solution; perhaps map_keys: {prompt: Problem, response: gold_solution}");
+  EXPECT_EQ(handled(R"({"text": "### Human: q"})").detail, "keys text; stage pt trains on text alone");
   EXPECT_EQ(handled(R"({"a": 1})").detail, "keys a");
 }
 

@@ -33,11 +33,18 @@ struct MessageNames {
 /// {"conversations": [{"from", "value"}, ...], "system", "tools"} or {"messages": [{"role", "content"}, ...], "tools"}.
 Conversation read_messages(const JsonValue& record, const MessageNames& names);
 
-/// {"data": [question, answer, question, ...]}, UltraChat's.
-Conversation read_ultrachat(const JsonValue& record);
+/// {LIST: [question, answer, question, ...]}: UltraChat's data, LIMA's conversations.
+Conversation read_texts(const JsonValue& record, const std::string& list);
 
-/// {"conversation": [{"system", "input", "output", "output_with_loss": false}, ...]}, XTuner's.
-Conversation read_xtuner(const JsonValue& record);
+/// What a turn of question and answer calls them.
+struct TurnNames {
+  std::string format, question, answer;
+  /// XTuner's input and output, Firefly's human and assistant.
+  static const std::vector<TurnNames>& known();
+};
+
+/// {LIST: [{"system", QUESTION, ANSWER, "output_with_loss": false}, ...], "system"}.
+Conversation read_turns(const JsonValue& record, const std::string& list, const TurnNames& names);
 
 /// {"chat": {"turn_1": {"Human", "MOSS", ...}, ...}}, with the markers taken away; the record's meta_instruction and the
 /// turns' thoughts, commands and tool responses are not used, as ModelArts' handlers do not.

@@ -38,7 +38,10 @@ const std::vector<PairNames>& PairNames::known() {
                                             {"prompt_completion", "prompt", "", "completion"},
                                             {"query_response", "query", "", "response"},
                                             {"prompt_response", "prompt", "", "response"},
-                                            {"question_answer", "question", "", "answer"},
+                                            {"question_answer", "question", "context", "answer"},
+                                            {"question_response", "question", "", "response"},
+                                            {"inputs_targets", "inputs", "", "targets"},
+                                            {"input_output", "input", "", "output"},
                                             {"firefly", "input", "", "target"}};
   return names;
 }

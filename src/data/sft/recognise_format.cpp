@@ -37,6 +37,8 @@ std::string keys_and_advice(const JsonValue& record) {
   const std::string answer = key_like(record, {"answer", "response", "output", "completion", "solution", "reply", "target", "assistant"});
   if (!question.empty() && !answer.empty() && question != answer)
     text += fmt::format("; perhaps map_keys: {{prompt: {}, response: {}}}", shown(question), shown(answer));
+  else if (const JsonValue* alone = find_member(record, "text"); alone && alone->is_text())
+    text += "; stage pt trains on text alone";
   return text;
 }
 
@@ -71,19 +73,24 @@ JsonValue with_lists_read(JsonValue record, const MapKeys& keys) {
 
 std::string list_of_messages(const JsonValue& record, const MapKeys& keys) {
   const std::string usual = keys.name("messages", "conversations");
-  return is_filled_list(record, usual) || !is_filled_list(record, "messages") ? usual : "messages";
+  for (const std::string& name : {usual, std::string("messages"), std::string("conversation")})
+    if (is_filled_list(record, name)) return name;
+  return usual;
 }
 
 std::string recognise_format(const JsonValue& record, const MapKeys& keys) {
   if (keys.names_alpaca()) return "alpaca";
   const JsonValue* list = find_member(record, list_of_messages(record, keys));
   if (!list) list = find_member(record, "messages");
-  if (list && list->is_list() && (!list->items.empty() || !is_filled_list(record, "conversation"))) {
-    const bool has_role = !list->items.empty() && find_member(list->items[0], "role");
-    return has_role && !keys.has("tags.role_tag") ? "openai" : "sharegpt";
+  if (list && list->is_list()) {
+    static const JsonValue kNothing;
+    const JsonValue& first = list->items.empty() ? kNothing : list->items[0];
+    if (first.is_text()) return "lima";
+    for (const auto& names : TurnNames::known())
+      if (find_member(first, names.question) && find_member(first, names.answer)) return names.format;
+    return find_member(first, "role") && !keys.has("tags.role_tag") ? "openai" : "sharegpt";
   }
   if (const auto* chat = find_member(record, "chat"); chat && chat->is_object()) return "moss";
-  if (is_filled_list(record, "conversation") && find_member(record.find("conversation")->items[0], "output")) return "xtuner";
   if (is_filled_list(record, "data") && record.find("data")->items[0].is_text()) return "ultrachat";
   for (const auto& names : PairNames::known())
     if (is_pair(record, names)) return names.format;

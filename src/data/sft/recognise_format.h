@@ -11,7 +11,8 @@ namespace ingot::data {
 /// tools and the like. An empty cell is null.
 JsonValue with_lists_read(JsonValue record, const MapKeys& keys);
 
-/// The name of the column that holds the messages: of "conversations" and "messages" the one that is not empty.
+/// The name of the column that holds the messages or turns: of "conversations", "messages" and "conversation" the one that
+/// is not empty.
 std::string list_of_messages(const JsonValue& record, const MapKeys& keys);
 
 /// The name of the format that the record's keys and first message tell. Throws RecordError naming the keys and, where two

@@ -53,6 +53,17 @@ JsonValue parse(std::string_view json) {
   }
 }
 
+/// All that is read of a message.
+std::vector<std::string> fields_of_message(const MessageNames& names) {
+  return {names.role,  names.content,  "tool_calls", "function_call", "reasoning_content", "reasoning",
+          "thinking", "tool_call_id", "name",       "weight",        "loss",              "loss_weight"};
+}
+
+/// The usual name of the column with the system message, or OpenOrca's where that alone is there.
+std::string system_column(const JsonValue& record, const std::string& usual) {
+  return usual == "system" && !find_member(record, usual) && find_member(record, "system_prompt") ? "system_prompt" : usual;
+}
+
 class FormatHandler : public RecordHandler {
  public:
   FormatHandler(std::string name, MapKeys keys, std::vector<std::string> ignored)
@@ -93,21 +104,30 @@ class FormatHandler : public RecordHandler {
 
   Read read(const JsonValue& record, const std::string& format) const {
     if (format == "moss" || format == "moss_per_turn") return {read_moss(record, keys_), {"chat", keys_.name("system", "chat")}};
-    if (format == "ultrachat") return {read_ultrachat(record), {"data"}};
-    if (format == "xtuner") return {read_xtuner(record), {"conversation"}};
+    if (format == "ultrachat") return {read_texts(record, "data"), {"data"}};
+    if (format == "lima") return {read_texts(record, list_of_messages(record, keys_)), {list_of_messages(record, keys_)}};
+    for (const auto& names : TurnNames::known())
+      if (names.format == format) return read_as(record, list_of_messages(record, keys_), names);
     if (format == "alpaca") return read_as(record, PairNames::alpaca(keys_));
     for (const auto& names : PairNames::known())
       if (names.format == format) return read_as(record, names);
     MessageNames names = format == "openai" ? MessageNames::openai(keys_) : MessageNames::sharegpt(keys_);
+    names.system_column = system_column(record, names.system_column);
     if (name_ == "auto") names.messages = list_of_messages(record, keys_);
     Read read{read_messages(record, names), {names.messages, names.system_column, names.tools, "functions"},
-              unused_in_messages(record, names.messages, {names.role, names.content})};
+              unused_in_messages(record, names.messages, fields_of_message(names))};
     if (ignores("reasoning_content"))
       for (auto& message : read.conversation.messages) message.reasoning.clear();
     return read;
   }
 
-  static Read read_as(const JsonValue& record, const PairNames& names) {
+  static Read read_as(const JsonValue& record, const std::string& list, const TurnNames& names) {
+    return {read_turns(record, list, names), {list, "system"},
+            unused_in_messages(record, list, {names.question, names.answer, "system", "output_with_loss"})};
+  }
+
+  static Read read_as(const JsonValue& record, PairNames names) {
+    names.system = system_column(record, names.system);
     return {read_pair(record, names), {names.question, names.extra, names.answer, names.history, names.system, names.tools}};
   }
 

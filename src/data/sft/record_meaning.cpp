@@ -60,13 +60,10 @@ std::vector<std::string> unused_columns(const JsonValue& record, const std::vect
 }
 
 std::vector<std::string> unused_in_messages(const JsonValue& record, const std::string& list, const std::vector<std::string>& used) {
-  std::vector<std::string> known{"tool_calls", "function_call", "reasoning_content", "reasoning", "thinking", "tool_call_id",
-                                 "name",       "weight",        "loss",              "loss_weight"};
-  known.insert(known.end(), used.begin(), used.end());
   std::vector<std::string> unused;
   const JsonValue* messages = record.find(list);
   for (const JsonValue& message : messages ? messages->items : std::vector<JsonValue>{})
-    for (const auto& name : unused_columns(message, known)) {
+    for (const auto& name : unused_columns(message, used)) {
       const std::string shown = fmt::format("{}[].{}", list, name);
       if (std::find(unused.begin(), unused.end(), shown) == unused.end()) unused.push_back(shown);
     }

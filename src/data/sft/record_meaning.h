@@ -18,7 +18,7 @@ void refuse_media(const JsonValue& record, const Conversation& conversation);
 /// Columns that hold something and are none of `used`, in the record's order.
 std::vector<std::string> unused_columns(const JsonValue& record, const std::vector<std::string>& used);
 
-/// The same of the messages in `list`, each name once, as "LIST[].NAME"; `used` beside what every message may have.
+/// The same of the messages in `list`, each name once, as "LIST[].NAME".
 std::vector<std::string> unused_in_messages(const JsonValue& record, const std::string& list, const std::vector<std::string>& used);
 
 }  // namespace ingot::data

@@ -1,28 +1,37 @@
-// Conversations whose turns are no messages: UltraChat's list of texts, XTuner's list of inputs and outputs.
+// Conversations whose turns are no messages: UltraChat's and LIMA's list of texts, XTuner's and Firefly's lists of questions and answers.
 #include "data/sft/formats.h"
 #include "data/sft/record_error.h"
 #include "data/sft/record_json.h"
 
 namespace ingot::data {
 
-Conversation read_ultrachat(const JsonValue& record) {
+Conversation read_texts(const JsonValue& record, const std::string& list) {
   Conversation conversation;
-  for (const JsonValue& text : list_of(require_member(record, "data"), "data")) {
+  for (const JsonValue& text : list_of(require_member(record, list), list)) {
     const Role role = conversation.messages.size() % 2 == 0 ? Role::kUser : Role::kAssistant;
-    conversation.messages.push_back({role, text_of(text, "a text of data")});
+    conversation.messages.push_back({role, text_of(text, "a text of " + list)});
   }
   return conversation;
 }
 
-Conversation read_xtuner(const JsonValue& record) {
+const std::vector<TurnNames>& TurnNames::known() {
+  static const std::vector<TurnNames> names{{"xtuner", "input", "output"}, {"firefly_turns", "human", "assistant"}};
+  return names;
+}
+
+Conversation read_turns(const JsonValue& record, const std::string& list, const TurnNames& names) {
   Conversation conversation;
-  for (const JsonValue& turn : list_of(require_member(record, "conversation"), "conversation")) {
-    const std::string system = optional_text(object_of(turn, "a turn"), "system");
+  const auto add_system = [&](const JsonValue& from) {
+    const std::string system = optional_text(from, "system");
     if (!system.empty()) conversation.messages.push_back({Role::kSystem, system});
-    conversation.messages.push_back({Role::kUser, text_of(require_member(turn, "input"), "input")});
+  };
+  add_system(record);
+  for (const JsonValue& turn : list_of(require_member(record, list), list)) {
+    add_system(object_of(turn, "a turn"));
+    conversation.messages.push_back({Role::kUser, text_of(require_member(turn, names.question), names.question)});
     const JsonValue* loss = find_member(turn, "output_with_loss");
     const bool silent = loss && loss->kind == JsonValue::Kind::kBool && loss->text == "false";
-    conversation.messages.push_back({Role::kAssistant, text_of(require_member(turn, "output"), "output"), silent ? 0.0 : 1.0});
+    conversation.messages.push_back({Role::kAssistant, text_of(require_member(turn, names.answer), names.answer), silent ? 0.0 : 1.0});
   }
   return conversation;
 }
