@@ -34,8 +34,9 @@ struct LineChat : ChatTemplate {
     const auto ids = tokenizer.encode_ordinary(text);
     rendered.text += text;
     rendered.ids.insert(rendered.ids.end(), ids.begin(), ids.end());
-    rendered.loss_mask.insert(rendered.loss_mask.end(), ids.size(), weight != 0 ? 1 : 0);
-    rendered.weights.insert(rendered.weights.end(), ids.size(), weight);
+    for (size_t i = 0; i < ids.size() && weight == kSilent; ++i) rendered.silent.push_back(rendered.loss_mask.size() + i);
+    rendered.loss_mask.insert(rendered.loss_mask.end(), ids.size(), weight > 0 ? 1 : 0);
+    rendered.weights.insert(rendered.weights.end(), ids.size(), std::max(weight, 0.0F));
   }
 };
 

@@ -121,7 +121,8 @@ TEST(RecordHandler, ReadsEarlierTurnsOfPairs) {
   EXPECT_EQ(messages_of(R"({"system": "s", "conversation": [{"human": "x", "assistant": "y"}, {"human": "q", "assistant": "a"}]})"),
             (Messages{{kSystem, "s"}, {kUser, "x"}, {kAssistant, "y"}, {kUser, "q"}, {kAssistant, "a"}}));
   for (const char* orca : {R"({"system_prompt": "s", "question": "q", "response": "a"})", R"({"system_prompt": "s", "messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]})",
-                           R"({"system": "s", "system_prompt": "", "question": "q", "response": "a"})"})
+                           R"({"system": "s", "system_prompt": "", "question": "q", "response": "a"})",
+                           R"({"system": "", "system_prompt": "s", "messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]})"})
     EXPECT_EQ(messages_of(orca), (Messages{{kSystem, "s"}, {kUser, "q"}, {kAssistant, "a"}})) << orca;
   EXPECT_EQ(messages_of(R"({"conversations": ["x", "y", "q", "a"]})"), (Messages{{kUser, "x"}, {kAssistant, "y"}, {kUser, "q"}, {kAssistant, "a"}}));
   EXPECT_EQ(messages_of(R"({"question": "q", "context": "c", "answer": "a"})"), (Messages{{kUser, "q\nc"}, {kAssistant, "a"}}));
@@ -162,6 +163,88 @@ TEST(RecordHandler, RefusesWhatChangesTheMeaningUnlessItIsIgnored) {
   const std::string thought = R"({"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a", "reasoning": "hm"}]})";
   const auto plain = make_record_handler("auto", {}, {"reasoning_content"})->handle(thought);
   EXPECT_EQ(plain.conversations.at(0).messages.back(), (Message{kAssistant, "a"}));
+}
+
+TEST(RecordHandler, CallsOfAnAssistantAreAMessageOfTheirOwn) {
+  const std::string call = R"("tool_calls": [{"function": {"name": "f", "arguments": {"x": 1}}}])", begin = R"({"messages": [{"role": "user", "content": "q"}, )",
+                    end = R"(, {"role": "tool", "content": "o"}, {"role": "assistant", "content": "a"}]})";
+  const Message observed{Role::kObservation, "o"};
+  EXPECT_EQ(messages_of(begin + R"({"role": "assistant", "content": "t"}, {"role": "assistant", "content": "", )" + call + "}" + end),
+            (Messages{{kUser, "q"}, {kAssistant, "t"}, calling("", R"({"x": 1})"), observed, {kAssistant, "a"}}));
+  EXPECT_EQ(messages_of(begin + R"({"role": "assistant", "content": "t"}, {"role": "tool_call", "content": "{\"name\": \"f\", \"arguments\": {\"x\": 1}}"})" + end),
+            (Messages{{kUser, "q"}, calling("t", R"({"x": 1})"), observed, {kAssistant, "a"}}));
+}
+
+TEST(RecordHandler, WeightsOfTurnsAreWeights) {
+  const auto weight = [](const std::string& loss) {
+    const auto record = handled(R"({"conversation": [{"input": "q", "output": "a", "output_with_loss": )" + loss + "}]}");
+    return record.reason.empty() ? record.conversations[0].messages.back().weight : -1;
+  };
+  EXPECT_EQ(weight("0"), 0);
+  EXPECT_EQ(weight("false"), 0);
+  EXPECT_EQ(weight("0.5"), 0.5);
+  EXPECT_EQ(weight("true"), 1);
+  for (const char* none : {"\"false\"", "\"x\"", "2", "-1"}) EXPECT_EQ(weight(none), -1) << none;
+}
+
+TEST(RecordHandler, UnwantedAnswersAreToldInTablesToo) {
+  for (const char* no : {"false", "\"false\"", "\"False\"", "\"FALSE\""})
+    EXPECT_NE(handled(R"({"instruction": "q", "output": "a", "label": )" + std::string(no) + "}").reason, "") << no;
+  for (const char* other : {"0", "\"falsehood\"", "\"\"", "true"})
+    EXPECT_EQ(handled(R"({"instruction": "q", "output": "a", "label": )" + std::string(other) + "}").reason, "") << other;
+}
+
+TEST(RecordHandler, PlaceholdersOfMediaAreKnown) {
+  for (const char* mark : {"<image>", "<|image_pad|>", "<|vision_start|>", "[IMG]", "<img>x</img>"}) {
+    const std::string talk = R"("content": ")" + std::string(mark) + R"( what?")", answer = R"({"role": "assistant", "content": "a"}])";
+    EXPECT_NE(handled(R"({"messages": [{"role": "user", )" + talk + "}, " + answer + R"(, "images": ["x"]})").reason, "") << mark;
+    EXPECT_NE(handled(R"({"messages": [{"role": "user", )" + talk + R"(, "images": ["x"]}, )" + answer + "}").reason, "") << mark;
+    const auto ignored = make_record_handler("auto", {}, {"images"})->handle(R"({"messages": [{"role": "user", )" + talk + R"(, "images": ["x"]}, )" + answer + "}");
+    EXPECT_EQ(ignored.reason, "");
+    EXPECT_EQ(ignored.unused, (std::vector<std::string>{"messages[].images"}));
+  }
+}
+
+TEST(RecordHandler, TheColumnsThatSaySomethingCount) {
+  const Messages talk{{kUser, "q"}, {kAssistant, "a"}};
+  for (const char* record : {R"({"question": "q", "answer": "a", "data": ["tag1", "tag2"]})", R"({"messages": [], "instruction": "q", "output": "a"})",
+                             R"({"messages": [], "prompt": "q", "completion": "a"})", R"({"conversations": [], "prompt": "q", "response": "a"})",
+                             R"({"instruction": "q", "output": "a", "data": "[2024-01-01] log"})", R"({"question": "q", "answer": "a", "conversation": "[x] id"})",
+                             R"({"question": "q", "answer": "a", "functions": "[see docs]"})",
+                             R"({"prompt": "[{\"role\": \"user\", \"content\": \"q\"}]", "completion": "[{\"role\": \"assistant\", \"content\": \"a\"}]"})"})
+    EXPECT_EQ(messages_of(record), talk) << record;
+  EXPECT_EQ(messages_of(R"({"prompt": "[1, 2]", "completion": "[3]"})"), (Messages{{kUser, "[1, 2]"}, {kAssistant, "[3]"}}));
+  EXPECT_EQ(handled(R"({"messages": []})").reason, "no message");
+  EXPECT_EQ(handled(R"({"conversations": "[broken"})").reason, "conversations is no JSON list");
+  EXPECT_EQ(messages_of(R"({"chat": "{\"turn_1\": {\"Human\": \"<|Human|>: q<eoh>\", \"MOSS\": \"<|MOSS|>: a<eom>\"}}"})"), talk);
+}
+
+TEST(RecordHandler, DefinitionsOfToolsAreObjectsWhereverTheyStand) {
+  const std::string tool = R"({"type": "function", "function": {"name": "f"}})", talk = R"({"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}])";
+  const auto tools_of = [](const std::string& record) { return handled(record).conversations.at(0).tools; };
+  const auto wanted = tools_of(R"({"messages": [)" + talk + R"(, "tools": [)" + tool + "]}");
+  ASSERT_EQ(wanted.size(), 1u);
+  EXPECT_EQ(tools_of(R"({"messages": [)" + talk + R"(, "tools": ["{\"type\": \"function\", \"function\": {\"name\": \"f\"}}"]})"), wanted);
+  EXPECT_EQ(tools_of(R"({"messages": [{"role": "system", "content": "", "tools": [)" + tool + "]}, " + talk + "}"), wanted);
+  for (const char* wrong : {"[null]", "[\"f\"]", "[3]"})
+    EXPECT_EQ(handled(R"({"messages": [)" + talk + R"(, "tools": )" + wrong + "}").reason, "an entry of tools is no JSON object") << wrong;
+}
+
+TEST(RecordHandler, NumbersMayNameCalls) {
+  const auto record = handled(R"({"messages": [{"role": "user", "content": "q", "name": 7}, {"role": "assistant", "content": "", "tool_calls": [{"id": "4", "function": {"name": "f", "arguments": {}}}]},
+    {"role": "tool", "tool_call_id": 4, "content": "o"}, {"role": "assistant", "content": "a"}]})");
+  EXPECT_EQ(record.reason, "");
+  EXPECT_EQ(record.conversations.at(0).messages.at(2).call_id, "4");
+}
+
+TEST(RecordHandler, IgnoredReasoningIsSaidWhereverItStands) {
+  using Names = std::vector<std::string>;
+  const auto handler = make_record_handler("auto", {}, {"reasoning_content"});
+  const auto trl = handler->handle(R"({"prompt": [{"role": "user", "content": "q", "time": "noon"}], "completion": [{"role": "assistant", "content": "a", "reasoning_content": "hm"}]})");
+  EXPECT_EQ(trl.reason, "");
+  EXPECT_EQ(trl.unused, (Names{"prompt[].time", "completion[].reasoning_content"}));
+  EXPECT_EQ(handler->handle(R"({"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a", "thinking": "hm"}]})").unused, (Names{"reasoning_content"}));
+  EXPECT_EQ(handled(R"({"messages": [{"role": "user", "content": "<image>"}, {"role": "assistant", "content": "a"}], "images": ["x"], "src": 1})").unused, Names{});
 }
 
 TEST(RecordHandler, AdvisesWhereKeysLookLikeQuestionAndAnswer) {
@@ -231,8 +314,9 @@ TEST(RecordHandler, ReadsMossAsOneItemATurnWithTheLastAnswerLabelled) {
   const auto record = handled(kMoss, "MOSSInstructionHandler");
   ASSERT_EQ(record.conversations.size(), 2u) << record.reason;
   EXPECT_EQ(record.conversations[0].messages, (Messages{{kUser, "q1"}, {kAssistant, "a1"}}));
-  EXPECT_EQ(record.conversations[1].messages,
-            (Messages{{kUser, "q1"}, {kAssistant, "a1", 0}, {kUser, "q2"}, {kAssistant, "a2"}}));
+  Messages wanted{{kUser, "q1"}, {kAssistant, "a1"}, {kUser, "q2"}, {kAssistant, "a2"}};
+  wanted[1].masked = true;
+  EXPECT_EQ(record.conversations[1].messages, wanted);
 }
 
 TEST(RecordHandler, TakesOtherColumnsAndTags) {

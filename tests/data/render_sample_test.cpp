@@ -54,6 +54,22 @@ TEST(RenderSample, WholeWeightsAreNotKept) {
   EXPECT_TRUE(render_sample(whole, LineChat(), ByteTokenizer(), {}).weights.empty());
 }
 
+TEST(RenderSample, AnAnswerOfWeight0IsNeverALabel) {
+  const Conversation talk{{{Role::kUser, "q"}, {Role::kAssistant, "no", 0}, {Role::kUser, "r"}, {Role::kAssistant, "yes"}}};
+  for (const SampleOptions options : {SampleOptions{.train_on_prompt = true}, SampleOptions{.train_on_prompt = true, .mask_history = true}})
+    EXPECT_EQ(labels_of(render_sample(talk, LineChat(), ByteTokenizer(), options)), "<U:q\nA:U:r\nA:yes\n>");
+  const Conversation alone{{{Role::kUser, "q"}, {Role::kAssistant, "no", 0}}};
+  EXPECT_EQ(labels_of(render_sample(alone, LineChat(), ByteTokenizer(), {.train_on_prompt = true, .mask_history = true})), "<U:q\nA:>");
+}
+
+TEST(RenderSample, CutPromptKeepsASystemMessageAmongTheTurns) {
+  const Conversation talk{{{Role::kUser, "a long old question"}, {Role::kAssistant, "old"}, {Role::kSystem, "RULE"}, {Role::kUser, "new"}, {Role::kAssistant, "fresh"}}};
+  const auto sample = render_sample(talk, LineChat(), ByteTokenizer(), {.cutoff_len = 30, .truncation = Truncation::kCutPrompt});
+  EXPECT_EQ(text_of(sample), "<S:RULE\nU:new\nA:fresh\n>");
+  const auto shorter = render_sample(talk, LineChat(), ByteTokenizer(), {.cutoff_len = 22, .truncation = Truncation::kCutPrompt});
+  EXPECT_EQ(text_of(shorter), "<S:RULE\nU:ne\nA:fresh\n>");
+}
+
 TEST(RenderSample, WeightsAreCutWithTheirTokens) {
   const Conversation weighted{{{Role::kUser, "q"}, {Role::kAssistant, "a long answer", 0.25}}};
   const auto sample = render_sample(weighted, LineChat(), ByteTokenizer(), {.cutoff_len = 12});

@@ -101,7 +101,7 @@ TEST(SftFuzz, EveryHandlerGivesConversationsOrAReason) {
       read[name] += !handled.conversations.empty();
     }
   }
-  for (const auto& name : kHandlers) EXPECT_GT(read[name], 80) << name;  // the records are not all hopeless
+  for (const auto& name : kHandlers) EXPECT_GT(read[name], 60) << name;  // the records are not all hopeless
 }
 
 std::string long_record(const std::string& key, size_t bytes) {

@@ -57,7 +57,7 @@ const Parts& FormattedChat::parts_of(const Message& message) const {
 /// Calls stand as {"name", "arguments"}, several as a list of those.
 std::string FormattedChat::content_of(const Message& message) const {
   if (message.calls.empty()) return message.content;
-  if (!message.content.empty()) refuse("it has no place for text beside a tool call");
+  if (message.content.find_first_not_of(" \t\r\n") != std::string::npos) refuse("it has no place for text beside a tool call");
   std::vector<std::string> calls;
   for (const auto& call : message.calls)
     calls.push_back(fmt::format(R"({{"name": {}, "arguments": {}}})", quoted_json(call.name), python_json(call.arguments)));

@@ -23,6 +23,7 @@ struct RenderedChat {
   std::vector<TokenId> ids;
   std::vector<uint8_t> loss_mask;   // [ids]  kNoLabel, kLabel or kEosLabel
   std::vector<float> weights;       // [ids]  of labels in the loss, 0 elsewhere
+  std::vector<size_t> silent;       // ids of answers that weigh 0, ascending
   std::vector<size_t> turn_starts;  // first token of every turn (a user's or tool's message with the answer to it), ascending
 };
 

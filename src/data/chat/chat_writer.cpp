@@ -76,8 +76,10 @@ void ChatWriter::append(TokenId id, const std::string& text, float weight) {
 void ChatWriter::push(TokenId id, float weight) {
   chat_.ids.push_back(id);
   const float eos_weight = std::exchange(eos_weight_, 0.0F);
-  chat_.loss_mask.push_back(eos_weight != 0 ? kEosLabel : weight != 0 ? kLabel : kNoLabel);
-  chat_.weights.push_back(eos_weight != 0 ? eos_weight : weight);
+  const float here = eos_weight != 0 ? eos_weight : weight;
+  if (here == kSilent) chat_.silent.push_back(chat_.loss_mask.size());
+  chat_.loss_mask.push_back(here == 0 || here == kSilent ? kNoLabel : eos_weight != 0 ? kEosLabel : kLabel);
+  chat_.weights.push_back(here == kSilent ? 0 : here);
 }
 
 void ChatWriter::flush() {

@@ -21,11 +21,12 @@ struct ToolCall {
 struct Message {
   Role role = Role::kUser;
   std::string content = {};           // UTF-8
-  double weight = 1;                  // of an answer's tokens in the loss; 0: they are no labels
+  double weight = 1;                  // of an answer's tokens in the loss; 0: they are never labels
   std::vector<ToolCall> calls = {};   // the assistant's, behind its content
   std::string call_id = {};           // of an observation: the id of the call that it answers
   std::string name = {};              // of who speaks, or of the tool
   std::string reasoning = {};         // the assistant's, in front of its content
+  bool masked = false;                // an earlier answer whose tokens are no labels
   bool operator==(const Message&) const = default;
 };
 
@@ -36,9 +37,13 @@ struct Conversation {
   bool operator==(const Conversation&) const = default;
 };
 
+/// The label weight of an answer that weighs 0: no option makes labels of it.
+inline constexpr float kSilent = -1;
+
 /// The weight in the loss of what a message says: only the assistant's has one.
 inline float label_weight(const Message& message) {
-  return message.role == Role::kAssistant ? static_cast<float>(message.weight) : 0.0F;
+  if (message.role != Role::kAssistant) return 0;
+  return message.weight == 0 ? kSilent : message.masked ? 0 : static_cast<float>(message.weight);
 }
 
 }  // namespace ingot::data

@@ -74,7 +74,7 @@ std::string Llama3::content_of(const Message& message) const {
   const auto& calls = message.calls;
   if (calls.empty()) return std::string(stripped(message.content));
   if (calls.size() > 1) refuse("found several tool calls in one message, wanted one");
-  if (!message.content.empty()) refuse("it has no place for text beside a tool call");
+  if (!stripped(message.content).empty()) refuse("it has no place for text beside a tool call");
   return "{\"name\": \"" + calls[0].name + "\", \"parameters\": " + python_json(calls[0].arguments) + "}";
 }
 

@@ -4,6 +4,8 @@
 #include <arrow/extension_type.h>
 #include <fmt/format.h>
 
+#include <set>
+
 #include "core/error.h"
 #include "data/files/arrow_batches.h"
 #include "data/files/text_batch.h"
@@ -60,7 +62,8 @@ class ArrowTextReader : public TextReader {
   uint64_t bytes_read() const override { return batches_->bytes_read(); }
   ColumnCounts unused() const override {
     ColumnCounts counts;
-    for (const auto& name : batches_->columns())
+    const std::set<std::string> names(batches_->columns().begin(), batches_->columns().end());
+    for (const auto& name : names)
       if (name != column_ && row_ > 0) count_column(counts, name, row_);
     return counts;
   }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -16,6 +17,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/failure.h"
 
 namespace ingot::data {
 namespace fs = std::filesystem;
@@ -27,7 +29,7 @@ class PlainSource : public ByteSource {
  public:
   explicit PlainSource(const fs::path& file)
       : file_(file), descriptor_(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
-    if (descriptor_ < 0) throw DataError(fmt::format("{}: cannot be read: {}", file.string(), std::strerror(errno)));
+    if (descriptor_ < 0) refuse(errno);
     struct stat info {};
     if (::fstat(descriptor_, &info) == 0 && S_ISREG(info.st_mode)) return;
     ::close(descriptor_);
@@ -39,13 +41,19 @@ class PlainSource : public ByteSource {
     ssize_t got = 0;
     do got = ::read(descriptor_, to, size);
     while (got < 0 && errno == EINTR);
-    if (got < 0) throw DataError(fmt::format("{}: cannot be read: {}", file_.string(), std::strerror(errno)));
+    if (got < 0) refuse(errno);
     bytes_read_ += static_cast<uint64_t>(got);
     return static_cast<size_t>(got);
   }
   uint64_t bytes_read() const override { return bytes_read_; }
 
  private:
+  [[noreturn]] void refuse(int number) const {
+    const std::string message = fmt::format("{}: cannot be read: {}", file_.string(), std::strerror(number));
+    if (number == ENOENT) throw DataError(message);
+    throw_refused(number, message);
+  }
+
   fs::path file_;
   int descriptor_;
   uint64_t bytes_read_ = 0;
@@ -128,6 +136,8 @@ class ZstdSource : public CompressedSource {
         }
       }
       wanted_ = ::ZSTD_decompressStream(stream_, &out, &pending_);
+      if (::ZSTD_getErrorCode(wanted_) == ZSTD_error_frameParameter_windowTooLarge)
+        fail("wants a window of more than 128 MiB, as zstd --long=28 and above make it; pack it again without");
       if (::ZSTD_isError(wanted_))
         fail(fmt::format("Zstandard stream is damaged near byte {}: {}", bytes_read(), ::ZSTD_getErrorName(wanted_)));
     }

@@ -14,7 +14,7 @@ class CsvReader : public TextReader {
  public:
   CsvReader(CsvRows rows, const std::string& column) : rows_(std::move(rows)), names_(rows_.read_names()), filled_(names_.size()) {
     const auto found = std::find(names_.begin(), names_.end(), column);
-    if (found == names_.end())
+    if (found == names_.end() && !names_.empty())  // an empty file has no record
       throw DataError(
           fmt::format("{}: no column {}, its first row has: {}", rows_.file(), column, fmt::join(names_, ", ")));
     column_ = static_cast<size_t>(found - names_.begin());

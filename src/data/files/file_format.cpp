@@ -9,6 +9,7 @@
 
 #include "core/error.h"
 #include "data/files/byte_source.h"
+#include "data/files/unicode_source.h"
 
 namespace ingot::data {
 namespace fs = std::filesystem;
@@ -43,7 +44,7 @@ std::string lower_extension(const fs::path& file) {
 
 /// The first bytes behind the packing; none of a file that cannot be read.
 std::string first_bytes(const fs::path& file, Compression compression) try {
-  const auto source = open_byte_source(file, compression);
+  const auto source = as_utf8(open_byte_source(file, compression));
   std::string bytes(kLookedAt, '\0');
   size_t held = 0;
   for (size_t got = 1; got > 0 && held < bytes.size(); held += got) got = source->read(bytes.data() + held, bytes.size() - held);
@@ -76,6 +77,9 @@ std::optional<FileKind> kind_by_content(const fs::path& file, const std::string&
   return std::nullopt;
 }
 
+/// Of one that is read from many places at once, and so cannot be packed.
+bool is_container(FileFormat format) { return format == FileFormat::kParquet || format == FileFormat::kArrow; }
+
 }  // namespace
 
 std::optional<FileKind> file_kind(const fs::path& file) {
@@ -87,17 +91,17 @@ std::optional<FileKind> file_kind(const fs::path& file) {
   if (compression != Compression::kNone) inner = inner.stem();
   const std::string ending = lower_extension(inner);
   for (const auto& [known, format] : kEndings)
-    if (ending == known) return FileKind{format, compression};
+    if (ending == known) return is_container(format) && compression != Compression::kNone ? std::nullopt : std::optional(FileKind{format, compression});
   return ending.empty() ? kind_by_content(file, inner.string(), compression) : std::nullopt;
 }
 
 FileKind require_file_kind(const fs::path& file) {
   const auto kind = file_kind(file);
-  if (!kind) throw DataError(fmt::format("{}: unknown ending, wanted one of {}", file.string(), known_endings()));
-  const bool container = kind->format == FileFormat::kParquet || kind->format == FileFormat::kArrow;
-  if (container && kind->compression != Compression::kNone)
-    throw DataError(fmt::format("{}: is read from many places at once, unpack it first", file.string()));
-  return *kind;
+  if (kind) return *kind;
+  const std::string inner = lower_extension(file.stem());
+  for (const auto& [known, format] : kEndings)
+    if (inner == known && is_container(format)) throw DataError(fmt::format("{}: is read from many places at once, unpack it first", file.string()));
+  throw DataError(fmt::format("{}: unknown ending, wanted one of {}", file.string(), known_endings()));
 }
 
 std::string known_endings() {

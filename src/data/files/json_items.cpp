@@ -170,6 +170,7 @@ std::unique_ptr<JsonItems> json_elements(ByteWindow window) {
     window.drop(1);
     return std::make_unique<JsonElements>(std::move(window));
   }
+  if (window.view().empty()) return json_lines(std::move(window));  // an empty file: no record
   if (first != '{') throw DataError(fmt::format("{}: wanted a JSON array of objects", window.file()));
   const size_t second = window.view().find_first_not_of(" \t", 1);
   if (second != std::string_view::npos && (window.view()[second] == '\n' || window.view()[second] == '\r'))

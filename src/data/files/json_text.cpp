@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <simdjson.h>
 
+#include <set>
+
 #include "data/files/byte_window.h"
 
 namespace ingot::data {
@@ -155,7 +157,9 @@ void JsonText::extract(std::string_view json, TextRecord& record) {
   }
   ++(visitor.present ? num_present_ : num_missing_);
   if (visitor.present) {
-    for (const auto column : record.problem.empty() ? visitor.filled : std::vector<std::string_view>{}) count_column(unused_, std::string(column));
+    const std::set<std::string_view> filled(visitor.filled.begin(), visitor.filled.end());  // a key may stand twice
+    if (record.problem.empty())
+      for (const auto column : filled) count_column(unused_, std::string(column));
     return;
   }
   record.problem = fmt::format("no column {}", column_);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <ostream>
+#include <set>
 
 #include "core/error.h"
 #include "data/files/arrow_batches.h"
@@ -20,15 +21,24 @@ namespace {
 
 bool is_utf8(const std::string& text) { return simdjson::validate_utf8(text.data(), text.size()); }
 
+/// Which of two columns of one name is meant cannot be told.
+void expect_one_of_each(const arrow::RecordBatch& batch, const std::string& file) {
+  std::set<std::string> names;
+  for (int column = 0; column < batch.num_columns(); ++column)
+    if (!names.insert(batch.column_name(column)).second)
+      throw DataError(fmt::format("{}: has more than one column {}, wanted one", file, batch.column_name(column)));
+}
+
 class ArrowRows : public JsonRowReader {
  public:
-  explicit ArrowRows(std::unique_ptr<ArrowBatches> batches) : batches_(std::move(batches)) {}
+  ArrowRows(std::unique_ptr<ArrowBatches> batches, Bytes bytes) : batches_(std::move(batches)), bytes_(bytes) {}
 
   bool next(JsonRow& row) override {
     while (!batch_ || position_ == batch_->num_rows()) {
       batch_.reset();
       batch_ = batches_->next();
       if (!batch_) return false;
+      if (bytes_ == Bytes::kText) expect_one_of_each(*batch_, batches_->name());
       position_ = 0;
     }
     row = {++row_, {}, {}};
@@ -49,12 +59,13 @@ class ArrowRows : public JsonRowReader {
       if (column > 0) row += ',';
       append_json_string(batch_->column_name(column), row);
       row += ':';
-      append_json(*batch_->column(column), position_, row);
+      append_json(*batch_->column(column), position_, bytes_, row);
     }
     row += '}';
   }
 
   std::unique_ptr<ArrowBatches> batches_;
+  Bytes bytes_;
   std::shared_ptr<arrow::RecordBatch> batch_;
   int64_t position_ = 0;
   uint64_t row_ = 0;
@@ -129,14 +140,12 @@ class TextRows : public JsonRowReader {
   std::unique_ptr<TextReader> reader_;
 };
 
-}  // namespace
-
-std::unique_ptr<JsonRowReader> open_json_row_reader(const fs::path& file) {
+std::unique_ptr<JsonRowReader> open_rows(const fs::path& file, Bytes bytes) {
   const FileKind kind = require_file_kind(file);
   const auto window = [&] { return ByteWindow(open_byte_source(file, kind.compression), file.string()); };
   switch (kind.format) {
-    case FileFormat::kParquet: return std::make_unique<ArrowRows>(open_parquet_batches(file, std::nullopt));
-    case FileFormat::kArrow: return std::make_unique<ArrowRows>(open_ipc_batches(file, std::nullopt));
+    case FileFormat::kParquet: return std::make_unique<ArrowRows>(open_parquet_batches(file, std::nullopt), bytes);
+    case FileFormat::kArrow: return std::make_unique<ArrowRows>(open_ipc_batches(file, std::nullopt), bytes);
     case FileFormat::kJsonLines: return std::make_unique<JsonRows>(json_lines(window()));
     case FileFormat::kJson: return std::make_unique<JsonRows>(json_elements(window()));
     case FileFormat::kCsv: return std::make_unique<CsvJsonRows>(CsvRows(window(), ','));
@@ -146,8 +155,12 @@ std::unique_ptr<JsonRowReader> open_json_row_reader(const fs::path& file) {
   return std::make_unique<TextRows>(file);
 }
 
+}  // namespace
+
+std::unique_ptr<JsonRowReader> open_json_row_reader(const fs::path& file) { return open_rows(file, Bytes::kText); }
+
 void print_raw_rows(const fs::path& file, uint64_t limit, std::ostream& out) {
-  const auto rows = open_json_row_reader(file);
+  const auto rows = open_rows(file, Bytes::kShown);
   JsonRow row;
   for (uint64_t i = 0; i < limit && rows->next(row); ++i) {
     if (!row.problem.empty()) throw DataError(fmt::format("{}: row {}: {}", file.string(), row.row, row.problem));

@@ -25,11 +25,11 @@ class JsonRowReader {
   virtual uint64_t bytes_read() const = 0;
 };
 
-/// Opens any file that open_text_reader opens. Parquet and Arrow values are rendered as arrow_json.h says; CSV gives
-/// strings; a text file is one {"text": ...}.
+/// Opens any file that open_text_reader opens. Parquet and Arrow values are rendered as arrow_json.h says, bytes as texts;
+/// CSV gives strings; a text file is one {"text": ...}. Throws DataError where two columns of a table have one name.
 std::unique_ptr<JsonRowReader> open_json_row_reader(const std::filesystem::path& file);
 
-/// Writes the first `limit` rows, one a line. Throws DataError naming file and row of one that is not sound.
+/// Writes the first `limit` rows, one a line, bytes with \xNN. Throws DataError naming file and row of one that is not sound.
 void print_raw_rows(const std::filesystem::path& file, uint64_t limit, std::ostream& out);
 
 }  // namespace ingot::data

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "core/error.h"
+#include "core/failure.h"
 #include "core/log.h"
 #include "core/printable.h"
 #include "data/files/arrow_text.h"
@@ -49,7 +50,13 @@ bool is_beside_data(const std::string& name) {
   return kNames.contains(name) || name.ends_with(".ledger.json");
 }
 
-bool is_hidden(const fs::path& path) { return path.filename().string().starts_with('.'); }
+/// What people and programs (Spark, Delta) put beside data without an ending: names that start with a dot or underscore, and texts
+/// about the data.
+bool is_about_data(const fs::path& path) {
+  static const std::set<std::string> kTexts{"README", "LICENSE", "LICENCE", "NOTICE", "CHANGELOG", "AUTHORS", "COPYING"};
+  const std::string name = path.filename().string();
+  return name.starts_with('.') || (!path.has_extension() && (name.starts_with('_') || kTexts.contains(name)));
+}
 
 /// Fills `found` from a folder; `above` holds the real paths of the folders on the way down to it.
 void collect(const fs::path& folder, std::set<fs::path> above, DataFiles& found) {
@@ -63,11 +70,27 @@ void collect(const fs::path& folder, std::set<fs::path> above, DataFiles& found)
     const fs::path& path = entry->path();
     std::error_code ignored;
     const bool is_file = entry->is_regular_file(ignored);
-    if (!is_hidden(path) && entry->is_directory(ignored)) collect(path, above, found);
-    else if (is_file && !is_hidden(path) && !is_beside_data(path.filename().string()) && file_kind(path)) found.files.push_back(path);
+    if (!is_about_data(path) && entry->is_directory(ignored)) collect(path, above, found);
+    else if (is_file && !is_about_data(path) && !is_beside_data(path.filename().string()) && file_kind(path)) found.files.push_back(path);
     else found.passed_over.push_back(path);
   }
-  if (error) throw DataError(fmt::format("{}: cannot be listed: {}", folder.string(), error.message()));
+  if (error) throw_refused(error.value(), fmt::format("{}: cannot be listed: {}", folder.string(), error.message()));
+}
+
+/// Of files that links reach a second time the one without a link on its way is read.
+void keep_one_of_each(const fs::path& folder, DataFiles& found) {
+  std::error_code ignored;
+  const auto real = [&](const fs::path& path) { return fs::weakly_canonical(path, ignored); };
+  const fs::path root = real(folder);
+  std::sort(found.files.begin(), found.files.end());
+  std::stable_partition(found.files.begin(), found.files.end(),
+                        [&](const fs::path& file) { return real(file) == root / file.lexically_relative(folder); });
+  std::set<fs::path> seen;
+  std::erase_if(found.files, [&](const fs::path& file) {
+    const bool is_again = !seen.insert(real(file)).second;
+    if (is_again) found.passed_over.push_back(file);
+    return is_again;
+  });
 }
 
 std::string names_of(const std::vector<fs::path>& paths, const fs::path& folder) {
@@ -103,6 +126,7 @@ DataFiles find_data_files(const fs::path& path) {
   }
   DataFiles found;
   collect(path, {}, found);
+  keep_one_of_each(path, found);
   std::sort(found.files.begin(), found.files.end());
   std::sort(found.passed_over.begin(), found.passed_over.end());
   if (found.files.empty())

@@ -31,13 +31,6 @@ void add_calls(const JsonValue& calls, Message& message) {
   for (auto& call : read_tool_calls(calls)) message.calls.push_back(std::move(call));
 }
 
-double weight_of(const JsonValue& value) {
-  if (value.kind == JsonValue::Kind::kBool) return value.text == "true" ? 1 : 0;
-  const double weight = value.kind == JsonValue::Kind::kNumber ? std::strtod(value.text.c_str(), nullptr) : -1;
-  if (!(weight >= 0 && weight <= 1)) throw RecordError("a message's weight is no number from 0 to 1", value.text);
-  return weight;
-}
-
 /// What an answer counts in the loss: OpenAI's weight, ms-swift's loss, LLaMA-Factory's loss_weight.
 double weight_in(const JsonValue& message) {
   std::optional<double> weight;
@@ -84,8 +77,8 @@ void read_beside(const JsonValue& object, Message& message) {
     for (const char* name : {"tool_calls", "function_call"})
       if (const JsonValue* calls = find_member(object, name)) add_calls(*calls, message);
   for (const char* name : {"reasoning_content", "reasoning", "thinking"}) message.reasoning += optional_text(object, name);
-  message.call_id = optional_text(object, "tool_call_id");
-  message.name = optional_text(object, "name");
+  message.call_id = optional_name(object, "tool_call_id");
+  message.name = optional_name(object, "name");
 }
 
 Message read_message(const JsonValue& object, const MessageNames& names) {
@@ -103,10 +96,9 @@ Message read_message(const JsonValue& object, const MessageNames& names) {
   return message;
 }
 
-/// A function call that is a message of its own belongs to the answer in front of it.
-void add_message(Message message, std::vector<Message>& to) {
-  const bool only_calls = !message.calls.empty() && message.content.empty() && message.reasoning.empty();
-  if (!only_calls || to.empty() || to.back().role != Role::kAssistant || to.back().weight != message.weight)
+/// A function call that is a message of its own, as a speaker of calls says it, belongs to the answer in front of it.
+void add_message(Message message, bool of_calls, std::vector<Message>& to) {
+  if (!of_calls || to.empty() || to.back().role != Role::kAssistant || to.back().weight != message.weight)
     return to.push_back(std::move(message));
   for (auto& call : message.calls) to.back().calls.push_back(std::move(call));
 }
@@ -132,16 +124,40 @@ MessageNames names_of(const MapKeys& keys, MessageNames names) {
   return names;
 }
 
+/// Definitions, each an object or the JSON text of one.
+std::vector<JsonValue> definitions(const JsonValue& object, const std::string& name) {
+  auto tools = optional_list(object, name);
+  for (JsonValue& tool : tools) try {
+    if (tool.is_text()) tool = parse_json_value(tool.text, name);
+    object_of(tool, "an entry of " + name);
+  } catch (const DataError&) {
+    throw RecordError("an entry of " + name + " is no JSON object");
+  }
+  return tools;
+}
+
 /// The definitions beside the messages; OpenAI's older "functions" are tools without a wrapper.
 std::vector<JsonValue> tools_of(const JsonValue& record, const std::string& name) {
-  auto tools = optional_list(record, name);
+  auto tools = definitions(record, name);
   if (!tools.empty()) return tools;
   for (auto& function : optional_list(record, "functions"))
     tools.push_back({JsonValue::Kind::kObject, {}, {"type", "function"}, {{JsonValue::Kind::kText, "function", {}, {}}, std::move(function)}});
   return tools;
 }
 
+/// GLM-4's own data has the definitions in the system message.
+std::vector<JsonValue> tools_in_system(const JsonValue& message, Role role) {
+  return role == Role::kSystem ? definitions(message, "tools") : std::vector<JsonValue>{};
+}
+
 }  // namespace
+
+double weight_of(const JsonValue& value) {
+  if (value.kind == JsonValue::Kind::kBool) return value.text == "true" ? 1 : 0;
+  const double weight = value.kind == JsonValue::Kind::kNumber ? std::strtod(value.text.c_str(), nullptr) : -1;
+  if (!(weight >= 0 && weight <= 1)) throw RecordError("a message's weight is no number from 0 to 1", value.text);
+  return weight;
+}
 
 MessageNames MessageNames::sharegpt(const MapKeys& keys) {
   return names_of(keys, {.messages = keys.name("messages", "conversations"), .role = "from", .content = "value"});
@@ -160,7 +176,8 @@ Conversation read_messages(const JsonValue& record, const MessageNames& names) {
   for (const JsonValue& message : list_of(require_member(record, names.messages), names.messages)) {
     ++number;
     try {
-      add_message(read_message(message, names), conversation.messages);
+      add_message(read_message(message, names), is_one_of(optional_text(message, names.role), names.function_call), conversation.messages);
+      if (conversation.tools.empty()) conversation.tools = tools_in_system(message, conversation.messages.back().role);
     } catch (RecordError& error) {
       error.place = fmt::format("message {}", number);
       throw;

@@ -40,7 +40,7 @@ std::vector<Conversation> one_per_turn(const Conversation& whole) {
     growing.messages.push_back(message);
     if (message.role != Role::kAssistant) continue;
     items.push_back(growing);
-    growing.messages.back().weight = 0;
+    growing.messages.back().masked = true;
   }
   return items;
 }
@@ -59,9 +59,38 @@ std::vector<std::string> fields_of_message(const MessageNames& names) {
           "thinking", "tool_call_id", "name",       "weight",        "loss",              "loss_weight"};
 }
 
-/// The usual name of the column with the system message, or OpenOrca's where that alone is there.
+/// The usual name of the column with the system message, or OpenOrca's where that alone says something.
 std::string system_column(const JsonValue& record, const std::string& usual) {
-  return usual == "system" && !find_member(record, usual) && find_member(record, "system_prompt") ? "system_prompt" : usual;
+  const JsonValue* found = find_member(record, usual);
+  const bool is_empty = !found || (found->is_text() && found->text.empty());
+  return usual == "system" && is_empty && find_member(record, "system_prompt") ? "system_prompt" : usual;
+}
+
+/// Takes `names` of an object for absent; those that say something go to `dropped` behind `prefix`.
+void drop(JsonValue& object, const std::vector<std::string>& names, const std::string& prefix, std::vector<std::string>& dropped) {
+  for (size_t i = 0; i < object.keys.size(); ++i) {
+    if (object.items[i].is_null() || std::find(names.begin(), names.end(), object.keys[i]) == names.end()) continue;
+    object.items[i] = {};
+    const std::string shown = prefix + object.keys[i];
+    if (std::find(dropped.begin(), dropped.end(), shown) == dropped.end()) dropped.push_back(shown);
+  }
+}
+
+/// The same of the record and of the messages in it.
+std::vector<std::string> drop_fields(JsonValue& record, const std::vector<std::string>& names) {
+  std::vector<std::string> dropped;
+  drop(record, names, "", dropped);
+  for (size_t i = 0; i < record.keys.size(); ++i)
+    if (record.items[i].is_list())
+      for (JsonValue& message : record.items[i].items) drop(message, names, record.keys[i] + "[].", dropped);
+  return dropped;
+}
+
+/// Reasoning that no field alone held; true when there was some.
+bool clear_reasoning(Conversation& conversation) {
+  bool found = false;
+  for (auto& message : conversation.messages) found |= !std::exchange(message.reasoning, {}).empty();
+  return found;
 }
 
 class FormatHandler : public RecordHandler {
@@ -75,20 +104,20 @@ class FormatHandler : public RecordHandler {
     try {
       JsonValue record = with_lists_read(parse(json), keys_);
       object_of(record, "record");
-      std::vector<std::string> ignored;
-      for (size_t i = 0; i < record.keys.size(); ++i)
-        if (ignores(record.keys[i]) && !record.items[i].is_null()) record.items[i] = {}, ignored.push_back(record.keys[i]);
+      const auto ignored = drop_fields(record, ignored_);
       refuse_preferences(record);
       handled.handler = name_ == "auto" ? recognise_format(record, keys_) : name_;
-      const auto [whole, used, unused] = read(record, handled.handler);
+      auto [whole, used, unused] = read(record, handled.handler);
+      if (ignores("reasoning_content") && clear_reasoning(whole)) unused.push_back("reasoning_content");
       handled.unused = unused_columns(record, used);
       handled.unused.insert(handled.unused.end(), unused.begin(), unused.end());
       handled.unused.insert(handled.unused.end(), ignored.begin(), ignored.end());
       check_messages(whole);
-      refuse_media(record, whole);
+      refuse_media(record, list_of_messages(record, keys_), whole);
       if (handled.handler == "moss_per_turn") handled.conversations = one_per_turn(whole);
       else handled.conversations.push_back(whole);
     } catch (const RecordError& error) {
+      handled.unused.clear();  // of what is trained
       handled.reason = error.what();
       handled.detail = error.detail;
     }
@@ -114,11 +143,8 @@ class FormatHandler : public RecordHandler {
     MessageNames names = format == "openai" ? MessageNames::openai(keys_) : MessageNames::sharegpt(keys_);
     names.system_column = system_column(record, names.system_column);
     if (name_ == "auto") names.messages = list_of_messages(record, keys_);
-    Read read{read_messages(record, names), {names.messages, names.system_column, names.tools, "functions"},
-              unused_in_messages(record, names.messages, fields_of_message(names))};
-    if (ignores("reasoning_content"))
-      for (auto& message : read.conversation.messages) message.reasoning.clear();
-    return read;
+    return {read_messages(record, names), {names.messages, names.system_column, names.tools, "functions"},
+            unused_in_messages(record, names.messages, fields_of_message(names))};
   }
 
   static Read read_as(const JsonValue& record, const std::string& list, const TurnNames& names) {
@@ -128,7 +154,12 @@ class FormatHandler : public RecordHandler {
 
   static Read read_as(const JsonValue& record, PairNames names) {
     names.system = system_column(record, names.system);
-    return {read_pair(record, names), {names.question, names.extra, names.answer, names.history, names.system, names.tools}};
+    Read read{read_pair(record, names), {names.question, names.extra, names.answer, names.history, names.system, names.tools}};
+    for (const auto& list : {names.question, names.answer}) {
+      const auto more = unused_in_messages(record, list, fields_of_message(MessageNames::openai({})));
+      read.unused.insert(read.unused.end(), more.begin(), more.end());
+    }
+    return read;
   }
 
   bool ignores(const std::string& name) const { return std::find(ignored_.begin(), ignored_.end(), name) != ignored_.end(); }

@@ -30,7 +30,7 @@ class RecordHandler {
 
 /// The handler of that name: alpaca, sharegpt, openai, moss, moss_per_turn, auto (each record by its keys), or a name
 /// that ModelArts gives them. Source: CONTRACT §4.3. Throws ConfigError with the nearest name for an unknown one.
-/// `ignored` are columns that are taken for absent, and reasoning_content of messages.
+/// `ignored` are columns and fields of messages that are taken for absent; reasoning_content stands for reasoning however it is written.
 std::unique_ptr<RecordHandler> make_record_handler(const std::string& name, const MapKeys& keys, const std::vector<std::string>& ignored = {});
 
 /// The name of ours behind a name of either kind. Throws ConfigError as make_record_handler does.

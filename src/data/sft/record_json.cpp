@@ -56,6 +56,11 @@ std::string optional_text(const JsonValue& object, std::string_view name) {
   return member ? text_of(*member, name) : std::string();
 }
 
+std::string optional_name(const JsonValue& object, std::string_view name) {
+  const auto* member = find_member(object, name);
+  return member && member->kind == Kind::kNumber ? member->text : optional_text(object, name);
+}
+
 std::vector<JsonValue> optional_list(const JsonValue& object, std::string_view name) {
   const auto* member = find_member(object, name);
   if (!member || (member->is_text() && is_blank(member->text))) return {};

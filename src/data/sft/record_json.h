@@ -22,6 +22,8 @@ const JsonValue& object_of(const JsonValue& value, std::string_view name);
 
 /// A text; empty when the member is absent or null.
 std::string optional_text(const JsonValue& object, std::string_view name);
+/// The same of a name or id, which may also be a number.
+std::string optional_name(const JsonValue& object, std::string_view name);
 
 /// A list, or the list that a text states; empty when absent, null or blank. "NAME are no JSON list" else.
 std::vector<JsonValue> optional_list(const JsonValue& object, std::string_view name);

@@ -20,9 +20,11 @@ bool is_filled(const JsonValue& record, const char* name) {
   return found && holds_something(*found);
 }
 
+/// false, also as a cell of a table spells it.
 bool is_false(const JsonValue& record, const char* name) {
   const JsonValue* found = record.find(name);
-  return found && found->kind == JsonValue::Kind::kBool && found->text == "false";
+  const bool may_be = found && (found->kind == JsonValue::Kind::kBool || found->is_text());
+  return may_be && (found->text == "false" || found->text == "False" || found->text == "FALSE");
 }
 
 bool says(const Conversation& conversation, std::string_view mark) {
@@ -41,15 +43,18 @@ void refuse_preferences(const JsonValue& record) {
       throw RecordError(fmt::format("{}: false says that the answer is not wanted; ignore_fields: [{}] trains it", name, name));
 }
 
-void refuse_media(const JsonValue& record, const Conversation& conversation) {
-  constexpr struct {
-    const char *column, *mark, *other_mark;
-  } kMedia[] = {{"images", "<image", "<img"}, {"image", "<image", "<img"},     {"videos", "<video", "<|video"},
-                {"video", "<video", "<|video"}, {"audios", "<audio", "<|audio"}, {"audio", "<audio", "<|audio"}};
-  for (const auto& media : kMedia)
-    if (is_filled(record, media.column) && (says(conversation, media.mark) || says(conversation, media.other_mark)))
-      throw RecordError(fmt::format("{} are not trained and the text has a placeholder of them; ignore_fields: [{}] trains the text",
-                                    media.column, media.column));
+void refuse_media(const JsonValue& record, const std::string& list, const Conversation& conversation) {
+  static const std::vector<std::string_view> kPictures{"<image", "<img", "<|image", "<|vision", "[IMG]"}, kVideos{"<video", "<|video", "<|vision"},
+      kSounds{"<audio", "<|audio", "<sound", "<|sound"};
+  static const std::pair<const char*, const std::vector<std::string_view>*> kMedia[] = {{"images", &kPictures}, {"image", &kPictures}, {"videos", &kVideos},
+                                                                                       {"video", &kVideos},   {"audios", &kSounds}, {"audio", &kSounds}};
+  const JsonValue* messages = record.find(list);
+  for (const auto& [column, marks] : kMedia) {
+    const auto has = [name = column](const JsonValue& object) { return is_filled(object, name); };
+    const bool is_there = has(record) || (messages && std::any_of(messages->items.begin(), messages->items.end(), has));
+    if (is_there && std::any_of(marks->begin(), marks->end(), [&](std::string_view mark) { return says(conversation, mark); }))
+      throw RecordError(fmt::format("{} are not trained and the text has a placeholder of them; ignore_fields: [{}] trains the text", column, column));
+  }
 }
 
 std::vector<std::string> unused_columns(const JsonValue& record, const std::vector<std::string>& used) {

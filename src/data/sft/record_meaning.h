@@ -12,8 +12,9 @@ namespace ingot::data {
 /// RecordError naming the column and how to train it all the same.
 void refuse_preferences(const JsonValue& record);
 
-/// Refuses a record with pictures, films or sounds whose place is marked in the text: the mark alone has no meaning.
-void refuse_media(const JsonValue& record, const Conversation& conversation);
+/// Refuses a record with pictures, films or sounds, beside or in the messages of `list`, whose place is marked in the text: the
+/// mark alone has no meaning.
+void refuse_media(const JsonValue& record, const std::string& list, const Conversation& conversation);
 
 /// Columns that hold something and are none of `used`, in the record's order.
 std::vector<std::string> unused_columns(const JsonValue& record, const std::vector<std::string>& used);

@@ -22,7 +22,7 @@ void keep_last_label(Conversation& conversation) {
   const auto is_answer = [](const Message& message) { return message.role == Role::kAssistant; };
   const auto last = std::find_if(conversation.messages.rbegin(), conversation.messages.rend(), is_answer);
   for (auto& message : conversation.messages)
-    if (last == conversation.messages.rend() || &message != &*last) message.weight = 0;
+    if (last == conversation.messages.rend() || &message != &*last) message.masked = true;
 }
 
 /// Renders conversations; what the template refuses is a RecordError.
@@ -63,17 +63,20 @@ class PromptCutter {
  private:
   bool fits(const Conversation& conversation) const { return render_(conversation).ids.size() <= limit_; }
 
-  /// Without the first `count` questions and what belongs to them; a system message stays.
+  /// Without the first `count` questions and what belongs to them; system messages stay.
   Conversation without_turns(size_t count) const {
     Conversation shorter = whole_;
-    shorter.messages.erase(shorter.messages.begin() + static_cast<int64_t>(turns_[0]),
-                           shorter.messages.begin() + static_cast<int64_t>(turns_[count]));
+    const auto begin = shorter.messages.begin();
+    const auto end = std::remove_if(begin + static_cast<int64_t>(turns_[0]), begin + static_cast<int64_t>(turns_[count]),
+                                    [](const Message& message) { return message.role != Role::kSystem; });
+    shorter.messages.erase(end, begin + static_cast<int64_t>(turns_[count]));
     return shorter;
   }
 
   /// Keeps as much of the start of the only question as fits, at least one character.
   RenderedChat cut_question(Conversation conversation) const {
-    std::string& question = conversation.messages[turns_[0]].content;
+    const auto is_question = [](const Message& message) { return message.role == Role::kUser; };
+    std::string& question = std::find_if(conversation.messages.begin(), conversation.messages.end(), is_question)->content;
     const std::string text = std::exchange(question, {});
     const auto with = [&](size_t length) {
       while (length < text.size() && is_utf8_tail(text[length])) ++length;
@@ -117,10 +120,12 @@ RenderedChat fitted(RenderedChat rendered, const Conversation& conversation, con
   return rendered;
 }
 
-/// Every token that is no label becomes one.
+/// Every token that is no label becomes one, but for answers that weigh 0.
 void label_all(RenderedChat& rendered) {
+  auto silent = rendered.silent.begin();
   for (size_t i = 0; i < rendered.ids.size(); ++i)
-    if (rendered.loss_mask[i] == kNoLabel) rendered.loss_mask[i] = kLabel, rendered.weights[i] = 1;
+    if (silent != rendered.silent.end() && *silent == i) ++silent;
+    else if (rendered.loss_mask[i] == kNoLabel) rendered.loss_mask[i] = kLabel, rendered.weights[i] = 1;
 }
 
 bool has_fractions(const std::vector<float>& weights) {

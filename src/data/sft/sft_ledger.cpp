@@ -96,8 +96,8 @@ void write_sft_ledger(const fs::path& prefix, const SftLedger& ledger, const std
   write_file(ledger_path(prefix), document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 
-std::optional<Json> finished_sft_work(const fs::path& prefix, const Json& work) {
-  return finished_ledger(prefix, {kSftLedgerVersion, work}, [&](const Json& ledger) {
+std::optional<Json> finished_sft_work(const fs::path& prefix, const Json& work, const std::vector<std::string>& passed_over) {
+  return finished_ledger(prefix, {kSftLedgerVersion, work, passed_over}, [&](const Json& ledger) {
     bool whole = true;
     for (const auto& [name, digest] : ledger.at("files").items()) whole = whole && is_whole(prefix.parent_path() / name, digest);
     if (!whole) log_warning(fmt::format("the files of {} are not as their ledger says, they are made again", prefix.string()));

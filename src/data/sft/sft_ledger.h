@@ -43,6 +43,6 @@ void write_sft_ledger(const std::filesystem::path& prefix, const SftLedger& ledg
                       const std::map<std::string, FileDigest>& files);
 
 /// The ledger of an earlier run with equal work whose files still have the sizes and sha256 named in it.
-std::optional<Json> finished_sft_work(const std::filesystem::path& prefix, const Json& work);
+std::optional<Json> finished_sft_work(const std::filesystem::path& prefix, const Json& work, const std::vector<std::string>& passed_over);
 
 }  // namespace ingot::data

@@ -30,8 +30,7 @@ Conversation read_turns(const JsonValue& record, const std::string& list, const 
     add_system(object_of(turn, "a turn"));
     conversation.messages.push_back({Role::kUser, text_of(require_member(turn, names.question), names.question)});
     const JsonValue* loss = find_member(turn, "output_with_loss");
-    const bool silent = loss && loss->kind == JsonValue::Kind::kBool && loss->text == "false";
-    conversation.messages.push_back({Role::kAssistant, text_of(require_member(turn, names.answer), names.answer), silent ? 0.0 : 1.0});
+    conversation.messages.push_back({Role::kAssistant, text_of(require_member(turn, names.answer), names.answer), loss ? weight_of(*loss) : 1});
   }
   return conversation;
 }

@@ -100,8 +100,12 @@ void write_ledger(const fs::path& prefix, const Ledger& ledger, const IndexedDat
 std::optional<Json> finished_ledger(const fs::path& prefix, const LedgerKey& key, const std::function<bool(const Json&)>& is_good) {
   if (!fs::exists(ledger_path(prefix))) return std::nullopt;
   try {
-    const Json ledger = read_json(ledger_path(prefix));
-    if (ledger.at("version") == key.version && ledger.at("work") == key.work && is_good(ledger)) return ledger;
+    Json ledger = read_json(ledger_path(prefix));
+    if (ledger.at("version") != key.version || ledger.at("work") != key.work || !is_good(ledger)) return std::nullopt;
+    if (ledger.at("passed_over") == Json(key.passed_over)) return ledger;
+    ledger["passed_over"] = key.passed_over;
+    write_file(ledger_path(prefix), ledger.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+    return ledger;
   } catch (const DataError& error) {
     log_warning(fmt::format("{}, the work is done again", error.what()));
   } catch (const Json::exception& error) {
@@ -110,9 +114,9 @@ std::optional<Json> finished_ledger(const fs::path& prefix, const LedgerKey& key
   return std::nullopt;
 }
 
-std::optional<PreprocessReport> finished_work(const fs::path& prefix, const Json& work) {
+std::optional<PreprocessReport> finished_work(const fs::path& prefix, const Json& work, const std::vector<std::string>& passed_over) {
   std::optional<PreprocessReport> report;
-  finished_ledger(prefix, {kLedgerVersion, work}, [&](const Json& ledger) {
+  finished_ledger(prefix, {kLedgerVersion, work, passed_over}, [&](const Json& ledger) {
     const bool whole = is_whole(bin_path(prefix), ledger.at("bin")) && is_whole(idx_path(prefix), ledger.at("idx"));
     if (whole) report = report_of(prefix, ledger);
     else log_warning(fmt::format("{}.bin or .idx is not as its ledger says, it is made again", prefix.string()));

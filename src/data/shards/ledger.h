@@ -68,6 +68,7 @@ void write_ledger(const std::filesystem::path& prefix, const Ledger& ledger,
 struct LedgerKey {
   int version;
   const Json& work;
+  const std::vector<std::string>& passed_over;  // today; a ledger that names others is corrected
 };
 
 /// The ledger beside `prefix` when it has that key and `is_good`. One that cannot be read, or in which `is_good` misses a
@@ -76,6 +77,6 @@ std::optional<Json> finished_ledger(const std::filesystem::path& prefix, const L
                                     const std::function<bool(const Json&)>& is_good);
 
 /// The report of an earlier run with equal work whose .bin and .idx still have the sizes and sha256 of its ledger.
-std::optional<PreprocessReport> finished_work(const std::filesystem::path& prefix, const Json& work);
+std::optional<PreprocessReport> finished_work(const std::filesystem::path& prefix, const Json& work, const std::vector<std::string>& passed_over);
 
 }  // namespace ingot::data

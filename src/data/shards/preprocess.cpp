@@ -212,7 +212,7 @@ std::vector<PreprocessReport> preprocess_pretrain(const PreprocessOptions& optio
     fs::path prefix = output;
     prefix += "_" + json_key + "_document";
     const Lease lease({prefix.parent_path() / ("." + prefix.filename().string() + ".lease"), prefix});
-    auto done = finished_work(prefix, describe_work(inputs, options, json_key, tokenizer.vocab_size()));
+    auto done = finished_work(prefix, describe_work(inputs, options, json_key, tokenizer.vocab_size()), inputs.passed_over);
     reports.push_back(done ? *done : run_pipeline(prefix, json_key, inputs, options, tokenizer));
   }
   return reports;
