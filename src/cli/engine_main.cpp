@@ -15,5 +15,5 @@ int main(int argc, char** argv) {
   jobs.convert = workflows::convert;
   jobs.export_model = workflows::export_model;
   jobs.inspect_raw = [](const auto& request) { return workflows::inspect_raw(request, std::cout); };
-  return ingot::cli::run_cli(argc, argv, jobs);
+  ingot::cli::leave(ingot::cli::run_cli(argc, argv, jobs));
 }

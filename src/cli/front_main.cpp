@@ -38,5 +38,5 @@ int main(int argc, char** argv) {
   jobs.convert = engine;
   jobs.export_model = engine;
   jobs.inspect_raw = engine;
-  return ingot::cli::run_cli(argc, argv, jobs);
+  ingot::cli::leave(ingot::cli::run_cli(argc, argv, jobs));
 }

@@ -37,4 +37,7 @@ Jobs front_jobs();
 /// Parses the command line, does the verb, and turns errors into one line and an exit code.
 int run_cli(int argc, char** argv, const Jobs& jobs);
 
+/// Ends the process without the exit handlers of the libraries, some of which fail where memory has run out.
+[[noreturn]] void leave(int exit_code);
+
 }  // namespace ingot::cli

@@ -1,8 +1,16 @@
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
 #include <csignal>
+#include <cstdio>
+#include <cstring>
 #include <iostream>
 
 #include "cli/commands.h"
 #include "cli/version.h"
+#include "core/error.h"
 #include "core/failure.h"
 #include "core/log.h"
 #include "core/mapped_ranges.h"
@@ -23,7 +31,26 @@ void stop_on_signals() {
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);  // a file beyond the limit is a failed write
   report_lost_mappings();
+}
+
+/// A stream that was closed at the start would be the next file that is opened, and what is printed would be written into it.
+void hold_standard_streams() {
+  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+    if (::fcntl(stream, F_GETFD) < 0) ::open("/dev/null", stream == STDERR_FILENO ? O_WRONLY : O_RDONLY);
+}
+
+/// What is printed is the result of most verbs: where it cannot be written they have failed. A trained model is not lost with it.
+int checked_output(int exit_code, bool output_is_result = true) {
+  errno = 0;
+  std::cout.flush();
+  const bool is_written = std::fflush(stdout) == 0 && std::ferror(stdout) == 0 && std::cout.good();
+  if (is_written) return exit_code;
+  const std::string message = fmt::format("standard output: cannot be written{}{}", errno != 0 ? ": " : "", errno != 0 ? std::strerror(errno) : "");
+  const bool is_lost = exit_code == kExitOk && output_is_result;
+  is_lost ? log_error(message) : log_warning(message);
+  return is_lost ? kExitComm : exit_code;
 }
 
 int fail(const std::exception& error) {
@@ -51,6 +78,7 @@ Jobs front_jobs() {
 
 int run_cli(int argc, char** argv, const Jobs& jobs) {
   std::ios::sync_with_stdio(false);
+  hold_standard_streams();
   stop_on_signals();
   int exit_code = kExitOk;
   CLI::App app("Ingot trains open language models: raw data, a Hugging Face folder and one YAML file in, a trained folder out.",
@@ -64,13 +92,18 @@ int run_cli(int argc, char** argv, const Jobs& jobs) {
     add(app, jobs, exit_code);
   try {
     app.parse(argc, argv);
-    std::cout.flush();
-    return exit_code;
+    return checked_output(exit_code, !app.got_subcommand("train"));
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? kExitOk : kExitConfig;
+    return checked_output(app.exit(error) == 0 ? kExitOk : kExitConfig);
   } catch (const std::exception& error) {
     return fail(error);
   }
+}
+
+void leave(int exit_code) {
+  std::cout.flush();
+  std::fflush(nullptr);
+  ::_exit(exit_code);
 }
 
 }  // namespace ingot::cli

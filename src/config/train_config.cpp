@@ -97,6 +97,9 @@ void check_choices(Problems& problems, const TrainConfig& config) {
   expect_one_of(problems, "export_dtype", config.export_dtype, {"auto", "bfloat16", "float16", "float32"});
 }
 
+constexpr int64_t kMaxRow = int64_t{1} << 24, kMaxBatchTokens = int64_t{1} << 31;  // tokens
+constexpr int64_t kMaxWorkers = 1024;
+
 /// What the system says of a path; the reason, in brackets, where it does not say what is there.
 std::pair<fs::file_status, std::string> look_at(const fs::path& path) {
   std::error_code error;
@@ -154,9 +157,15 @@ void check_numbers(Problems& problems, const TrainConfig& config) {
   const auto at_least = [&](const char* key, auto value, auto least) {
     problems.expect(value >= least, key, value, fmt::format("{} or more", least));
   };
-  at_least("cutoff_len", config.cutoff_len, config.stage == "sft" ? 2 : 1);
-  at_least("resize_vocab_multiple", config.resize_vocab_multiple, 1);
-  at_least("micro_batch_size", config.micro_batch_size, 1);
+  const auto between = [&](const char* key, int64_t value, int64_t least, int64_t most) {
+    problems.expect(value >= least && value <= most, key, value, fmt::format("{} to {}", least, most));
+  };
+  between("cutoff_len", config.cutoff_len, config.stage == "sft" ? 2 : 1, kMaxRow);
+  between("resize_vocab_multiple", config.resize_vocab_multiple, 1, kMaxRow);
+  between("micro_batch_size", config.micro_batch_size, 1, kMaxRow);
+  between("preprocessing_num_workers", config.preprocessing_num_workers, 0, kMaxWorkers);
+  problems.expect(config.cutoff_len < 1 || config.micro_batch_size <= kMaxBatchTokens / config.cutoff_len, "micro_batch_size", config.micro_batch_size,
+                  fmt::format("at most {} rows of cutoff_len = {} tokens", kMaxBatchTokens / std::max<int64_t>(1, config.cutoff_len), config.cutoff_len));
   problems.expect(config.micro_batch_size < 1 ||
                       (config.global_batch_size >= 1 && config.global_batch_size % config.micro_batch_size == 0),
                   "global_batch_size", config.global_batch_size,
@@ -167,8 +176,7 @@ void check_numbers(Problems& problems, const TrainConfig& config) {
   for (const auto& [key, value] : {std::pair{"save_steps", config.save_steps}, {"save_total_limit", config.save_total_limit},
                                    {"eval_steps", config.eval_steps}, {"warmup_steps", config.warmup_steps},
                                    {"lr_wsd_decay_steps", config.lr_wsd_decay_steps},
-                                   {"sample_max_new_tokens", config.sample_max_new_tokens},
-                                   {"preprocessing_num_workers", config.preprocessing_num_workers}})
+                                   {"sample_max_new_tokens", config.sample_max_new_tokens}})
     at_least(key, value, 0);
   at_least("logging_steps", config.logging_steps, 1);
   for (const auto& [key, value] : {std::pair{"learning_rate", config.learning_rate}, {"min_lr", config.min_lr},

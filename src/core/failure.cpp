@@ -35,7 +35,7 @@ std::string asked_bytes(const std::string& text) {
 
 ExitCode exit_code_of(int system_error) {
   static constexpr std::array kMachine{ENOSPC, EDQUOT, EIO,    ENOMEM, EMFILE,    ENFILE,       EAGAIN,  EBUSY,
-                                       ENODEV, ENXIO,  ESTALE, ETXTBSY, ETIMEDOUT, ECONNRESET, ENOTCONN, ENOBUFS};
+                                       ENODEV, ENXIO, EFBIG,  ESTALE, ETXTBSY, ETIMEDOUT, ECONNRESET, ENOTCONN, ENOBUFS};
   return std::find(kMachine.begin(), kMachine.end(), system_error) != kMachine.end() ? kExitComm : kExitConfig;
 }
 

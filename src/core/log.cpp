@@ -16,10 +16,12 @@ std::atomic<bool> quiet{false};
 void write_line(std::string_view prefix, std::string_view text) {
   const char* clear_bar = ::isatty(STDERR_FILENO) ? "\r\x1b[K" : "";
   const std::time_t now = std::time(nullptr);
-  fmt::print(stderr, "{}{:%H:%M:%S} {}{}\n", clear_bar, fmt::localtime(now), prefix, text);
+  write_or_lose(stderr, fmt::format("{}{:%H:%M:%S} {}{}\n", clear_bar, fmt::localtime(now), prefix, text));
 }
 
 }  // namespace
+
+void write_or_lose(std::FILE* stream, std::string_view text) { std::fwrite(text.data(), 1, text.size(), stream); }
 
 void log_info(std::string_view text) {
   if (!quiet) write_line("", text);

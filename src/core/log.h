@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdio>
 #include <string_view>
 
 namespace ingot {
@@ -16,5 +17,8 @@ void log_error(std::string_view text);
 /// True silences log_info and progress (`--quiet`); warnings and errors stay.
 void set_quiet(bool quiet);
 bool is_quiet();
+
+/// Writes to standard output or error. What cannot be written, as on a full disk, is lost and ends nothing; ferror() tells.
+void write_or_lose(std::FILE* stream, std::string_view text);
 
 }  // namespace ingot

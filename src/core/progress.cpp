@@ -89,7 +89,7 @@ void Progress::draw(ProgressState::Phase phase) {
   state_.done = done_.load();
   state_.seconds = std::chrono::duration<double>(Clock::now() - start_).count();
   const std::string text = progress_line(state_);
-  if (terminal_) fmt::print(stderr, "\r\x1b[K{}{}", text, phase == ProgressState::Phase::kUnderWay ? "" : "\n");
+  if (terminal_) write_or_lose(stderr, fmt::format("\r\x1b[K{}{}", text, phase == ProgressState::Phase::kUnderWay ? "" : "\n"));
   else log_info(text);
   std::fflush(stderr);
 }

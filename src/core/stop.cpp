@@ -14,6 +14,7 @@ namespace {
 
 constexpr int64_t kNone = -1;
 std::atomic<int> asked_signal{0};
+std::atomic<int> nothing_to_save{0};
 std::atomic<int64_t> last_step{kNone}, saved_step{0};
 
 /// Async-signal-safe.
@@ -36,6 +37,7 @@ void tell_what_is_lost() {
 }  // namespace
 
 void request_stop(int signal_number) {
+  if (nothing_to_save > 0) ::_exit(kExitTerminated);
   int none = 0;
   if (asked_signal.compare_exchange_strong(none, signal_number)) return;
   tell_what_is_lost();
@@ -47,6 +49,9 @@ int stop_requested() { return asked_signal.load(std::memory_order_relaxed); }
 void end_if_stopped(const std::string& doing) {
   if (const int signal = stop_requested()) throw Error(kExitTerminated, fmt::format("stopped by signal {} while {}", signal, doing));
 }
+
+NothingToSave::NothingToSave() { ++nothing_to_save; }
+NothingToSave::~NothingToSave() { --nothing_to_save; }
 
 void note_step(int64_t step) { last_step = step; }
 

@@ -19,6 +19,15 @@ void end_if_stopped(const std::string& doing);
 void note_step(int64_t step);
 void note_saved_step(int64_t step);
 
+/// While one lives there is nothing to save: the first signal, too, ends the process at once, with exit code 143.
+class NothingToSave {
+ public:
+  NothingToSave();
+  ~NothingToSave();
+  NothingToSave(const NothingToSave&) = delete;
+  NothingToSave& operator=(const NothingToSave&) = delete;
+};
+
 /// Forgets a request and both steps. For tests.
 void clear_stop();
 

@@ -64,6 +64,7 @@ bool next_line(const ChatStyle& style, std::istream& in, std::ostream& out, std:
     out << "> " << std::flush;
     if (!wait_for_terminal(in)) return false;
   }
+  const NothingToSave waiting;
   return static_cast<bool>(std::getline(in, line));
 }
 

@@ -14,10 +14,10 @@ namespace {
 /// One line on standard output, in place of a bar that stands on the same terminal.
 void print_line(const std::string& line) {
   if (::isatty(STDERR_FILENO)) {
-    fmt::print(stderr, "\r\x1b[K");
+    write_or_lose(stderr, "\r\x1b[K");
     std::fflush(stderr);
   }
-  fmt::print("{}\n", line);
+  write_or_lose(stdout, line + "\n");
   std::fflush(stdout);
 }
 

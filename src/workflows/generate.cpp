@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/json.h"
 #include "core/log.h"
+#include "core/stop.h"
 #include "generate/chat.h"
 #include "generate/sampling.h"
 #include "hub/generation_config.h"
@@ -92,7 +93,7 @@ int generate(const GenerateRequest& request, std::istream& in, std::ostream& out
     out << Json{{"prompt_ids", prompt}, {"ids", ids}, {"text", text}, {"full_text", request.prompt + text}}.dump(
         -1, ' ', false, Json::error_handler_t::replace);
   out << "\n";
-  return kExitOk;
+  return stop_requested() ? kExitTerminated : kExitOk;
 }
 
 }  // namespace ingot::workflows

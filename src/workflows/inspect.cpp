@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "core/json.h"
+#include "core/stop.h"
 #include "data/shards/indexed_dataset.h"
 #include "data/shards/indexed_layout.h"
 #include "data/tokenizer/tokenizer.h"
@@ -66,6 +67,7 @@ void print_table(const Row& row, const data::Tokenizer* tokenizer, std::ostream&
 }  // namespace
 
 int inspect(const InspectRequest& given, std::ostream& out) {
+  const NothingToSave reading;
   InspectRequest request = given;
   PretrainData pretrain{without_ending(request.path)};
   if (is_config(request.path)) {

@@ -10,6 +10,7 @@
 #include "core/error.h"
 #include "core/json.h"
 #include "core/json_value.h"
+#include "core/stop.h"
 #include "data/chat/chat_template.h"
 #include "data/sft/formats.h"
 #include "data/sft/record_error.h"
@@ -92,7 +93,8 @@ int tokenize(const TokenizeRequest& request, std::istream& in, std::ostream& out
   const auto chat = request.chat ? chat_template_of(request) : nullptr;
   const auto tokenizer = data::load_tokenizer(request.model);
   std::string line;
-  for (uint64_t number = 1; std::getline(in, line); ++number) {
+  const NothingToSave waiting;
+  for (uint64_t number = 1; out && std::getline(in, line); ++number) {
     const std::string where = fmt::format("standard input, line {}", number);
     if (chat) out << chat_line(*chat, *tokenizer, line, where) << '\n';
     else if (request.decode) out << decode_line(request, *tokenizer, line, where) << '\n';

@@ -162,7 +162,7 @@ std::unique_ptr<JsonRowReader> open_json_row_reader(const fs::path& file) { retu
 void print_raw_rows(const fs::path& file, uint64_t limit, std::ostream& out) {
   const auto rows = open_rows(file, Bytes::kShown);
   JsonRow row;
-  for (uint64_t i = 0; i < limit && rows->next(row); ++i) {
+  for (uint64_t i = 0; out && i < limit && rows->next(row); ++i) {
     if (!row.problem.empty()) throw DataError(fmt::format("{}: row {}: {}", file.string(), row.row, row.problem));
     out << row.json << '\n';
   }
