@@ -13,6 +13,7 @@
 #include "hub/model_folder.h"
 #include "hub/merge.h"
 #include "hub/peft_names.h"
+#include "hub/run_record.h"
 #include "hub/source_weights.h"
 
 namespace ingot::hub {
@@ -46,7 +47,7 @@ checkpoint::Adapter adapter_of(const RunFolder& run, const checkpoint::LoadedChe
     const auto master = by_name.find("optimizer.master." + parameter);
     adapter.tensors.push_back({parameter, (master == by_name.end() ? value : master->second).to(at::kFloat)});
   }
-  add_tied_head(adapter, source_config(run.source()));
+  if (has_tied_head(run)) add_tied_head(adapter, source_config(run.source()));
   add_new_names(adapter);
   return adapter;
 }

@@ -193,7 +193,6 @@ std::unique_ptr<model::CausalLm> load_adapted_model(const ModelFolder& folder, c
 }
 
 void add_tied_head(Adapter& adapter, const model::DecoderConfig& config) {
-  if (!config.tie_word_embeddings) return;
   const auto ends = ends_of(config);
   const auto found = std::find_if(adapter.tensors.begin(), adapter.tensors.end(), [&](const auto& t) { return t.name == ends.embedding; });
   if (found != adapter.tensors.end()) adapter.tensors.push_back({ends.head, at::Tensor(found->value)});

@@ -51,7 +51,7 @@ checkpoint::Adapter fitted_adapter(const ModelFolder& base, const model::CausalL
 std::unique_ptr<model::CausalLm> load_adapted_model(const ModelFolder& folder, const std::filesystem::path& adapter,
                                                     at::ScalarType type);
 
-/// Names an embedding that the adapter holds a second time as the head, when the two are tied.
+/// Names an embedding that the adapter holds a second time as the head, which it is in a tied model.
 void add_tied_head(checkpoint::Adapter& adapter, const model::DecoderConfig& config);
 
 /// The fields by which a run knows its adapter again, as its configuration names them, and the way back.

@@ -174,4 +174,12 @@ OpenedRun open_run(const TrainConfig& config, const ModelFolder& base, const Run
   return {has_checkpoint, weights.is_object() ? weights[kTied].get<bool>() : base.stated_config().tie_word_embeddings};
 }
 
+bool has_tied_head(const RunFolder& run) {
+  const Json record = read_json(run.record());
+  const Json weights = record.is_object() ? record.value("weights", Json()) : Json();
+  const Json tied = weights.is_object() ? weights.value(kTied, Json()) : Json();
+  if (!tied.is_boolean()) throw DataError(fmt::format("{}: weights.{}: found {}, wanted true or false", run.record().string(), kTied, tied.dump()));
+  return tied.get<bool>();
+}
+
 }  // namespace ingot::hub

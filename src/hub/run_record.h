@@ -21,4 +21,8 @@ struct OpenedRun {
 /// Throws ConfigError naming everything that differs and the ways out.
 OpenedRun open_run(const config::TrainConfig& config, const ModelFolder& base, const RunFolder& run);
 
+/// Whether the head of a run's base is its embedding, as the run found it when it opened its weights. Throws DataError for a
+/// record that is damaged.
+bool has_tied_head(const RunFolder& run);
+
 }  // namespace ingot::hub

@@ -7,7 +7,7 @@ import peft
 import pytest
 import torch
 import transformers
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from conftest import STORIES, ingot, read_losses, write_config
 from lora_support import (LORA, edit_config, edit_tensors, ingot_logits, largest, load_base, logits_of, make_adapter, open_in_peft, request_for,
@@ -182,3 +182,18 @@ def test_whole_modules_of_a_mixture_are_read_as_peft_writes_them(tmp_path, mixtu
     assert largest(adapted, logits_of(load_base(run / "model"), request)) <= MAX_LOGIT_ERROR
     assert largest(adapted, logits_of(model, request)) > 1e-4
     assert largest(adapted, logits_of(open_in_peft(run / "adapter", mixture), request)) <= MAX_LOGIT_ERROR
+
+
+def test_a_head_of_other_values_than_the_embedding_it_is_said_to_be_stays_out_of_an_adapter(tmp_path):
+    """config.json says tie_word_embeddings, and the file has a head of its own."""
+    make_folder(tmp_path / "model", vocab_size=512, initializer_range=0.06, tie_word_embeddings=True)
+    weights = load_file(tmp_path / "model/model.safetensors")
+    weights["lm_head.weight"] = torch.randn(weights["model.embed_tokens.weight"].shape, generator=torch.Generator().manual_seed(9)) * 0.06
+    save_file(weights, tmp_path / "model/model.safetensors", metadata={"format": "pt"})
+    base = add_tokenizer(tmp_path / "model")
+    run = train(tmp_path / "a", model_name_or_path=str(base), additional_target=["embed_tokens"], max_steps=3, learning_rate=1e-2)
+    assert not any("lm_head" in name for name in load_file(run / "adapter/adapter_model.safetensors"))
+    model, merged = open_in_peft(run / "adapter", base), load_base(run / "model")
+    request = request_for(model)
+    assert largest(logits_of(merged, request), logits_of(model, request)) <= MAX_LOGIT_ERROR
+    assert largest(logits_of(load_base(base), request), logits_of(model, request)) > 0.05
