@@ -48,7 +48,6 @@ checkpoint::Adapter adapter_of(const RunFolder& run, const checkpoint::LoadedChe
     adapter.tensors.push_back({parameter, (master == by_name.end() ? value : master->second).to(at::kFloat)});
   }
   if (has_tied_head(run)) add_tied_head(adapter, source_config(run.source()));
-  add_new_names(adapter);
   return adapter;
 }
 
@@ -75,7 +74,7 @@ void export_lora(const RunFolder& run, const checkpoint::LoadedCheckpoint& loade
   adapter.config.base_model_name_or_path = request.base.empty() ? settings.value("model_name_or_path", "") : request.base.string();
   if (request.adapter || both) {
     const fs::path folder = request.to.empty() ? run.adapter() : request.to;
-    checkpoint::write_adapter(folder, adapter);
+    checkpoint::write_adapter(folder, with_newer_names(adapter));
     log_info(fmt::format("the adapter of step {} is in {}", loaded.info.step, folder.string()));
   }
   if (!merge) return;

@@ -169,7 +169,7 @@ void attach_adapter(model::CausalLm& model, const Adapter& adapter, const std::s
 
 Adapter fitted_adapter(const ModelFolder& base, const model::CausalLm& model, Adapter adapter, const std::string& source) {
   drop_base_copies(adapter, base, source);
-  use_models_names(adapter, model);
+  use_models_names(adapter, model, source);
   auto tensors = tensors_of(adapter, model, source);
   plan_of(adapter, tensors, model, source);
   if (adapter.config.target_modules.empty()) return adapter;
@@ -205,8 +205,8 @@ int64_t check_lora(const ModelFolder& base, const LoraRequest& request) {
   } else {
     auto adapter = checkpoint::read_adapter(request.go_on_from);
     std::erase_if(adapter.tensors, [](const auto& tensor) { return checkpoint::base_of_copy(tensor.name).has_value(); });
-    use_models_names(adapter, *model);
     const auto source = request.go_on_from.string();
+    use_models_names(adapter, *model, source);
     model::add_lora(model->parameters, plan_of(adapter, tensors_of(adapter, *model, source), *model, source));
   }
   return model->parameters.num_trainable();

@@ -12,6 +12,7 @@
 #include "core/error.h"
 #include "core/problems.h"
 #include "data/tokenizer/text_pattern.h"
+#include "hub/peft_names.h"
 #include "model/family.h"
 
 namespace ingot::hub {
@@ -39,6 +40,7 @@ bool lies_in(const std::string& module, const std::string& saved) {
   return ("." + module + ".").find("." + saved + ".") != std::string::npos;
 }
 
+
 /// The value of the first pattern that matches the end of the module's path.
 template <class Value>
 Value value_for(const std::vector<std::pair<std::string, Value>>& patterns, const std::string& key,
@@ -46,14 +48,6 @@ Value value_for(const std::vector<std::pair<std::string, Value>>& patterns, cons
   for (const auto& [expression, value] : patterns)
     if (expression_matches(expression, true, key)(module)) return value;
   return otherwise;
-}
-
-/// Paths of the modules that a parameter lies in, outermost first: "model", "model.norm".
-std::vector<std::string> modules_around(const std::string& parameter) {
-  std::vector<std::string> paths;
-  for (size_t dot = parameter.find('.'); dot != std::string::npos; dot = parameter.find('.', dot + 1))
-    paths.push_back(parameter.substr(0, dot));
-  return paths;
 }
 
 /// Names of modules that hold parameters, the last part of each once.
@@ -98,7 +92,7 @@ bool is_in_layers(const checkpoint::AdapterConfig& config, const std::string& mo
 
 bool is_saved_whole(const checkpoint::AdapterConfig& config, const std::string& module) {
   return std::any_of(config.modules_to_save.begin(), config.modules_to_save.end(),
-                     [&](const auto& name) { return lies_in(module, name); });
+                     [&](const auto& name) { return lies_in(module, name) || lies_in(newer_name(module), name); });
 }
 
 /// Names of the parameters that an entry of modules_to_save matches.
@@ -106,8 +100,8 @@ std::vector<std::string> saved_by(const std::string& target, const model::Causal
   const auto ends_so = [&](const std::string& path) { return path.ends_with(target); };
   std::vector<std::string> found;
   for (const auto& parameter : model.parameters.parameters) {
-    const auto paths = modules_around(parameter->name);
-    if (std::any_of(paths.begin(), paths.end(), ends_so)) found.push_back(parameter->name);
+    const auto paths = modules_around(parameter->name), newer = modules_around(newer_name(parameter->name));
+    if (std::any_of(paths.begin(), paths.end(), ends_so) || std::any_of(newer.begin(), newer.end(), ends_so)) found.push_back(parameter->name);
   }
   const auto& names = model::find_family(model.config.model_type)->names;
   if (model.config.tie_word_embeddings && ends_so(names.head)) found.push_back(names.embedding + ".weight");

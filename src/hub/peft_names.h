@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "checkpoint/adapter_folder.h"
 #include "hub/model_folder.h"
@@ -8,12 +9,19 @@
 
 namespace ingot::hub {
 
-/// Gives a router that is saved whole the model's name, once where the adapter has it under both names of it.
-void use_models_names(checkpoint::Adapter& adapter, const model::CausalLm& model);
+/// Paths of the modules that a parameter lies in, outermost first: "model", "model.norm".
+std::vector<std::string> modules_around(const std::string& parameter);
 
-/// Adds a Mixtral's router that is saved whole under the name that transformers 5 gives it: PEFT looks for the names of the
-/// transformers beside it.
-void add_new_names(checkpoint::Adapter& adapter);
+/// The name that transformers 5 gives to a module or parameter of Mixtral's mixture, which it calls mlp; others stay.
+std::string newer_name(const std::string& name);
+
+/// Gives routers and experts that are saved whole the model's names and parts, once where the adapter has a router under both
+/// names of it. Throws DataError naming `source` for experts of a shape that is none.
+void use_models_names(checkpoint::Adapter& adapter, const model::CausalLm& model, const std::string& source);
+
+/// The adapter of a Mixtral as PEFT looks for it beside transformers 5: experts that are saved whole are one tensor of a layer,
+/// and a router that is saved whole has that name too, beside the older one; see checkpoint/fused_experts.h.
+checkpoint::Adapter with_newer_names(checkpoint::Adapter adapter);
 
 /// Leaves out what PEFT writes beside an addition to the embedding or the head: the base's own weight, in the type of the
 /// model that it was trained with. Throws DataError naming `source` for one of other values.

@@ -170,9 +170,9 @@ def test_a_router_is_adapted_like_any_linear_layer(tmp_path, mixture):
     assert largest(adapted, logits_of(load_base(mixture), request)) > 1e-3
 
 
-@pytest.mark.parametrize("whole", ["gate", "lm_head", "embed_tokens"])
+@pytest.mark.parametrize("whole", ["gate", "mlp.gate", "experts", "mlp", "layers.1.mlp", "lm_head", "embed_tokens"])
 def test_whole_modules_of_a_mixture_are_read_as_peft_writes_them(tmp_path, mixture, whole):
-    """transformers 5 calls the router mlp.gate."""
+    """transformers 5 calls the router mlp.gate, and has the experts of a layer in two tensors."""
     model = make_adapter(tmp_path / "adapter", mixture, r=4, target_modules=["q_proj"], modules_to_save=[whole])
     request = request_for(model)
     assert largest(ingot_logits(mixture, request, tmp_path, tmp_path / "adapter"), logits_of(model, request)) <= MAX_LOGIT_ERROR
