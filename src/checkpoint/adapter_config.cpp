@@ -15,6 +15,7 @@ namespace {
 
 constexpr const char* kPeftVersion = "0.21.2";  // whose files these are; tests read and write with it
 constexpr int64_t kMaxRank = 1 << 16;
+constexpr double kMaxAlpha = 1e9;
 constexpr int64_t kMaxLayers = 1 << 16;
 
 std::string text_of(const Json& value) { return printable(value.dump(-1, ' ', false, Json::error_handler_t::replace)); }
@@ -36,6 +37,11 @@ struct Reader {
     const Json* value = find(key);
     if (value && !(value->is_number() && std::isfinite(value->get<double>()))) refuse(source, key, *value, "a number");
     return value ? value->get<double>() : otherwise;
+  }
+  double alpha(const std::string& key, const Json& value) const {
+    if (!value.is_number() || !(std::abs(value.get<double>()) <= kMaxAlpha))
+      refuse(source, key, value, fmt::format("a number from {:g} to {:g}", -kMaxAlpha, kMaxAlpha));
+    return value.get<double>();
   }
   int64_t rank(const std::string& key, const Json& value) const {
     if (!value.is_number_integer() || value.get<double>() < 1 || value.get<double>() > kMaxRank)
@@ -157,7 +163,7 @@ AdapterConfig AdapterConfig::from_json(const Json& json, const std::string& sour
   AdapterConfig config;
   config.base_model_name_or_path = read.text("base_model_name_or_path");
   if (const Json* r = read.find("r")) config.r = read.rank("r", *r);
-  config.lora_alpha = read.number("lora_alpha", config.lora_alpha);
+  if (const Json* alpha = read.find("lora_alpha")) config.lora_alpha = read.alpha("lora_alpha", *alpha);
   config.lora_dropout = read.number("lora_dropout", 0);
   if (config.lora_dropout < 0 || config.lora_dropout >= 1)
     refuse(source, "lora_dropout", config.lora_dropout, "at least 0 and below 1");
@@ -166,8 +172,7 @@ AdapterConfig AdapterConfig::from_json(const Json& json, const std::string& sour
   for (const auto& [expression, rank] : read.object("rank_pattern").items())
     config.rank_pattern.emplace_back(expression, read.rank("rank_pattern", rank));
   for (const auto& [expression, alpha] : read.object("alpha_pattern").items())
-    if (alpha.is_number()) config.alpha_pattern.emplace_back(expression, alpha.get<double>());
-    else refuse(source, "alpha_pattern", alpha, "a number");
+    config.alpha_pattern.emplace_back(expression, read.alpha("alpha_pattern", alpha));
   return config;
 }
 

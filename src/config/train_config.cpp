@@ -121,7 +121,7 @@ void expect_file_in(Problems& problems, const std::string& key, const fs::path& 
 void check_lora(Problems& problems, const TrainConfig& config) {
   if (config.finetuning_type != "lora") return;
   problems.expect(config.lora_rank >= 1 && config.lora_rank <= 65536, "lora_rank", config.lora_rank, "1 to 65536");
-  problems.expect(config.lora_alpha >= 0, "lora_alpha", config.lora_alpha, "more than 0, or 0 for twice the rank");
+  problems.expect(config.lora_alpha >= 0 && config.lora_alpha <= 1e9, "lora_alpha", config.lora_alpha, "more than 0 and at most 1e9, or 0 for twice the rank");
   problems.expect(config.lora_dropout >= 0 && config.lora_dropout < 1, "lora_dropout", config.lora_dropout, "0 or more and below 1");
   const auto& targets = config.lora_target;
   const bool alone = targets.size() == 1;

@@ -81,7 +81,7 @@ void export_lora(const RunFolder& run, const checkpoint::LoadedCheckpoint& loade
   std::optional<ModelFolder> opened;
   const ModelFolder& base = open_base ? *open_base : opened.emplace(base_of(loaded, request));
   check_base(base, loaded);
-  merge_adapter(base, {run.source(), request.to.empty() ? run.model() : request.to, request.dtype, request.check_tokens}, adapter);
+  merge_adapter(base, {run.source(), request.to.empty() ? run.model() : request.to, request.dtype, loaded.info.folder.string(), request.check_tokens}, adapter);
 }
 
 }  // namespace ingot::hub

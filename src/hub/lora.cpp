@@ -168,6 +168,7 @@ void warn_of(const std::vector<std::string>& tensors, const std::string& source,
 void attach_adapter(model::CausalLm& model, const Adapter& adapter, const std::string& source) { attach(model, adapter, source); }
 
 Adapter fitted_adapter(const ModelFolder& base, const model::CausalLm& model, Adapter adapter, const std::string& source) {
+  settle_targets(adapter, model, source);
   drop_base_copies(adapter, base, source);
   use_models_names(adapter, model, source);
   auto tensors = tensors_of(adapter, model, source);
@@ -204,8 +205,9 @@ int64_t check_lora(const ModelFolder& base, const LoraRequest& request) {
     add_new(*model, checked_config(base, request, *model));
   } else {
     auto adapter = checkpoint::read_adapter(request.go_on_from);
-    std::erase_if(adapter.tensors, [](const auto& tensor) { return checkpoint::base_of_copy(tensor.name).has_value(); });
     const auto source = request.go_on_from.string();
+    settle_targets(adapter, *model, source);
+    std::erase_if(adapter.tensors, [](const auto& tensor) { return checkpoint::base_of_copy(tensor.name).has_value(); });
     use_models_names(adapter, *model, source);
     model::add_lora(model->parameters, plan_of(adapter, tensors_of(adapter, *model, source), *model, source));
   }

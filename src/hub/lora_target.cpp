@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <functional>
 #include <optional>
@@ -138,7 +139,50 @@ void refuse_ends(const std::string& target, const Matches& matches, const model:
   }
 }
 
+void refuse_tied_ends(const checkpoint::Adapter& adapter, const model::CausalLm& model, const std::string& source) {
+  if (!model.config.tie_word_embeddings) return;
+  const auto& names = model::find_family(model.config.model_type)->names;
+  for (const auto& tensor : adapter.tensors)
+    for (const auto& end : {names.embedding, names.head})
+      if (tensor.name.starts_with(end + ".") && tensor.name != end + ".weight")
+        throw DataError(fmt::format("{}: tensor {}: this model's head is its embedding, so an addition to one of them alone cannot be merged; "
+                                    "wanted an adapter of other layers, or one with modules_to_save: [{}, {}]",
+                                    source, tensor.name, last_part(names.embedding), last_part(names.head)));
+}
+
+bool has_addition_to(const checkpoint::Adapter& adapter, const std::string& name) {
+  return std::any_of(adapter.tensors.begin(), adapter.tensors.end(), [&](const auto& tensor) {
+    const auto module = checkpoint::module_of_first_factor(tensor.name);
+    return module && last_part(*module) == name;
+  });
+}
+
+bool is_all_linear(const checkpoint::AdapterConfig& config) {
+  std::string name = config.target_is_expression ? config.target_modules.at(0) : "";
+  std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::tolower(c); });
+  return name == "all-linear";
+}
+
+/// Of a mixture those that the adapter adds to: routers and experts are linear layers in transformers 4, and none in 5.
+std::vector<std::string> all_linear(const checkpoint::Adapter& adapter, const model::CausalLm& model) {
+  auto names = last_parts(model, [](const auto& layer) { return layer.kind == model::LayerKind::kLinear || layer.kind == model::LayerKind::kRouter; });
+  if (model.config.num_experts > 0) std::erase_if(names, [&](const auto& name) { return !has_addition_to(adapter, name); });
+  return names;
+}
+
 }  // namespace
+
+void settle_targets(checkpoint::Adapter& adapter, const model::CausalLm& model, const std::string& source) {
+  refuse_tied_ends(adapter, model, source);
+  auto& config = adapter.config;
+  if (is_all_linear(config)) {
+    config.target_modules = all_linear(adapter, model);
+    config.target_is_expression = false;
+  }
+  if (!config.target_modules.empty() && targeted_modules(config, model).empty())
+    throw DataError(fmt::format("{}: adapter_config.json: target_modules: found {}, which match no linear layer of the model; wanted some of {}",
+                                source, fmt::join(config.target_modules, ", "), fmt::join(known_targets(model), ", ")));
+}
 
 std::vector<std::string> all_targets(const model::CausalLm& model) {
   return last_parts(model, [](const auto& layer) { return layer.kind == model::LayerKind::kLinear; });

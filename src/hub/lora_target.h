@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "checkpoint/adapter_config.h"
+#include "checkpoint/adapter_folder.h"
 #include "model/causal_lm.h"
 #include "model/lora.h"
 
@@ -19,6 +19,11 @@ std::vector<std::string> targeted_modules(const checkpoint::AdapterConfig& confi
 /// matches nothing in the model, which may be on meta; and for one that names an embedding and head that are one, or a
 /// normalised head.
 void check_targets(const checkpoint::AdapterConfig& config, const model::CausalLm& model);
+
+/// Makes the target_modules of a trained adapter names that the model has: "all-linear" stands for every linear layer but the
+/// head, as in PEFT. Throws DataError naming `source` when they match nothing, and for an addition to one of a tied embedding
+/// and head.
+void settle_targets(checkpoint::Adapter& adapter, const model::CausalLm& model, const std::string& source);
 
 /// The last parts of the paths of the layers' own linear maps, sorted: what `lora_target: all` stands for. Neither routers
 /// nor embedding and head are among them.

@@ -78,7 +78,7 @@ void merge_adapter(const ModelFolder& base, const MergeRequest& request, const A
   OutputFolder::check(request.to);
   // Names and shapes are checked before anything is written; on meta a model takes no memory.
   const auto meta = model::build_model(base.config(), at::kFloat, "meta");
-  const Adapter adapter = fitted_adapter(base, *meta, trained, base.path().string());
+  const Adapter adapter = fitted_adapter(base, *meta, trained, request.adapter);
   OutputFolder output(request.to, "model");
   write_merged(base, request, adapter, output.path());
   check_companion_files(request.companions.empty() ? base.path() : request.companions, output.path());

@@ -13,6 +13,7 @@ struct MergeRequest {
   std::filesystem::path companions;  // where config.json and tokenizer files are taken from; empty: the base
   std::filesystem::path to;          // the folder to write
   std::string dtype = "auto";        // auto: each weight's own
+  std::string adapter;               // what messages call the adapter
   int64_t check_tokens = 64;         // of the sample batch; 0 leaves the check out, which holds the model in memory
 };
 

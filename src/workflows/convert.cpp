@@ -11,8 +11,8 @@ namespace ingot::workflows {
 
 int convert(const ConvertRequest& request) {
   if (!request.adapter.empty()) {
-    hub::merge_adapter(request.from, {{}, request.to, request.dtype.empty() ? "auto" : request.dtype, request.check_tokens},
-                  checkpoint::read_adapter(request.adapter));
+    hub::merge_adapter(request.from, {{}, request.to, request.dtype.empty() ? "auto" : request.dtype, request.adapter.string(), request.check_tokens},
+                       checkpoint::read_adapter(request.adapter));
     return kExitOk;
   }
   const auto dtype = dtype_from_config(request.dtype.empty() ? "float32" : request.dtype);

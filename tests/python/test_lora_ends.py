@@ -197,3 +197,13 @@ def test_a_head_of_other_values_than_the_embedding_it_is_said_to_be_stays_out_of
     request = request_for(model)
     assert largest(logits_of(merged, request), logits_of(model, request)) <= MAX_LOGIT_ERROR
     assert largest(logits_of(load_base(base), request), logits_of(model, request)) > 0.05
+
+
+@pytest.mark.parametrize("settings", [{"target_modules": ["q_proj", "lm_head"]}, {"target_modules": ["q_proj", "embed_tokens"]},
+                                      {"target_modules": ["embed_tokens"], "ensure_weight_tying": True}], ids=["head", "embedding", "both"])
+def test_an_adapter_of_a_tied_end_is_refused_by_that_reason(tmp_path, settings):
+    make_adapter(tmp_path / "adapter", STORIES, r=4, **settings)
+    for arguments in (["convert", "--from", STORIES, "--to", tmp_path / "merged"], ["generate", "--model", STORIES, "--prompt", "Once"]):
+        result = ingot(*arguments, "--adapter", tmp_path / "adapter", check=False)
+        assert result.returncode == 3 and f"{tmp_path / 'adapter'}: tensor" in result.stderr, result.stderr
+        assert "head is its embedding" in result.stderr and "modules_to_save: [embed_tokens, lm_head]" in result.stderr, result.stderr

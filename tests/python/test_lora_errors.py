@@ -51,11 +51,26 @@ def test_a_sound_adapter_is_taken(adapter):
     ({"r": 1e300}, "r"), ({"r": "8"}, "r"), ({"r": 8}, "lora_A"), ({"rank_pattern": {"q_proj": -1}}, "rank_pattern"),
     ({"alpha_pattern": {"q_proj": "x"}}, "alpha_pattern"), ({"alpha_pattern": {"(": 1}}, "alpha_pattern"),
     ({"lora_dropout": 1}, "lora_dropout"), ({"target_modules": 5}, "target_modules"), ({"modules_to_save": [1]}, "modules_to_save"),
-    ({"lora_alpha": "a"}, "lora_alpha"),
+    ({"lora_alpha": "a"}, "lora_alpha"), ({"lora_alpha": 1e300}, "lora_alpha"), ({"alpha_pattern": {"q_proj": 1e300}}, "alpha_pattern"),
+    ({"target_modules": ["nothing"]}, "target_modules"), ({"target_modules": "no.*thing"}, "target_modules"),
+    ({"layers_to_transform": [77]}, "target_modules"),
 ])
 def test_a_configuration_that_is_not_built_here_is_refused(adapter, changes, key):
     edit_config(adapter, **changes)
     assert key in message_of(open_it(adapter), DATA)
+
+
+@pytest.mark.parametrize("command", ["train", "convert", "eval"])
+def test_an_adapter_for_no_layer_of_the_model_is_refused_everywhere(adapter, tmp_path, command):
+    edit_config(adapter, target_modules=["nothing"])
+    data = tmp_path / "a.txt"
+    data.write_text("Once upon a time.")
+    arguments = {"train": [write_config(tmp_path, finetuning_type="lora", adapter_name_or_path=str(adapter))],
+                 "convert": ["--from", STORIES, "--adapter", adapter, "--to", tmp_path / "merged"],
+                 "eval": ["--model", STORIES, "--adapter", adapter, "--data", data]}[command]
+    message = message_of(ingot(command, *arguments, check=False), DATA)
+    assert str(adapter) in message and "target_modules: found nothing" in message and "q_proj" in message, message
+    assert not (tmp_path / "merged").exists() and not (tmp_path / "run/model").exists()
 
 
 def test_a_slow_expression_is_stopped(adapter):
@@ -99,6 +114,7 @@ def test_a_folder_that_is_no_adapter_is_refused():
     ({"lora_target": ["q_proj", ".*k_proj"]}, ["lora_target", ".*k_proj"]),
     ({"lora_target": "lm_head"}, ["lora_target", "lm_head"]),
     ({"additional_target": ["nothing"]}, ["additional_target", "nothing", "embed_tokens"]),
+    ({"lora_alpha": 1e300}, ["lora_alpha", "1e+300"]),
     ({"lora_rank": 0, "lora_dropout": 1}, ["lora_rank", "lora_dropout"]),
     ({"train_from_scratch": True}, ["train_from_scratch"]),
     ({"adapter_name_or_path": "/nowhere"}, ["adapter_name_or_path", "/nowhere", "lora_rank"]),

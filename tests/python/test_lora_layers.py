@@ -133,3 +133,13 @@ def test_a_wrong_name_is_refused_before_a_weight_is_read(tmp_path, keys, wanted)
     result = ingot("train", write_config(tmp_path, **{**LORA, "model_name_or_path": str(base), **keys}), check=False)
     assert result.returncode == 2 and wanted in result.stderr, result.stderr
     assert "loading weights" not in result.stderr and not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("name", ["all-linear", "All-Linear"])
+def test_all_linear_is_every_linear_layer_but_the_head(tmp_path, base, name):
+    make_adapter(tmp_path / "first", base, r=4, target_modules="all-linear")
+    edit_config(tmp_path / "first", target_modules=name)
+    expect_same_as_peft(tmp_path / "first", tmp_path, base)
+    assert "warning" not in say(tmp_path / "first")
+    run = train(tmp_path / "a", model_name_or_path=str(base), adapter_name_or_path=str(tmp_path / "first"), lora_rank=None, max_steps=2)
+    expect_same_as_peft(run / "adapter", tmp_path, base)
