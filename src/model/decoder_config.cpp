@@ -130,12 +130,25 @@ void read_rope_numbers(ConfigReader& part, RopeScaling& scaling) {
   part.read("truncate", scaling.truncate);
 }
 
-void read_rope(ConfigReader& reader, DecoderConfig& config, const std::string& source) {
-  reader.read("partial_rotary_factor", config.partial_rotary_factor);
+/// partial_rotary_factor beside the scaling and in it, which counts first; null states 1. Most families do not know it.
+void read_rotary_share(ConfigReader& reader, ConfigReader& scaling, const Family& family, DecoderConfig& config, const std::string& source) {
+  constexpr const char* kShare = "partial_rotary_factor";
+  double share = reader.states_null({kShare}) ? 1 : config.partial_rotary_factor;
+  reader.read(kShare, share);
+  scaling.read(kShare, share);
+  if (!family.partial_rotary && share != config.partial_rotary_factor)
+    config.notes.push_back(fmt::format("{}: states {} {}, which models of the family {} do not know: it changes nothing", source, kShare, share,
+                                       config.model_type));
+  if (family.partial_rotary) config.partial_rotary_factor = share;
+}
+
+void read_rope(ConfigReader& reader, const Family& family, DecoderConfig& config, const std::string& source) {
+  static const Json nothing = Json::object();
   const std::string key = scaling_key(reader, config, source);
   const auto* json = reader.object(key);
+  ConfigReader part(json == nullptr ? nothing : *json, key + ".");
+  read_rotary_share(reader, part, family, config, source);
   if (json == nullptr) return;
-  ConfigReader part(*json, key + ".");
   auto& scaling = config.rope_scaling;
   part.read("type", scaling.kind);
   part.read("rope_type", scaling.kind);
@@ -155,8 +168,16 @@ void read_rope(ConfigReader& reader, DecoderConfig& config, const std::string& s
   reader.read("original_max_position_embeddings", scaling.original_max_position_embeddings);  // of both, as in transformers
   part.problems().expect(scaling.kind != "llama3" || scaling.high_freq_factor > scaling.low_freq_factor,
                          key + ".high_freq_factor", scaling.high_freq_factor, "more than low_freq_factor");
-  part.read("partial_rotary_factor", config.partial_rotary_factor);
   reader.add_problems_of(part);
+}
+
+/// Which layers have the window, where the file says so of each.
+void read_layer_types(const Json& json, DecoderConfig& config) {
+  const auto kinds = json.value("layer_types", Json());
+  if (!kinds.is_array()) return;
+  config.windowed_layers.clear();
+  for (const auto& kind : kinds) config.windowed_layers.push_back(kind == "sliding_attention");
+  config.windowed_layers.resize(static_cast<size_t>(config.num_layers));
 }
 
 /// Kinds of attention in layer_types that are not those that the family has.
@@ -224,10 +245,11 @@ DecoderConfig DecoderConfig::from_json(const Json& json, const std::string& sour
   read_sizes(reader, family.keys, config);
   if (family.read_kv_heads != nullptr) family.read_kv_heads(reader, config);
   settle_heads(reader, family.keys, config);
-  read_rope(reader, config, source);
+  read_rope(reader, family, config, source);
   read_switches(reader, config);
-  family.read(reader, config);
   read_tokens(reader, config);
+  family.read(reader, config);
+  if (family.layer_types) read_layer_types(json, config);
   read_dtype(reader, config, source);
   refuse_unsupported(reader, json, config);
   reader.finish(source);

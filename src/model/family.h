@@ -55,6 +55,8 @@ struct Family {
   /// What a config.json that leaves keys out means: the defaults of the family's class in transformers, or of its own code.
   /// A size that stays 0 has to be stated.
   void (*defaults)(DecoderConfig& config);
+  bool partial_rotary = false;  // knows partial_rotary_factor
+  bool layer_types = false;     // knows a kind of attention for each layer
   ConfigKeys keys = {};
   DecoderNames names = {};
   decltype(make_mlp)* feed_forward = make_mlp;

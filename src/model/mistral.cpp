@@ -1,4 +1,4 @@
-// Mistral: a Llama whose queries may see a window of the newest keys only. Source: MODELS §2 C.
+// Mistral: a Llama whose queries may see a window of the newest keys only, in all layers or in those of layer_types. Source: MODELS §2 C.
 #include "model/config_reader.h"
 #include "model/decoder_config.h"
 #include "model/family.h"
@@ -21,6 +21,6 @@ void read(ConfigReader& reader, DecoderConfig& config) {
 
 }  // namespace
 
-Family mistral_family() { return {.model_type = "mistral", .architectures = {"MistralForCausalLM"}, .read = read, .defaults = defaults}; }
+Family mistral_family() { return {.model_type = "mistral", .architectures = {"MistralForCausalLM"}, .read = read, .defaults = defaults, .layer_types = true}; }
 
 }  // namespace ingot::model

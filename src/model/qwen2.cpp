@@ -12,12 +12,13 @@ void defaults(DecoderConfig& config) {
   config.rms_norm_eps = 1e-6, config.rope_theta = 1e4;
 }
 
-/// `use_sliding_window` is false in the published models: then sliding_window and max_window_layers mean nothing.
+/// `use_sliding_window` is false in the published models: then sliding_window and max_window_layers mean nothing. A window of
+/// null is none.
 void read(ConfigReader& reader, DecoderConfig& config) {
   config.qkv_bias = true;
   bool windowed = false;
   reader.read("use_sliding_window", windowed);
-  if (!windowed) return;
+  if (!windowed || reader.states_null({"sliding_window"})) return;
   int64_t first = 28;  // transformers' default
   config.sliding_window = 4096;
   reader.read("sliding_window", config.sliding_window, 1, kMaxLength);
@@ -27,6 +28,6 @@ void read(ConfigReader& reader, DecoderConfig& config) {
 
 }  // namespace
 
-Family qwen2_family() { return {.model_type = "qwen2", .architectures = {"Qwen2ForCausalLM"}, .read = read, .defaults = defaults}; }
+Family qwen2_family() { return {.model_type = "qwen2", .architectures = {"Qwen2ForCausalLM"}, .read = read, .defaults = defaults, .layer_types = true}; }
 
 }  // namespace ingot::model

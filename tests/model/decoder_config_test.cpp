@@ -93,7 +93,7 @@ TEST(DecoderConfig, RefusesWhatWouldChangeResults) {
   expect_problem(with("rope_scaling", {{"type", "linear"}}), "rope_scaling.factor: absent");
   expect_problem(with("quantization_config", Json::object()), "quantized");
   expect_problem(with("layer_types", {"sliding_attention"}), "layer_types");
-  expect_problem(with("partial_rotary_factor", 0.01), "partial_rotary_factor: found 0.01");
+  EXPECT_EQ(problem_of(with("partial_rotary_factor", 0.01)), "");  // a Llama does not know it
 }
 
 /// `tiny` as another family writes it.
@@ -102,6 +102,12 @@ Json as_family(const std::string& model_type, const std::string& architecture) {
   config["architectures"] = {architecture};
   config["num_key_value_heads"] = nullptr;  // as many as heads
   return config;
+}
+
+TEST(DecoderConfig, RefusesAShareOfAHeadThatIsNothing) {
+  auto config = as_family("glm", "GlmForCausalLM");
+  config["partial_rotary_factor"] = 0.001;
+  EXPECT_NE(problem_of(config).find("partial_rotary_factor: found 0.001"), std::string::npos);
 }
 
 TEST(DecoderConfig, ReadsMistralsWindow) {
@@ -128,6 +134,10 @@ TEST(DecoderConfig, ReadsQwen2sWindowOnlyWhereItIsUsed) {
   config["layer_types"] = {"full_attention", "sliding_attention"};
   EXPECT_EQ(problem_of(config), "");
   config["layer_types"] = {"sliding_attention", "full_attention"};
+  const auto first = DecoderConfig::from_json(config, "c");
+  EXPECT_EQ(first.window_of(0), 7);
+  EXPECT_EQ(first.window_of(1), 0);
+  config["use_sliding_window"] = false;
   EXPECT_NE(problem_of(config).find("layer_types"), std::string::npos);
 }
 

@@ -6,6 +6,7 @@ import shutil
 import pytest
 import torch
 import transformers
+from conftest import STORIES, ingot
 from test_llama_parity import make_request, probe, reference
 
 CLASSES = {"llama": (transformers.LlamaConfig, "LlamaForCausalLM"), "mistral": (transformers.MistralConfig, "MistralForCausalLM"),
@@ -154,3 +155,70 @@ def test_a_pack_has_the_logits_of_its_samples_with_dynamic_rope(tmp_path):
     packed = probe(tmp_path / "model", pack, tmp_path / "pack")["logits"]
     for part, request in ((packed[:, :100], long), (packed[:, 100:], short)):
         assert (part - probe(tmp_path / "model", request, tmp_path / "one")["logits"]).abs().max() <= 2e-5
+
+
+def small(folder, family, **changes):
+    """A random model of a family that transformers has; `changes` are keys of its config.json, None states null."""
+    torch.manual_seed(5)
+    config = CLASSES[family][0](vocab_size=131, hidden_size=48, intermediate_size=56, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
+                                head_dim=12, max_position_embeddings=99, initializer_range=0.3, pad_token_id=None, bos_token_id=1, eos_token_id=2,
+                                **({"num_local_experts": 4} if family == "mixtral" else {}))
+    getattr(transformers, CLASSES[family][1])(config).save_pretrained(folder)
+    stated = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**{key: value for key, value in stated.items() if key not in ("layer_types", "rope_parameters")}, **changes}))
+    return folder
+
+
+def compared(folder):
+    """Logits of ingot and of whatever transformers opens."""
+    request = make_request(rows=1, length=40)
+    model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
+    with torch.no_grad():
+        return probe(folder, request, folder / "out")["logits"], model(torch.tensor(request["input_ids"])).logits
+
+
+SLIDING, FULL = "sliding_attention", "full_attention"
+
+
+@pytest.mark.parametrize("family, changes", [
+    ("glm", {"rope_scaling": {"rope_type": "linear", "factor": 2.0, "rope_theta": 1e4, "partial_rotary_factor": 1.0}}),
+    ("glm", {"rope_scaling": {"rope_type": "linear", "factor": 2.0, "rope_theta": 1e4}}), ("glm", {}),
+    ("glm", {"partial_rotary_factor": 1.0}), ("glm", {"partial_rotary_factor": None}),
+    ("glm", {"partial_rotary_factor": 0.5, "rope_parameters": {"rope_type": "default", "rope_theta": 1e4, "partial_rotary_factor": 1.0}}),
+    *((family, {"partial_rotary_factor": 0.5}) for family in ("llama", "mistral", "mixtral", "qwen2")),
+    ("qwen2", {"use_sliding_window": True, "sliding_window": None, "max_window_layers": 0}),
+    ("qwen2", {"use_sliding_window": True, "sliding_window": 8, "max_window_layers": 1, "layer_types": [SLIDING, FULL]}),
+    ("qwen2", {"use_sliding_window": True, "sliding_window": 8, "max_window_layers": 9, "layer_types": [SLIDING, SLIDING]}),
+    ("qwen2", {"use_sliding_window": True, "sliding_window": 8, "layer_types": [FULL, FULL]}),
+    ("mistral", {"sliding_window": 8, "layer_types": [SLIDING, FULL]}), ("mistral", {"sliding_window": 8, "layer_types": [FULL, SLIDING]}),
+    ("mistral", {"sliding_window": 8, "layer_types": [FULL, FULL]}), ("mistral", {"sliding_window": 8}),
+])
+def test_a_config_gives_the_logits_of_transformers(tmp_path, family, changes):
+    found, wanted = compared(small(tmp_path / "model", family, **changes))
+    assert (found - wanted).abs().max() <= 2e-5 * max(1, wanted.abs().max())
+
+
+def test_a_share_of_a_head_that_a_family_does_not_know_is_said(tmp_path):
+    request = make_request(rows=1, length=8)
+    small(tmp_path / "model", "llama", partial_rotary_factor=0.5)
+    (tmp_path / "ids.jsonl").write_text(json.dumps({"input_ids": request["input_ids"][0]}) + "\n")
+    shutil.copy(STORIES / "tokenizer.model", tmp_path / "model")
+    said = ingot("eval", "--model", tmp_path / "model", "--data", tmp_path / "ids.jsonl").stderr
+    assert "config.json: states partial_rotary_factor 0.5" in said and "it changes nothing" in said, said
+
+
+@pytest.mark.parametrize("changes", [{"use_sliding_window": False, "layer_types": [SLIDING, FULL]}, {"layer_types": [FULL]}, {"layer_types": [FULL, "chunked_attention"]},
+                                     {"use_sliding_window": True, "sliding_window": None, "layer_types": [SLIDING, FULL]}])
+def test_kinds_of_attention_that_transformers_cannot_open_are_refused(tmp_path, changes):
+    folder = small(tmp_path / "model", "qwen2", **changes)
+    shutil.copy(STORIES / "tokenizer.model", folder)
+    result = ingot("generate", "--model", folder, "--prompt", "a", check=False)
+    assert result.returncode == 2 and "layer_types" in result.stderr, result.stderr
+
+
+@pytest.mark.parametrize("family", CLASSES)
+@pytest.mark.parametrize("key", ["eos_token_id", "bos_token_id"])
+def test_a_token_of_null_is_what_transformers_makes_of_it(tmp_path, family, key):
+    stated = {**SIZES, **OWN[family], key: None}
+    found = described(tmp_path / "model", {"model_type": family, "architectures": [CLASSES[family][1]], **stated})
+    assert found[key] == wanted(CLASSES[family][0](**stated))[key]
