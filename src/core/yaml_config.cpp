@@ -7,6 +7,8 @@
 
 #include "core/error.h"
 #include "core/file.h"
+#include "core/printable.h"
+#include "core/utf8.h"
 
 namespace ingot {
 namespace {
@@ -50,6 +52,15 @@ bool fill(const YAML::Node& node, std::vector<std::string>& items, std::map<std:
     items.push_back(item.Scalar());
   }
   return true;
+}
+
+/// The first text that is not UTF-8: it could not be written into the JSON files of a run.
+const std::string* find_foreign(const std::vector<std::string>& items, const std::map<std::string, std::string>& fields) {
+  for (const auto& item : items)
+    if (!is_utf8(item)) return &item;
+  for (const auto& [name, field] : fields)
+    if (!is_utf8(name) || !is_utf8(field)) return &field;
+  return nullptr;
 }
 
 }  // namespace
@@ -97,6 +108,8 @@ void YamlConfig::parse(const std::string& text, const std::string& where) {
     else if (entries_.contains(key)) problems_.add(fmt::format("{}: given twice ({})", key, entry.where));
     else if (pair.second.IsNull()) known_.push_back(key);  // `key:` with nothing behind it keeps the default
     else {
+      if (const auto* foreign = find_foreign(entry.items, entry.fields))
+        problems_.add(fmt::format("{}: found {} ({}), wanted UTF-8", key, in_quotes(*foreign), entry.where));
       entry.is_list = pair.second.IsSequence(), entry.is_map = pair.second.IsMap();
       entries_[key] = std::move(entry);
     }

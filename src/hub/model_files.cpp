@@ -9,7 +9,9 @@
 #include "core/file.h"
 #include "core/json.h"
 #include "core/log.h"
+#include "core/printable.h"
 #include "core/sha256.h"
+#include "core/utf8.h"
 
 namespace ingot::hub {
 namespace fs = std::filesystem;
@@ -49,6 +51,10 @@ bool comes_along(const fs::path& folder, const fs::path& relative) {
     throw DataError(fmt::format("{}: is a link to nothing, wanted a file", file.string()));
   if (status.type() != fs::file_type::regular) return false;
   if (is_needed(relative.string())) return true;
+  if (!is_utf8(relative.string())) {
+    log_warning(fmt::format("{} has a name that is not UTF-8: it does not come along", printable(file.string())));
+    return false;
+  }
   if (!stays_inside(folder, relative)) {
     log_warning(fmt::format("{} leads out of the model's folder: it does not come along", file.string()));
     return false;
@@ -138,7 +144,9 @@ void write_dtype(const fs::path& folder, DType dtype) {
 
 void write_vocabulary_size(const fs::path& folder, int64_t vocab_size) {
   Json config = read_json(folder / "config.json");
-  config[config.contains("padded_vocab_size") ? "padded_vocab_size" : "vocab_size"] = vocab_size;
+  const bool padded = config.contains("padded_vocab_size");
+  if (padded) config["padded_vocab_size"] = vocab_size;
+  if (!padded || config.contains("vocab_size")) config["vocab_size"] = vocab_size;
   write_file(folder / "config.json", config.dump(2) + "\n");
 }
 

@@ -18,8 +18,8 @@ std::string tokenizer_identity(const FolderFiles& folder);
 
 /// Names of the files that belong to a model besides its weights, sorted: config.json, the tokenizer's, and whatever else
 /// lies at the top of the folder or in additional_chat_templates/ (code, licences, cards). Left out are weights and their
-/// indexes, adapters, hidden files and what a trainer saved of itself; with a warning, files above 64 MiB and links that
-/// lead out of the folder, unless they are named as a tokenizer's or config.json: those Ingot reads itself. A link into
+/// indexes, adapters, hidden files and what a trainer saved of itself; with a warning, files above 64 MiB, names that
+/// are not UTF-8 and links that lead out of the folder, unless they are named as a tokenizer's or config.json: those Ingot reads itself. A link into
 /// the blobs of a Hugging Face cache is a file like any other. Throws DataError for a folder that cannot be read and for
 /// a link to nothing.
 std::vector<std::string> companion_files(const std::filesystem::path& folder);
@@ -34,7 +34,7 @@ void check_companion_files(const std::filesystem::path& from, const std::filesys
 /// Sets the dtype that the folder's config.json states for the weights beside it.
 void write_dtype(const std::filesystem::path& folder, DType dtype);
 
-/// Sets the vocab_size that the folder's config.json states, under the name that it has there.
+/// Sets the vocab_size that the folder's config.json states, under every name that it has there.
 void write_vocabulary_size(const std::filesystem::path& folder, int64_t vocab_size);
 
 /// "bfloat16", "float16" or "float32" as a dtype; nothing for "auto". Throws ConfigError for another word.

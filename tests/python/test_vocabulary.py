@@ -127,3 +127,14 @@ def test_a_model_with_enough_rows_stays_as_it_is(tmp_path, words):
 def test_lora_refuses_it(tmp_path, base, words):
     result = run(tmp_path, base, write_texts(tmp_path / "a.jsonl", words[0]), resize_vocab=True, finetuning_type="lora")
     assert result.returncode == 2 and "resize_vocab" in result.stderr, result.stderr
+
+
+def test_both_names_of_the_size_say_the_same(tmp_path, words):
+    base = make_base(tmp_path / "model")
+    config = json.loads((base / "config.json").read_text())
+    (base / "config.json").write_text(json.dumps({**config, "padded_vocab_size": ROWS}))
+    result = run(tmp_path, base, write_texts(tmp_path / "a.jsonl", words[0] + words[1]), resize_vocab=True)
+    assert result.returncode == 0, result.stderr
+    grown = json.loads((tmp_path / "run/model/config.json").read_text())
+    assert grown["vocab_size"] == grown["padded_vocab_size"] == IDS
+    assert ingot("generate", "--model", tmp_path / "run/model", "--prompt", "the", "--max-new-tokens", 2).returncode == 0

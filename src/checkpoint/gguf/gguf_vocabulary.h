@@ -25,7 +25,4 @@ struct GgufVocabulary {
 /// Reads and checks it: `vocab` tokens without doubles, in UTF-8, ids in range. Throws DataError.
 GgufVocabulary read_gguf_vocabulary(const GgufKeys& keys, int64_t vocab);
 
-/// True for well-formed UTF-8.
-bool is_utf8(std::string_view text);
-
 }  // namespace ingot::checkpoint
