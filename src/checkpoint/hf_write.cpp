@@ -17,6 +17,8 @@ namespace ingot::checkpoint {
 namespace fs = std::filesystem;
 namespace {
 
+constexpr double kLargestHalf = 65504;
+
 /// Integers keep their type.
 DType written_dtype(const at::Tensor& value, DType dtype) {
   return value.is_floating_point() ? dtype : to_dtype(value.scalar_type());
@@ -43,14 +45,21 @@ void remove_stale_weights(const fs::path& folder, const std::set<std::string>& w
   }
 }
 
+/// Where finite values are beyond the dtype's largest. Half precision would round those just above 65504 to it.
+at::Tensor beyond(const at::Tensor& value, const at::Tensor& plain) {
+  if (plain.scalar_type() != at::kHalf) return plain.isinf().logical_and_(value.isfinite());
+  const auto wide = value.scalar_type() == at::kDouble ? value : value.to(at::kFloat);
+  return (wide.abs() > kLargestHalf).logical_and_(wide.isfinite());
+}
+
 }  // namespace
 
 at::Tensor converted(const at::Tensor& value, DType dtype, const std::string& name) {
-  const auto plain = value.detach().to(at::kCPU, to_scalar_type(dtype)).contiguous();
+  const auto given = value.detach().to(at::kCPU), plain = given.to(to_scalar_type(dtype)).contiguous();
   if (!value.is_floating_point() || value.scalar_type() == plain.scalar_type() || plain.numel() == 0) return plain;
-  const auto lost = plain.isinf().logical_and_(value.detach().to(at::kCPU).isfinite());
+  const auto lost = beyond(given, plain);
   if (!lost.any().item<bool>()) return plain;
-  const double found = value.detach().to(at::kCPU).masked_select(lost)[0].item<double>();
+  const double found = given.masked_select(lost)[0].item<double>();
   throw DataError(fmt::format("{}: found the value {:g}, which is beyond the largest {}; wanted another dtype", name, found, config_name(dtype)));
 }
 

@@ -15,6 +15,23 @@
 namespace ingot::hub {
 namespace {
 
+std::string file_of(const checkpoint::HfWeights& weights, const std::string& tensor) {
+  for (const auto& file : weights.files())
+    for (const auto& held : weights.tensors_of(*file))
+      if (held.name == tensor) return file->path().string();
+  return "";
+}
+
+/// What is no number makes everything that it touches none; infinities are what they are.
+void check_numbers(const at::Tensor& value, const std::string& stored, const checkpoint::HfWeights& weights) {
+  if (!value.is_floating_point() || value.numel() == 0) return;
+  const auto [low, high] = at::aminmax(value);
+  if (low.isnan().item<bool>())
+    throw DataError(fmt::format("{}: {}: holds NaN, wanted numbers", file_of(weights, stored), stored));
+  if (low.isinf().item<bool>() || high.isinf().item<bool>())
+    log_warning(fmt::format("{}: {} holds infinite values", file_of(weights, stored), stored));
+}
+
 /// Returns the bytes read.
 uint64_t fill(model::Parameter& parameter, const ModelFolder& folder) {
   const at::Tensor loaded = folder.parameter(parameter.name);
@@ -22,6 +39,7 @@ uint64_t fill(model::Parameter& parameter, const ModelFolder& folder) {
     throw DataError(fmt::format("{}: {} has shape {}, wanted {}", folder.path().string(), parameter.name,
                                 to_string(loaded.sizes().vec()), to_string(parameter.shape)));
   const at::NoGradGuard no_grad;
+  check_numbers(loaded, folder.stored_name(parameter.name), folder.weights());
   parameter.value.copy_(loaded);
   return loaded.nbytes();
 }

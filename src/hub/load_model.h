@@ -16,7 +16,7 @@ at::ScalarType compute_type(const std::string& precision, const std::string& fie
 
 /// Builds the model that the folder's config describes and fills it from the folder's weights, converted to
 /// `type`. Throws DataError naming every parameter that is missing or has another shape; tensors that the model has no
-/// place for are named in a warning.
+/// place for are named in a warning, and so are those that hold infinite values; NaN is refused.
 std::unique_ptr<model::CausalLm> load_model(const ModelFolder& folder, at::ScalarType type);
 
 /// True for tensors of Hugging Face files that are computed here, not loaded: rope's frequencies and a tied head.

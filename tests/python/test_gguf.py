@@ -212,9 +212,9 @@ def test_a_converted_llama_gives_the_same_logits(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["model.layers.1.mlp.up_proj.weight", "model.layers.0.self_attn.q_proj.weight", "model.norm.weight"])
-@pytest.mark.parametrize("value, fits", [(65504, True), (65519, True), (65520, False), (-1e5, False)])
+@pytest.mark.parametrize("value, fits", [(65504, True), (65505, False), (-65519, False), (65520, False), (-1e5, False)])
 def test_a_value_beyond_half_precision_is_refused_by_name(tmp_path, name, value, fits):
-    """65519 is rounded to 65504, the largest; from 65520 on it would become infinite."""
+    """65519 would be rounded to 65504, the largest, and 65520 to infinity."""
     def large(weights):
         weights[name].view(-1)[5] = value
 

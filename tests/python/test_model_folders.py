@@ -1,12 +1,15 @@
 """Weights and configs that disagree, values that do not fit, and where answers end; against the installed transformers."""
 
 import json
+import os
+import shutil
+import subprocess
 
 import pytest
 import safetensors.torch
 import torch
 import transformers
-from conftest import ingot, write_config
+from conftest import INGOT, ROOT, STORIES, ingot, write_config
 from test_folders import texts, tiny, weights_of
 from test_llama_parity import make_request, probe, reference
 
@@ -85,3 +88,67 @@ def test_generation_ends_at_every_id_of_the_generation_config(tmp_path):
     (model / "generation_config.json").write_text(json.dumps({"eos_token_id": "two"}))
     result = ingot("generate", "--model", model, "--prompt", "Once", check=False)
     assert result.returncode == 2 and "generation_config.json" in result.stderr and "eos_token_id" in result.stderr
+
+
+@pytest.mark.parametrize("value, fits", [(65504, True), (-65504, True), (65505, False), (-65519, False)])
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_half_precision_ends_at_its_largest_value(tmp_path, value, fits, method):
+    def large(weights):
+        weights["model.layers.1.mlp.up_proj.weight"][3, 5] = value
+
+    model = rewritten(tiny(tmp_path / "model"), large)
+    result = ingot("train", write_config(tmp_path, model_name_or_path=str(model), dataset=str(texts(tmp_path / "a.jsonl")), max_steps=1, learning_rate=0,
+                                         finetuning_type=method, export_dtype="float16"), check=False)
+    assert (result.returncode == 0) == fits, result.stderr
+    if not fits:
+        assert result.returncode == 3 and f"up_proj.weight: found the value {value}, which is beyond" in result.stderr, result.stderr
+
+
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_weights_that_are_no_numbers_are_named_when_they_are_read(tmp_path, method):
+    def spoilt(value):
+        def change(weights):
+            weights["model.layers.1.mlp.up_proj.weight"][3, 5] = value
+        return change
+
+    keys = {"dataset": str(texts(tmp_path / "a.jsonl")), "max_steps": 1, "finetuning_type": method}
+    model = rewritten(tiny(tmp_path / "model"), spoilt(float("nan")))
+    result = ingot("train", write_config(tmp_path, model_name_or_path=str(model), **keys), check=False)
+    assert result.returncode == 3 and f"{model}/model.safetensors: model.layers.1.mlp.up_proj.weight: holds NaN" in result.stderr, result.stderr
+    model = rewritten(tiny(tmp_path / "model"), spoilt(float("inf")))
+    said = ingot("generate", "--model", model, "--prompt", "a", "--max-new-tokens", 1, check=False).stderr
+    assert f"{model}/model.safetensors: model.layers.1.mlp.up_proj.weight holds infinite values" in said, said
+
+
+FOREIGN = b"n\xff"
+
+
+@pytest.mark.parametrize("key", ["model_name_or_path", "output_dir", "dataset", "eval_dataset", "template", "lora_target"])
+def test_a_name_that_is_not_utf8_is_refused_at_the_start(tmp_path, key):
+    config = write_config(tmp_path, finetuning_type="lora", stage="pt" if key != "template" else "sft")
+    shutil.copytree(STORIES, os.fsdecode(os.fsencode(tmp_path) + b"/" + FOREIGN))
+    for arguments in ([config, "--set", key.encode() + b"=" + os.fsencode(tmp_path) + b"/" + FOREIGN], [config, "--check", "--set", key.encode() + b"=" + FOREIGN]):
+        result = subprocess.run([INGOT, "train", *arguments], capture_output=True, cwd=ROOT, check=False)
+        said = result.stderr.decode(errors="replace")
+        assert result.returncode == 2 and f"{key}: found " in said and "wanted UTF-8" in said, said
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_file_of_a_name_that_is_not_utf8_is_left_behind(tmp_path):
+    model = tiny(tmp_path / "model")
+    with open(os.fsencode(model) + b"/" + FOREIGN, "w") as file:
+        file.write("x")
+    result = ingot("train", write_config(tmp_path, model_name_or_path=str(model), dataset=str(texts(tmp_path / "a.jsonl")), max_steps=1))
+    assert "a name that is not UTF-8: it does not come along" in result.stderr, result.stderr
+    assert (tmp_path / "run/model/model.safetensors").exists()
+
+
+def test_names_that_are_not_utf8_are_taken_where_no_run_keeps_them(tmp_path):
+    run = tmp_path / "run"
+    ingot("train", write_config(tmp_path, finetuning_type="lora", max_steps=1, model_name_or_path=str(tiny(tmp_path / "model")),
+                                dataset=str(texts(tmp_path / "a.jsonl"))))
+    base = os.fsencode(tmp_path) + b"/" + FOREIGN
+    os.rename(tmp_path / "model", base)
+    for flags in (["--adapter"], ["--merge"]):
+        result = subprocess.run([INGOT, "export", run, "--base", base, *flags, "--to", base + flags[0].encode()], capture_output=True, check=False)
+        assert result.returncode == 0, result.stderr

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
 
 #include "checkpoint/gguf/ggml_blocks.h"
@@ -61,11 +62,11 @@ void store(std::span<const float> values, char* out) {
   std::transform(values.begin(), values.end(), stored, [](float value) { return static_cast<Stored>(value); });
 }
 
-/// Half precision ends at 65504: a larger number would become infinite.
+/// Half precision ends at 65504.
 void expect_fits(DType dtype, std::span<const float> values, const std::string& name) {
   if (dtype != DType::kF16) return;
   for (const float value : values)
-    if (std::isfinite(value) && std::isinf(static_cast<float>(c10::Half(value))))
+    if (std::isfinite(value) && std::abs(value) > static_cast<float>(std::numeric_limits<c10::Half>::max()))
       throw DataError(fmt::format("{}: found the value {:g}, which is beyond the largest float16; wanted another dtype", name, value));
 }
 
