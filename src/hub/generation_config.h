@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "core/folder_files.h"
@@ -14,6 +15,7 @@ struct GenerationConfig {
   bool do_sample = false;
   std::optional<double> temperature, top_p, repetition_penalty;
   std::optional<int64_t> top_k;
+  std::vector<std::string> left_out;  // keys with their values that would choose other tokens and are not built here
 };
 
 /// Throws ConfigError naming file, key, value found and wanted, DataError for a file that is no JSON object. A folder without the file says nothing.

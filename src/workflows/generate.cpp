@@ -1,6 +1,6 @@
 #include "workflows/generate.h"
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <istream>
 #include <ostream>
@@ -39,6 +39,9 @@ generate::SamplingOptions sampling_options(const GenerateRequest& request, const
   const auto file = request.chat ? hub::read_generation_config(folder.files()) : hub::GenerationConfig();
   const auto temperature = file.do_sample ? std::optional(file.temperature.value_or(1)) : std::nullopt;
   const auto top_k = file.do_sample ? std::optional(file.top_k.value_or(50)) : file.top_k;  // as transformers' generate has it
+  if (!file.left_out.empty())
+    log_warning(fmt::format("{}: generation_config.json asks for what is not supported and left out: {}", folder.path().string(),
+                            fmt::join(file.left_out, ", ")));
   Settings settings;
   generate::SamplingOptions options{.max_new_tokens = request.max_new_tokens, .seed = request.seed, .stop_ids = {}};
   options.temperature = settings.settle("temperature", request.temperature, temperature, 0.0);

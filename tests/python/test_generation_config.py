@@ -131,3 +131,35 @@ def test_precision_is_chosen_as_training_chooses_it(tmp_path):
     for command in (["generate", "--model", tmp_path / "a", "--prompt", "Hi", "--max-new-tokens", 1], ["eval", "--model", tmp_path / "a", "--data", data]):
         assert "precision: " in ingot(*command, "--precision", "auto").stderr
         assert "precision: " not in ingot(*command, "--precision", "fp32").stderr
+
+
+UNBUILT = {"no_repeat_ngram_size": 2, "suppress_tokens": [407], "begin_suppress_tokens": [407], "bad_words_ids": [[407]], "forced_eos_token_id": 2,
+           "forced_bos_token_id": 5, "encoder_repetition_penalty": 1.2, "penalty_alpha": 0.6, "min_new_tokens": 5, "min_length": 5, "guidance_scale": 1.5,
+           "num_beams": 4, "stop_strings": ["a"], "sequence_bias": [[[5], 1.0]], "exponential_decay_length_penalty": [5, 1.1]}
+DRAWS = {"min_p": 0.1, "typical_p": 0.9, "epsilon_cutoff": 0.1, "eta_cutoff": 0.1}
+LEFT_OUT = "asks for what is not supported and left out: "
+
+
+def left_out(model, generation, chat=True):
+    """What the one line names of a file, by key."""
+    say(model, generation)
+    flags = ["--chat", "--template", "alpaca"] if chat else []
+    told = ingot("generate", "--model", model, *flags, "--prompt", "Hi", "--max-new-tokens", 1).stderr
+    lines = [line for line in told.splitlines() if LEFT_OUT in line]
+    assert len(lines) <= 1, lines
+    return lines[0].split(LEFT_OUT)[1] if lines else ""
+
+
+def test_what_would_choose_other_tokens_and_is_not_built_is_said(model):
+    for key, value in UNBUILT.items():
+        assert left_out(model, {key: value}) == f"{key} {json.dumps(value, separators=(',', ':'))}"
+    for key, value in DRAWS.items():
+        assert left_out(model, {key: value, "do_sample": True}) == f"{key} {value}" and left_out(model, {key: value}) == ""
+    assert left_out(model, {"num_beams": 2, "length_penalty": 0.5}) == "num_beams 2, length_penalty 0.5"
+    assert left_out(model, {"length_penalty": 0.5}) == "" and left_out(model, UNBUILT, chat=False) == ""
+    assert all(key in left_out(model, UNBUILT) for key in UNBUILT)
+
+
+def test_values_that_change_nothing_are_not_said(model):
+    neutral = transformers.GenerationConfig._get_default_generation_params()
+    assert left_out(model, {**neutral, "do_sample": True, "suppress_tokens": [], "min_p": None, "eos_token_id": 2, "max_length": 4096}) == ""
