@@ -54,7 +54,7 @@ void check_run_folder(const RunFolder& run) {
 }
 
 RunLock::RunLock(const RunFolder& run) : lease_(terms_of(run)) {
-  remove_staging(run.path, [&](const std::string& label) { return label == run.checkpoints().filename(); });  // a killed overwrite's
+  remove_staging(run.path, [&](const std::string& label) { return label == run.checkpoints().filename() || label == run.data().filename(); });
 }
 
 }  // namespace ingot::hub

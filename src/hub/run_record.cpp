@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <set>
+#include <sstream>
 
 #include "checkpoint/hf_index.h"
 #include "checkpoint/run_checkpoint.h"
@@ -124,16 +125,33 @@ std::vector<std::string> differences_of(const Json& was, const Json& is) {
   return differences;
 }
 
+/// A record's configuration without the key that says what becomes of an earlier run.
+std::string lasting_config(const Json& record) {
+  const Json found = record.value("config", Json());
+  std::istringstream lines(found.is_string() ? found.get<std::string>() : "");
+  std::string kept;
+  for (std::string line; std::getline(lines, line);)
+    if (!line.starts_with("overwrite_output_dir:")) kept += line + "\n";
+  return kept;
+}
+
 /// Whether an earlier session had this very configuration.
 bool is_own_restart(const Json& was, const Json& is) {
-  return was.is_object() && differences_of(was, is).empty() && was.value("config", Json()) == is.value("config", Json());
+  return was.is_object() && differences_of(was, is).empty() && lasting_config(was) == lasting_config(is);
+}
+
+void check_same_run(const Json& was, const Json& is, const RunFolder& run) {
+  if (!was.is_object())
+    throw ConfigError(fmt::format("output_dir: {}: holds checkpoints without a run.json; {}", run.path.string(), kWaysOut));
+  if (const auto differences = differences_of(was, is); !differences.empty())
+    throw ConfigError(fmt::format("output_dir: {}: holds checkpoints of another run: {}; {}", run.path.string(),
+                                  fmt::join(differences, "; "), kWaysOut));
 }
 
 void throw_away(const RunFolder& run) {
   for (const auto& folder : {run.checkpoints(), run.source(), run.layout()})
     if (fs::exists(folder)) remove_whole(folder);
   fs::remove(run.path / "metrics.jsonl");
-  fs::remove(run.record());
 }
 
 void write_source(const TrainConfig& config, const ModelFolder& base, const RunFolder& run) {
@@ -150,28 +168,28 @@ void write_source(const TrainConfig& config, const ModelFolder& base, const RunF
 
 }  // namespace
 
-OpenedRun open_run(const TrainConfig& config, const ModelFolder& base, const RunFolder& run) {
-  Json was = read_record(run, config.overwrite_output_dir);
-  const Json is = record_of(config, base, was);
-  if (config.overwrite_output_dir && is_own_restart(was, is) && !checkpoint::list_checkpoints(run.checkpoints()).empty()) {
+RunStart::RunStart(const TrainConfig& config, const ModelFolder& base, const RunFolder& run)
+    : config_(config), base_(base), run_(run), has_checkpoints_(!checkpoint::list_checkpoints(run.checkpoints()).empty()) {
+  const Json was = read_record(run, config.overwrite_output_dir);
+  record_ = record_of(config, base, was);
+  overwrites_ = config.overwrite_output_dir && !(has_checkpoints_ && is_own_restart(was, record_));
+  if (!goes_on()) return;
+  check_same_run(was, record_, run);
+  check_source_digests(run);
+  if (config.overwrite_output_dir)
     log_info(fmt::format("{}: this very run was started again: it goes on from its checkpoints, which overwrite_output_dir keeps",
                          run.path.string()));
-  } else if (config.overwrite_output_dir) {
-    throw_away(run);
-    was = nullptr;
-  }
-  const bool has_checkpoint = !checkpoint::list_checkpoints(run.checkpoints()).empty();
-  if (has_checkpoint && !was.is_object())
-    throw ConfigError(fmt::format("output_dir: {}: holds checkpoints without a run.json; {}", run.path.string(), kWaysOut));
-  if (has_checkpoint)
-    if (const auto differences = differences_of(was, is); !differences.empty())
-      throw ConfigError(fmt::format("output_dir: {}: holds checkpoints of another run: {}; {}", run.path.string(),
-                                    fmt::join(differences, "; "), kWaysOut));
-  write_file(run.record(), is.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
-  if (has_checkpoint) check_source_digests(run);
-  else write_source(config, base, run);
-  const Json& weights = is["weights"];
-  return {has_checkpoint, weights.is_object() ? weights[kTied].get<bool>() : base.stated_config().tie_word_embeddings};
+}
+
+bool RunStart::tie_word_embeddings() const {
+  const Json& weights = record_["weights"];
+  return weights.is_object() ? weights[kTied].get<bool>() : base_.stated_config().tie_word_embeddings;
+}
+
+void RunStart::begin() const {
+  if (overwrites_) throw_away(run_);
+  write_file(run_.record(), record_.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
+  if (!goes_on()) write_source(config_, base_, run_);
 }
 
 bool has_tied_head(const RunFolder& run) {

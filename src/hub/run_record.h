@@ -1,25 +1,38 @@
 #pragma once
 
 #include "config/train_config.h"
+#include "core/json.h"
 #include "hub/model_folder.h"
 #include "hub/run_folder.h"
 
 namespace ingot::hub {
 
-/// What a run starts from.
-struct OpenedRun {
-  bool goes_on = false;          // there are checkpoints of it
-  bool tie_word_embeddings = false;  // as its base's files decide: model_folder.h
-};
-
-/// Makes a run's folder ready, and lets nothing of another run into it. RUN/run.json says from the first moment what the run
+/// The start of a run in its folder, which lets nothing of another run into it. RUN/run.json says from the first moment what the run
 /// is of: base model (its config.json and a digest of its weights), tokenizer, stage, kind, adapter, template. Before the
-/// first checkpoint the folder follows the configuration: run.json is written first, then source/ and source_layout/ appear
-/// whole. With a checkpoint, what the record says must be what the configuration says. overwrite_output_dir throws away what
-/// another run left, never the checkpoints of the same configuration, which a scheduler has started again.
-/// The weights of `base` are opened where an earlier session has not seen the same files.
-/// Throws ConfigError naming everything that differs and the ways out.
-OpenedRun open_run(const config::TrainConfig& config, const ModelFolder& base, const RunFolder& run);
+/// first checkpoint the folder follows the configuration. With a checkpoint, what the record says must be what the configuration
+/// says. overwrite_output_dir throws away what another run left, never the checkpoints of the same configuration, which a scheduler
+/// has started again. What is referred to must outlive it.
+class RunStart {
+ public:
+  /// Looks, and writes nothing. The weights of `base` are opened where an earlier session has not seen the same files.
+  /// Throws ConfigError naming everything that differs and the ways out.
+  RunStart(const config::TrainConfig& config, const ModelFolder& base, const RunFolder& run);
+  /// From a checkpoint of this run.
+  bool goes_on() const { return has_checkpoints_ && !overwrites_; }
+  /// There is no checkpoint, of this or another run, that would have to stay when the run is refused.
+  bool is_fresh() const { return !has_checkpoints_; }
+  bool tie_word_embeddings() const;  // as the base's files decide: model_folder.h
+  /// Throws away what is to go, writes run.json, and, of a run that does not go on, source/ and source_layout/, which appear whole.
+  /// To be called before anything else is written: of a fresh run at once, of others when nothing can refuse them any more.
+  void begin() const;
+
+ private:
+  const config::TrainConfig& config_;
+  const ModelFolder& base_;
+  RunFolder run_;
+  Json record_;
+  bool has_checkpoints_, overwrites_;
+};
 
 /// Whether the head of a run's base is its embedding, as the run found it when it opened its weights. Throws DataError for a
 /// record that is damaged.

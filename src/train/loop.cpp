@@ -94,13 +94,18 @@ class Loop {
 
  private:
   RunPosition start() {
-    make_folder(config_.output_dir / "checkpoints");
     const auto loaded = find_checkpoint(config_);
     if (!loaded && config_.exact_weights) optimizer_.set_masters(config_.exact_weights);
-    if (!loaded) return {};
+    const RunPosition position = loaded ? resume(*loaded) : RunPosition{};
+    if (config_.before_writing) config_.before_writing();
+    make_folder(config_.output_dir / "checkpoints");
+    return position;
+  }
+
+  RunPosition resume(const checkpoint::LoadedCheckpoint& loaded) {
     resumed_ = true;
-    const RunPosition position = restore_run_state(*loaded, model_, optimizer_, identity_);
-    log_info(fmt::format("resuming after step {} from {}", position.step, loaded->info.folder.string()));
+    const RunPosition position = restore_run_state(loaded, model_, optimizer_, identity_);
+    log_info(fmt::format("resuming after step {} from {}", position.step, loaded.info.folder.string()));
     return position;
   }
 

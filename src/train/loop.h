@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -40,6 +41,7 @@ struct LoopConfig {
   /// More fields that a resumed run must have unchanged, as the user knows them: dataset, cutoff_len, shuffle ...
   Json fixed = Json::object();
   Json settings = Json::object();  // more that is recorded, and may change between stop and resume
+  std::function<void()> before_writing;  // called when nothing can refuse the run any more; absent: nothing is to be done
   void check(Problems& problems) const;
 };
 

@@ -9,16 +9,23 @@
 #include "data/sft/preprocess_sft.h"
 #include "data/shards/preprocess.h"
 #include "hub/model_folder.h"
+#include "train/data_place.h"
 
 namespace ingot::train {
 
-/// The shards of `dataset` for a run, under OUTPUT/data: made, or found whole from before. `name` tells train and eval apart.
-data::PreprocessReport prepare_dataset(const config::TrainConfig& config, const hub::ModelFolder& model,
-                                       const std::vector<std::string>& dataset, const std::string& name);
+/// A data set, or several, and what their shards are called.
+struct NamedSets {
+  const std::vector<std::string>& paths;
+  std::string name;  // "train" or "eval"
+};
 
-/// The same for stage sft: one set of shards, OUTPUT/data/NAME_1 ..., for each data set.
-std::vector<data::SftReport> prepare_sft(const config::TrainConfig& config, const hub::ModelFolder& model,
-                                         const std::vector<std::string>& dataset, const std::string& name);
+/// The shards of data sets for a run: made, or found whole from before.
+data::PreprocessReport prepare_dataset(const config::TrainConfig& config, const hub::ModelFolder& model, const NamedSets& sets,
+                                       const DataPlace& place);
+
+/// The same for stage sft: one set of shards, NAME_1 ..., for each data set.
+std::vector<data::SftReport> prepare_sft(const config::TrainConfig& config, const hub::ModelFolder& model, const NamedSets& sets,
+                                         const DataPlace& place);
 
 /// Names columns that hold something and are not used, in one line.
 void report_unused(const std::string& dataset, const data::ColumnCounts& unused);

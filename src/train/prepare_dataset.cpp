@@ -10,23 +10,25 @@ namespace ingot::train {
 namespace {
 
 data::PreprocessOptions preprocess_options(const config::TrainConfig& config, const hub::ModelFolder& model,
-                                           const std::vector<std::string>& dataset, const std::string& name) {
+                                           const NamedSets& sets, const DataPlace& place) {
   data::PreprocessOptions options;
-  options.inputs.assign(dataset.begin(), dataset.end());
+  options.inputs.assign(sets.paths.begin(), sets.paths.end());
   options.json_keys = config.json_keys;
-  options.output_prefix = config.output_dir / "data" / name;
+  options.output_prefix = place.written() / sets.name;
+  options.found_prefix = place.found() / sets.name;
   options.append_eod = config.append_eod;
   options.tokenizer_identity = model.tokenizer_identity();
   options.num_workers = static_cast<int>(config.preprocessing_num_workers);
   return options;
 }
 
-void report(const data::PreprocessReport& done) {
+void report(const data::PreprocessReport& done, const DataPlace& place) {
+  const std::string name = (place.found() / done.prefix.filename()).string();
   std::string skipped;
   for (const auto& [reason, count] : done.skipped) skipped += fmt::format(", {} skipped: {}", count, reason);
-  log_info(fmt::format("{}: {} tokens in {} documents of {} records{}{}", done.prefix.string(), done.tokens, done.documents,
+  log_info(fmt::format("{}: {} tokens in {} documents of {} records{}{}", name, done.tokens, done.documents,
                        done.records, skipped, done.reused ? " (from an earlier run)" : ""));
-  report_unused(done.prefix.string(), done.unused);
+  report_unused(name, done.unused);
 }
 
 }  // namespace
@@ -38,16 +40,15 @@ void report_unused(const std::string& dataset, const data::ColumnCounts& unused)
 }
 
 data::PreprocessReport prepare_dataset(const config::TrainConfig& config, const hub::ModelFolder& model,
-                                       const std::vector<std::string>& dataset, const std::string& name) {
+                                       const NamedSets& sets, const DataPlace& place) {
   const auto& tokenizer = model.tokenizer();
-  auto options = preprocess_options(config, model, dataset, name);
+  auto options = preprocess_options(config, model, sets, place);
   if (options.append_eod && !tokenizer.eos_id())
     throw ConfigError(fmt::format("append_eod: the tokenizer in {} names no eos token; set append_eod: false",
                                   config.model_name_or_path.string()));
   options.eod_id = tokenizer.eos_id().value_or(0);
-  make_folder(config.output_dir / "data");
   const auto done = data::preprocess_pretrain(options, tokenizer).at(0);
-  report(done);
+  report(done, place);
   return done;
 }
 

@@ -56,13 +56,15 @@ std::unique_ptr<data::ChatTemplate> open_chat_template(const config::TrainConfig
 }
 
 std::vector<data::SftReport> prepare_sft(const config::TrainConfig& config, const hub::ModelFolder& model,
-                                         const std::vector<std::string>& dataset, const std::string& name) {
+                                         const NamedSets& sets, const DataPlace& place) {
   const auto chat = open_chat_template(config);
   auto options = sft_options(config, model);
   std::vector<data::SftReport> reports;
-  for (const auto& path : dataset) {
+  for (const auto& path : sets.paths) {
+    const std::string name = fmt::format("{}_{}", sets.name, reports.size() + 1);
     options.inputs = {path};
-    options.output_prefix = config.output_dir / "data" / fmt::format("{}_{}", name, reports.size() + 1);
+    options.output_prefix = place.written() / name;
+    options.found_prefix = place.found() / name;
     reports.push_back(data::preprocess_sft(options, *chat, model.tokenizer()));
     report(path, reports.back());
   }

@@ -56,8 +56,8 @@ std::string combined_sha256(const std::vector<data::SftReport>& reports) {
 
 }  // namespace
 
-Sources open_sft_sources(const config::TrainConfig& config, const hub::ModelFolder& model) {
-  const auto reports = prepare_sft(config, model, config.dataset, "train");
+Sources open_sft_sources(const config::TrainConfig& config, const hub::ModelFolder& model, const DataPlace& place) {
+  const auto reports = prepare_sft(config, model, {config.dataset, "train"}, place);
   const auto samples = open_samples(reports);
   const auto split = split_validation(config, samples->num_samples());
   const data::SftRowOptions options{config.cutoff_len, config.sft.packing, model.tokenizer().eos_id()};
@@ -68,7 +68,7 @@ Sources open_sft_sources(const config::TrainConfig& config, const hub::ModelFold
   if (config.eval_dataset.empty()) {
     sources.eval = evaluation_sets(samples, split.eval, config.dataset, options);
   } else {
-    const auto others = open_samples(prepare_sft(config, model, config.eval_dataset, "eval"));
+    const auto others = open_samples(prepare_sft(config, model, {config.eval_dataset, "eval"}, place));
     sources.eval = evaluation_sets(others, counted_from(0, others->num_samples()), config.eval_dataset, options);
   }
   sources.identity = {{"stage", config.stage},

@@ -39,15 +39,15 @@ NumberedSets numbered(const data::RowCuts& cuts, const std::vector<std::string>&
   return sets;
 }
 
-Sources open_pretrain_sources(const config::TrainConfig& config, const hub::ModelFolder& model) {
-  const auto prepared = prepare_dataset(config, model, config.dataset, "train");
+Sources open_pretrain_sources(const config::TrainConfig& config, const hub::ModelFolder& model, const DataPlace& place) {
+  const auto prepared = prepare_dataset(config, model, {config.dataset, "train"}, place);
   const auto names = config.mix.is_plain() ? std::vector<std::string>{"dataset"} : config.dataset;  // plain: rows cross their borders
   const auto rows = open_rows(config, prepared, names);
   const auto split = split_validation(config, rows->num_rows());
   const auto chosen = mix_sets(config, numbered(rows->cuts(), names), split.train);
   Sources sources{training_source(rows, chosen, {config.seed, config.shuffle}), {}, chosen.size()};
   if (!config.eval_dataset.empty()) {
-    const auto eval_rows = open_rows(config, prepare_dataset(config, model, config.eval_dataset, "eval"), {"eval_dataset"});
+    const auto eval_rows = open_rows(config, prepare_dataset(config, model, {config.eval_dataset, "eval"}, place), {"eval_dataset"});
     sources.eval.push_back({"eval_dataset", evaluation_source(eval_rows, all_rows(*eval_rows))});
   } else if (!split.eval.empty()) {
     sources.eval.push_back({"val_size", evaluation_source(rows, split.eval)});
@@ -83,8 +83,8 @@ void expect_known_ids(const Sources& sources, const hub::ModelFolder& model) {
 
 }  // namespace
 
-Sources open_sources(const config::TrainConfig& config, const hub::ModelFolder& model) {
-  auto sources = config.stage == "sft" ? open_sft_sources(config, model) : open_pretrain_sources(config, model);
+Sources open_sources(const config::TrainConfig& config, const hub::ModelFolder& model, const DataPlace& place) {
+  auto sources = config.stage == "sft" ? open_sft_sources(config, model, place) : open_pretrain_sources(config, model, place);
   expect_known_ids(sources, model);
   return sources;
 }

@@ -8,6 +8,7 @@
 #include "config/train_config.h"
 #include "data/shards/sampler.h"
 #include "hub/model_folder.h"
+#include "train/data_place.h"
 #include "train/loop.h"
 
 namespace ingot::train {
@@ -21,10 +22,10 @@ struct Sources {
 };
 
 /// The data of a configuration, preprocessed with the model's tokenizer when it is not yet.
-Sources open_sources(const config::TrainConfig& config, const hub::ModelFolder& model);
+Sources open_sources(const config::TrainConfig& config, const hub::ModelFolder& model, const DataPlace& place);
 
 /// The same for stage sft.
-Sources open_sft_sources(const config::TrainConfig& config, const hub::ModelFolder& model);
+Sources open_sft_sources(const config::TrainConfig& config, const hub::ModelFolder& model, const DataPlace& place);
 
 /// What val_size keeps apart of `num_rows`. Throws ConfigError where it leaves nothing to train on, or nothing to evaluate with.
 data::Split split_validation(const config::TrainConfig& config, uint64_t num_rows);

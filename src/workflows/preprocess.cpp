@@ -11,10 +11,11 @@ int preprocess(const TrainRequest& request) {
   const auto config = config::load_train_config(request.config, request.overrides);
   hub::check_run_folder(hub::RunFolder(config.output_dir));
   const hub::ModelFolder model(config.model_name_or_path);
+  const auto place = train::DataPlace::direct(config.output_dir);
   const auto prepare = [&](const std::vector<std::string>& dataset, const char* name) {
     if (dataset.empty()) return;
-    if (config.stage == "sft") train::prepare_sft(config, model, dataset, name);
-    else train::prepare_dataset(config, model, dataset, name);
+    if (config.stage == "sft") train::prepare_sft(config, model, {dataset, name}, place);
+    else train::prepare_dataset(config, model, {dataset, name}, place);
   };
   prepare(config.dataset, "train");
   prepare(config.eval_dataset, "eval");

@@ -63,10 +63,10 @@ Start from_checkpoint(const hub::ModelFolder& base, bool tie_word_embeddings, at
   return {model::build_model(config, type, "cpu"), {}, {}};
 }
 
-Start make_model(const config::TrainConfig& config, const hub::ModelFolder& base, const hub::OpenedRun& opened) {
+Start make_model(const config::TrainConfig& config, const hub::ModelFolder& base, const hub::RunStart& begun) {
   const at::ScalarType type = hub::compute_type(config.precision, "precision");
   const bool is_lora = config.finetuning_type == "lora";
-  Start start = opened.goes_on && !is_lora ? from_checkpoint(base, opened.tie_word_embeddings, type)
+  Start start = begun.goes_on() && !is_lora ? from_checkpoint(base, begun.tie_word_embeddings(), type)
                 : config.train_from_scratch ? from_scratch(config, base, type)
                                             : from_weights(base, type);
   start.model->recompute = recompute_kind(config.recompute);
@@ -130,12 +130,17 @@ int train(const TrainRequest& request) {
   check_start(config, base);
   const hub::RunFolder run(config.output_dir);
   const hub::RunLock lock(run);
-  const hub::OpenedRun opened = hub::open_run(config, base, run);
-  const train::Sources sources = train::open_sources(config, base);
+  const hub::RunStart begun(config, base, run);
+  if (begun.is_fresh()) begun.begin();
+  const auto data = begun.is_fresh() ? train::DataPlace::direct(run.path) : train::DataPlace::beside(run.path);
+  const train::Sources sources = train::open_sources(config, base, data);
   auto loop = loop_config(config, sources);
-  auto start = make_model(config, base, opened);
+  auto start = make_model(config, base, begun);
   const SampleTexts samples(config, base);
-  if (!opened.goes_on) generate::print_samples(samples.prompts, *start.model, "before");
+  const auto begin_late = [&] { begun.begin(), data.keep(); };
+  if (begun.goes_on()) loop.before_writing = begin_late;
+  else if (!begun.is_fresh()) begin_late();
+  if (!begun.goes_on()) generate::print_samples(samples.prompts, *start.model, "before");
   loop.exact_weights = start.exact_weights;
   if (start.adapter) identify_adapter(base, *start.adapter, loop);
   const auto result = train::run_loop(*start.model, sources.train, sources.eval, loop);

@@ -182,9 +182,10 @@ SftReport preprocess_sft(const SftPreprocessOptions& options, const ChatTemplate
   ledger.work = describe_sft_work(ledger.inputs, options, chat, tokenizer.vocab_size());
   ledger.made_with = {{"model", options.model}, {"template", options.chat_template}};
   const Json work = ledger.work;
-  const bool reused = finished_sft_work(prefix, work, inputs.passed_over).has_value();
-  if (!reused) run_pipeline(prefix, std::move(ledger), options, chat, tokenizer);
-  return report_of(prefix, read_json(ledger_path(prefix)), reused);
+  const fs::path found = options.found_prefix.empty() ? prefix : fs::absolute(options.found_prefix);
+  if (finished_sft_work(found, work, inputs.passed_over)) return report_of(found, read_json(ledger_path(found)), /*reused=*/true);
+  run_pipeline(prefix, std::move(ledger), options, chat, tokenizer);
+  return report_of(prefix, read_json(ledger_path(prefix)), /*reused=*/false);
 }
 
 }  // namespace ingot::data

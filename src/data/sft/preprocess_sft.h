@@ -16,6 +16,7 @@ namespace ingot::data {
 struct SftPreprocessOptions {
   std::vector<std::filesystem::path> inputs;  // files or folders, one data set
   std::filesystem::path output_prefix;
+  std::filesystem::path found_prefix;  // of finished work to use again; empty: output_prefix
   std::string handler_name = "auto";
   MapKeys map_keys;
   std::vector<std::string> ignore_fields;  // see make_record_handler

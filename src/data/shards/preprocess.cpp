@@ -205,14 +205,15 @@ std::vector<PreprocessReport> preprocess_pretrain(const PreprocessOptions& optio
   if (options.append_eod && options.eod_id < 0)
     throw ConfigError(fmt::format("the end-of-document id is {}, wanted 0 or more", options.eod_id));
   const fs::path output = fs::absolute(options.output_prefix);
+  const fs::path found = options.found_prefix.empty() ? output : fs::absolute(options.found_prefix);
   make_folder(output.parent_path());
   const InputFiles inputs = input_files(options.inputs);
   std::vector<PreprocessReport> reports;
   for (const auto& json_key : options.json_keys) {
-    fs::path prefix = output;
-    prefix += "_" + json_key + "_document";
+    const std::string ending = fmt::format("_{}_document", json_key);
+    const fs::path prefix = output.string() + ending;
     const Lease lease({prefix.parent_path() / ("." + prefix.filename().string() + ".lease"), prefix});
-    auto done = finished_work(prefix, describe_work(inputs, options, json_key, tokenizer.vocab_size()), inputs.passed_over);
+    auto done = finished_work(found.string() + ending, describe_work(inputs, options, json_key, tokenizer.vocab_size()), inputs.passed_over);
     reports.push_back(done ? *done : run_pipeline(prefix, json_key, inputs, options, tokenizer));
   }
   return reports;

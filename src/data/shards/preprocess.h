@@ -15,6 +15,7 @@ struct PreprocessOptions {
   std::vector<std::filesystem::path> inputs;  // files or folders
   std::vector<std::string> json_keys = {"text"};  // text columns; each gives one output PREFIX_KEY_document
   std::filesystem::path output_prefix;        // PREFIX_KEY_document.{bin,idx,ledger.json}
+  std::filesystem::path found_prefix;         // the same of finished work to use again; empty: output_prefix
   bool append_eod = true;                     // end-of-document id behind every document
   TokenId eod_id = 0;
   std::string tokenizer_identity;             // sha256 over the tokenizer's files; part of what makes work "the same"
