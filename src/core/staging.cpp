@@ -20,21 +20,16 @@ namespace ingot {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr const char *kPrefix = ".staging-", *kRemoved = "removed-";
+constexpr std::string_view kMade = ".staging-", kRemoved = ".staging_removed-";
 
-fs::path staging_path(const fs::path& parent, const std::string& label) {
-  return parent / fmt::format("{}{}-{}", kPrefix, label, ::getpid());
+fs::path staging_path(const fs::path& parent, std::string_view prefix, const std::string& label) {
+  return parent / fmt::format("{}{}-{}", prefix, label, ::getpid());
 }
 
-/// LABEL of ".staging-[removed-]LABEL-PID"; nothing of other names.
+/// LABEL of ".staging-LABEL-PID" and ".staging_removed-LABEL-PID"; nothing of other names.
 std::optional<std::string> label_of(std::string_view name) {
-  const auto skip = [&](std::string_view start) {
-    const bool there = name.starts_with(start);
-    if (there) name.remove_prefix(start.size());
-    return there;
-  };
-  if (!skip(kPrefix)) return {};
-  skip(kRemoved);
+  if (!name.starts_with(kMade) && !name.starts_with(kRemoved)) return {};
+  name.remove_prefix(name.starts_with(kMade) ? kMade.size() : kRemoved.size());
   const size_t dash = name.rfind('-');
   const bool numbered = dash != name.npos && dash + 1 < name.size() && name.find_first_not_of("0123456789", dash + 1) == name.npos;
   return numbered ? std::optional(std::string(name.substr(0, dash))) : std::nullopt;
@@ -69,7 +64,7 @@ void exchange(const fs::path& from, const fs::path& to) {
 
 }  // namespace
 
-StagingFolder::StagingFolder(const fs::path& parent, const std::string& label) : path_(staging_path(parent, label)) {
+StagingFolder::StagingFolder(const fs::path& parent, const std::string& label) : path_(staging_path(parent, kMade, label)) {
   make_folder(parent);
   if (::mkdir(path_.c_str(), 0755) != 0) {
     const std::string message = fmt::format("{}: cannot be made: {}", path_.string(), std::strerror(errno));
@@ -79,8 +74,9 @@ StagingFolder::StagingFolder(const fs::path& parent, const std::string& label) :
 }
 
 StagingFolder::~StagingFolder() {
-  std::error_code ignored;
-  fs::remove_all(path_, ignored);
+  std::error_code error;
+  fs::remove_all(path_, error);
+  if (error) log_warning(fmt::format("{}: cannot be removed ({}), and is of no use any more", path_.string(), error.message()));
 }
 
 void StagingFolder::publish(const fs::path& target) {
@@ -117,7 +113,7 @@ void remove_staging(const fs::path& parent, const std::function<bool(const std::
 }
 
 void remove_whole(const fs::path& folder) {
-  const fs::path aside = staging_path(folder.parent_path(), kRemoved + folder.filename().string());
+  const fs::path aside = staging_path(folder.parent_path(), kRemoved, folder.filename().string());
   std::error_code error;
   fs::rename(folder, aside, error);
   fs::remove_all(error ? folder : aside, error);

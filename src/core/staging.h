@@ -7,7 +7,7 @@
 namespace ingot {
 
 /// A folder under construction, `PARENT/.staging-LABEL-PID`, made by who holds the lease on what it will be. Destroyed before
-/// `publish` it is removed with everything in it.
+/// `publish` it is removed with everything in it; what cannot be removed is said in one line.
 class StagingFolder {
  public:
   /// Throws CommError when the disk is full or another save of this process uses the name, ConfigError when the folder

@@ -56,6 +56,7 @@ void export_parameters(const RunFolder& run, const checkpoint::LoadedCheckpoint&
 
 void export_newest(const ExportRequest& request, const ModelFolder* base) {
   const RunFolder run(request.run);
+  if (!request.to.empty()) check_outside_runs(request.to);
   const auto loaded = checkpoint::load_newest_checkpoint(run.checkpoints());
   if (!loaded) throw ConfigError(fmt::format("{}: no checkpoint to export", run.checkpoints().string()));
   check_source_digests(run);

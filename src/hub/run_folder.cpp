@@ -7,21 +7,38 @@
 
 #include <cerrno>
 #include <cstring>
-#include <set>
 
 #include "core/error.h"
 #include "core/failure.h"
 #include "core/file.h"
+#include "core/folder_mark.h"
+#include "core/json.h"
+#include "core/output_folder.h"
+#include "core/plain_path.h"
 #include "core/staging.h"
 
 namespace ingot::hub {
 namespace fs = std::filesystem;
 namespace {
 
-/// Whatever Ingot writes at the top of a run's folder.
-bool is_ours(const std::string& name) {
-  static const std::set<std::string> kNames{"run.json", "data", "checkpoints", "source", "source_layout", "model", "adapter", "metrics.jsonl"};
-  return kNames.contains(name) || name.starts_with(".staging-") || name.starts_with(".lease") || name.ends_with(".lease") || name.ends_with(".ingot-previous") || name.ends_with(".partial");
+constexpr const char* kKind = "run";
+
+/// What is in a folder before its mark is: the lease that the mark is written under, and the mark half written.
+bool is_of_first_instant(const std::string& name) {
+  return name.starts_with(".lease") || name == fmt::format(".{}.partial", FolderMark::kFile);
+}
+
+bool has_record(const RunFolder& run) try {
+  if (!fs::is_regular_file(run.record())) return false;
+  const Json record = read_json(run.record());
+  return record.is_object() && record.value("version", Json()).is_number_integer() && record.contains("model_config") && record.contains("stage");
+} catch (const std::exception&) {
+  return false;
+}
+
+bool is_run(const RunFolder& run) {
+  const auto mark = read_mark(run.path);
+  return (mark && mark->kind == kKind) || has_record(run);
 }
 
 LeaseTerms terms_of(const RunFolder& run) {
@@ -33,6 +50,8 @@ LeaseTerms terms_of(const RunFolder& run) {
 /// The folder, or the first one above it that is there, takes files.
 void check_place(const fs::path& folder) {
   const auto refuse = [&](int error) { throw_refused(error, fmt::format("output_dir: {}: cannot be written: {}", folder.string(), std::strerror(error))); };
+  if (is_link_to_nothing(folder))
+    throw ConfigError(fmt::format("output_dir: {}: is a link to what is not there, wanted a folder or nothing", folder.string()));
   fs::path place = fs::absolute(folder).lexically_normal();
   struct stat info {};
   while (::stat(place.c_str(), &info) != 0) {
@@ -46,15 +65,32 @@ void check_place(const fs::path& folder) {
 }  // namespace
 
 void check_run_folder(const RunFolder& run) {
-  check_place(run.path);
-  if (fs::exists(run.record()) || !fs::is_directory(run.path)) return;
+  for (const auto& folder : {run.path, run.data(), run.checkpoints()}) check_place(folder);
+  if (!fs::is_directory(run.path) || is_run(run)) return;
   for (const auto& entry : fs::directory_iterator(run.path))
-    if (const std::string name = entry.path().filename().string(); !is_ours(name))
-      throw ConfigError(fmt::format("output_dir: {}: found {}, which is of no run, wanted a new or empty folder", run.path.string(), name));
+    if (const std::string name = entry.path().filename().string(); !is_of_first_instant(name))
+      throw ConfigError(fmt::format("output_dir: {}: found {} in a folder that is no run's, wanted a new or empty folder", run.path.string(), name));
+}
+
+void check_run_exports(const RunFolder& run, bool has_adapter) {
+  OutputFolder::check(run.model(), "model");
+  if (has_adapter) OutputFolder::check(run.adapter(), "adapter");
+}
+
+void check_outside_runs(const fs::path& target) {
+  const fs::path place = plain_path(target);
+  for (fs::path above = place; above.has_relative_path(); above = above.parent_path()) {
+    const RunFolder run(above);
+    for (const auto& kept : {run.data(), run.checkpoints(), run.source(), run.layout()})
+      if (lies_in(place, kept) && is_run(run))
+        throw ConfigError(fmt::format("{}: lies in {}, which the run in {} works with; nothing was changed, name another folder", target.string(),
+                                      kept.filename().string(), above.string()));
+  }
 }
 
 RunLock::RunLock(const RunFolder& run) : lease_(terms_of(run)) {
   remove_staging(run.path, [&](const std::string& label) { return label == run.checkpoints().filename() || label == run.data().filename(); });
+  if (!is_run(run)) write_mark(run.path, {kKind, {}});
 }
 
 }  // namespace ingot::hub

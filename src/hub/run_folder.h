@@ -19,11 +19,17 @@ struct RunFolder {
   std::filesystem::path adapter() const { return path / "adapter"; }          // the exported adapter of a LoRA run
 };
 
-/// Throws ConfigError naming a file in the folder that is of no run, when no run has been there; ConfigError or CommError where
-/// nothing can be written. Writes nothing itself.
+/// Throws ConfigError naming a file in the folder when that is not empty and no run's: it has neither our mark (folder_mark.h) nor a
+/// run.json of ours; ConfigError or CommError where nothing can be written in it, or in its data or checkpoints. Writes nothing itself.
 void check_run_folder(const RunFolder& run);
 
-/// Held while a run works in its folder, so that two never do: RUN/.lease.
+/// Throws ConfigError naming what stands where a run exports to and may not be replaced.
+void check_run_exports(const RunFolder& run, bool has_adapter);
+
+/// Throws ConfigError when `target`, of an export or a conversion, is one of the folders that a run works with, or in one.
+void check_outside_runs(const std::filesystem::path& target);
+
+/// Held while a run works in its folder, so that two never do: RUN/.lease. The folder gets our mark.
 class RunLock {
  public:
   /// Throws ConfigError when another process holds it, as check_run_folder, and as Lease.

@@ -7,6 +7,7 @@
 #include <set>
 #include <sstream>
 
+#include "checkpoint/checkpoint_name.h"
 #include "checkpoint/hf_index.h"
 #include "checkpoint/run_checkpoint.h"
 #include "core/content_digest.h"
@@ -148,8 +149,33 @@ void check_same_run(const Json& was, const Json& is, const RunFolder& run) {
                                   fmt::join(differences, "; "), kWaysOut));
 }
 
+constexpr const char *kSource = "source", *kLayout = "source layout";
+
+/// Throws ConfigError naming what is to be thrown away or replaced and is not ours, or is behind a link.
+void check_disposable(const RunFolder& run, bool has_checkpoints) {
+  OutputFolder::check(run.source(), kSource);
+  OutputFolder::check(run.layout(), kLayout);
+  if (has_checkpoints && fs::is_symlink(run.checkpoints()))
+    throw ConfigError(fmt::format("output_dir: {}: is a link, and overwrite_output_dir empties no folder behind one: empty {} yourself, or "
+                                  "name another output_dir", run.checkpoints().string(), fs::read_symlink(run.checkpoints()).string()));
+}
+
+bool is_of_checkpoints(const fs::path& entry) {
+  const std::string name = entry.filename().string();
+  return name.starts_with('.') || name == checkpoint::kTrackerFile || checkpoint::step_of_name(name);
+}
+
+/// In one instant, where nothing foreign is among them.
+void throw_away_checkpoints(const fs::path& folder) {
+  const fs::directory_iterator entries(folder);
+  if (std::all_of(begin(entries), end(entries), [](const auto& entry) { return is_of_checkpoints(entry.path()); })) return remove_whole(folder);
+  for (const auto& info : checkpoint::list_checkpoints(folder)) remove_whole(info.folder);
+  fs::remove(folder / checkpoint::kTrackerFile);
+}
+
 void throw_away(const RunFolder& run) {
-  for (const auto& folder : {run.checkpoints(), run.source(), run.layout()})
+  if (fs::exists(run.checkpoints()) && !fs::is_symlink(run.checkpoints())) throw_away_checkpoints(run.checkpoints());
+  for (const auto& folder : {run.source(), run.layout()})
     if (fs::exists(folder)) remove_whole(folder);
   fs::remove(run.path / "metrics.jsonl");
 }
@@ -157,7 +183,7 @@ void throw_away(const RunFolder& run) {
 void write_source(const TrainConfig& config, const ModelFolder& base, const RunFolder& run) {
   for (const auto& folder : {run.source(), run.layout()})
     if (fs::exists(folder)) remove_whole(folder);
-  OutputFolder layout(run.layout(), "source layout"), source(run.source(), "source");
+  OutputFolder layout(run.layout(), kLayout), source(run.source(), kSource);
   if (!config.train_from_scratch) keep_weight_layout(base, layout.path());
   copy_companion_files(base.files(), source.path());
   if (base.grown_vocabulary()) write_vocabulary_size(source.path(), *base.grown_vocabulary());
@@ -173,7 +199,10 @@ RunStart::RunStart(const TrainConfig& config, const ModelFolder& base, const Run
   const Json was = read_record(run, config.overwrite_output_dir);
   record_ = record_of(config, base, was);
   overwrites_ = config.overwrite_output_dir && !(has_checkpoints_ && is_own_restart(was, record_));
-  if (!goes_on()) return;
+  if (!goes_on()) {
+    check_disposable(run, has_checkpoints_);
+    return;
+  }
   check_same_run(was, record_, run);
   check_source_digests(run);
   if (config.overwrite_output_dir)

@@ -5,12 +5,16 @@
 #include "checkpoint/gguf/gguf_convert.h"
 #include "core/error.h"
 #include "core/log.h"
+#include "core/output_folder.h"
 #include "hub/merge.h"
+#include "hub/run_folder.h"
 
 namespace ingot::workflows {
 
 int convert(const ConvertRequest& request) {
+  hub::check_outside_runs(request.to);
   if (!request.adapter.empty()) {
+    OutputFolder::check_apart(request.to, request.adapter, "the adapter");
     hub::merge_adapter(request.from, {{}, request.to, request.dtype.empty() ? "auto" : request.dtype, request.adapter.string(), request.check_tokens},
                        checkpoint::read_adapter(request.adapter));
     return kExitOk;

@@ -11,6 +11,7 @@ int preprocess(const TrainRequest& request) {
   const auto config = config::load_train_config(request.config, request.overrides);
   hub::check_run_folder(hub::RunFolder(config.output_dir));
   const hub::ModelFolder model(config.model_name_or_path);
+  const hub::RunLock lock(hub::RunFolder(config.output_dir));
   const auto place = train::DataPlace::direct(config.output_dir);
   const auto prepare = [&](const std::vector<std::string>& dataset, const char* name) {
     if (dataset.empty()) return;

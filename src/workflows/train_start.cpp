@@ -102,7 +102,9 @@ void check_start(const config::TrainConfig& config, const hub::ModelFolder& base
   check_keys(config, base.stated_config());
   std::optional<int64_t> adapted;
   if (config.finetuning_type == "lora") adapted = hub::check_lora(base, lora_request(config));
-  hub::check_run_folder(hub::RunFolder(config.output_dir));
+  const hub::RunFolder run(config.output_dir);
+  hub::check_run_folder(run);
+  hub::check_run_exports(run, config.finetuning_type == "lora");
   const auto sizes = sizes_of(config, base, adapted);
   note_memory(sizes);
   train::check_disk(config.output_dir, need_of(config, base, sizes, adapted.has_value()));

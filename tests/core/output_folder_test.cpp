@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "core/file.h"
+#include "core/plain_path.h"
 #include "temporary_folder.h"
 
 namespace ingot {
@@ -72,7 +73,8 @@ TEST(OutputFolder, AForgedMarkerDoesNotMakeAFolderOurs) {
   const TemporaryFolder folder;
   make_folder(folder / "out");
   put(folder / "out/a.txt", "x");
-  for (const char* marker : {"", "{", "[]", R"({"files": 3})", R"({"files": ["b.txt"]})"}) {
+  for (const char* marker : {"", "{", "[]", R"({"files": 3})", R"({"files": ["b.txt"]})",
+                             R"({"files": ["a.txt"]})", R"({"made_by": "ingot", "kind": "other", "files": ["a.txt"]})"}) {
     put(folder / "out/.ingot", marker);
     EXPECT_NE(refusal(folder / "out"), "") << marker;
   }

@@ -104,16 +104,6 @@ def test_a_try_that_failed_leaves_nothing_that_rules_the_next(tmp_path):
         name: value.shape for name, value in weights_of(three).items()}
 
 
-def test_a_half_written_source_is_made_again(tmp_path, base):
-    """What a kill inside the first start leaves: the source's config alone."""
-    (tmp_path / "run/source").mkdir(parents=True)
-    other = tiny(tmp_path / "other", num_hidden_layers=1)
-    shutil.copy(other / "config.json", tmp_path / "run/source")
-    ingot("train", write_config(tmp_path, model_name_or_path=str(base), dataset=str(texts(tmp_path / "a.jsonl")), max_steps=1))
-    assert json.loads((tmp_path / "run/model/config.json").read_text())["num_hidden_layers"] == 2
-    transformers.LlamaForCausalLM.from_pretrained(tmp_path / "run/model")
-
-
 OTHER_MODELS = {"base": {"seed": 1}, "depth": {"num_hidden_layers": 3}, "width": {"intermediate_size": 64}, "rope": {"rope_theta": 5e5},
                 "dtype": {"dtype": torch.bfloat16}}
 OTHER_KEYS = {"seed": {"seed": 7}, "from scratch": {"train_from_scratch": True}, "adapter": {"finetuning_type": "lora"},

@@ -89,3 +89,65 @@ def test_the_same_texts_elsewhere_are_the_same_data_and_found_again(tmp_path, tr
     assert json.loads((tmp_path / "run/data/train_text_document.ledger.json").read_text())["work"]["inputs"][0]["path"] == str(moved)
     assert "from an earlier run" in ingot("train", config, "--set", f"dataset={moved}", "--set", "max_steps=4").stderr
     assert not list((tmp_path / "run").glob(".staging*"))
+
+
+FOREIGN = {"source": "source/main.c", "shards": "data/train_text_document.bin", "metrics": "metrics.jsonl", "checkpoint": "checkpoints/best.ckpt",
+           "step": "checkpoints/iter_0000001/weights.bin", "record": "run.json", "model": "model/config.json", "staging": ".staging-data-1/a",
+           "lease": "thesis.lease", "partial": ".thesis.partial", "mark": ".ingot"}
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+@pytest.mark.parametrize("verb", [["train"], ["train", "--check"], ["train", "--set", "overwrite_output_dir=true"], ["preprocess"]], ids=" ".join)
+def test_a_folder_whose_entries_merely_have_our_names_is_not_ours(tmp_path, base, verb, name):
+    file = tmp_path / "run" / FOREIGN[name]
+    file.parent.mkdir(parents=True)
+    file.write_text('{"name": "my app", "version": 1}')
+    config = write_config(tmp_path, model_name_or_path=str(base), dataset=str(texts(tmp_path / "a.jsonl")), max_steps=1)
+    before = snapshot(tmp_path)
+    line = refused(ingot(verb[0], config, *verb[1:], check=False))
+    assert "no run's" in line and FOREIGN[name].split("/")[0] in line
+    assert snapshot(tmp_path) == before
+
+
+def test_a_preprocessed_folder_is_a_runs(tmp_path, base):
+    config = write_config(tmp_path, model_name_or_path=str(base), dataset=str(texts(tmp_path / "a.jsonl")), max_steps=1)
+    ingot("preprocess", config)
+    assert "from an earlier run" in ingot("train", config).stderr
+
+
+@pytest.mark.parametrize("left", [[], [".lease.new-0123"], ["..ingot.partial"]])
+def test_what_the_first_instants_leave_is_gone_on_with(tmp_path, base, left):
+    (tmp_path / "run").mkdir()
+    for name in left:
+        (tmp_path / "run" / name).write_text("")
+    ingot("train", write_config(tmp_path, model_name_or_path=str(base), dataset=str(texts(tmp_path / "a.jsonl")), max_steps=1))
+
+
+@pytest.mark.parametrize("part", ["source/main.c", "source_layout/main.c", "model/main.c"])
+def test_a_foreign_folder_in_a_run_is_left_as_it_is(tmp_path, base, part):
+    config = write_config(tmp_path, model_name_or_path=str(base), dataset=str(texts(tmp_path / "a.jsonl")), max_steps=1)
+    ingot("preprocess", config)
+    file = tmp_path / "run" / part
+    file.parent.mkdir()
+    file.write_text("int main;")
+    before = snapshot(tmp_path)
+    assert str(file.parent) in refused(ingot("train", config, check=False)) and snapshot(tmp_path) == before
+
+
+def test_an_overwrite_leaves_what_is_foreign_among_the_checkpoints(tmp_path, trained):
+    config = copied(trained, tmp_path)
+    (tmp_path / "run/checkpoints/best.ckpt").write_text("mine")
+    ingot("train", config, "--set", "overwrite_output_dir=true", "--set", "seed=7", "--set", "max_steps=1")
+    assert (tmp_path / "run/checkpoints/best.ckpt").read_text() == "mine"
+    assert [path.name for path in (tmp_path / "run/checkpoints").glob("iter_*")] == ["iter_0000001"]
+
+
+def test_checkpoints_behind_a_link_are_not_thrown_away(tmp_path, trained):
+    config = copied(trained, tmp_path)
+    (tmp_path / "run/checkpoints").rename(tmp_path / "disk")
+    (tmp_path / "run/checkpoints").symlink_to(tmp_path / "disk")
+    before = snapshot(tmp_path)
+    line = refused(ingot("train", config, "--set", "overwrite_output_dir=true", "--set", "seed=7", check=False))
+    assert str(tmp_path / "run/checkpoints") in line and snapshot(tmp_path) == before
+    ingot("train", config, "--set", "max_steps=3")
+    assert (tmp_path / "run/checkpoints").is_symlink() and (tmp_path / "disk/iter_0000003").is_dir()

@@ -41,7 +41,7 @@ void write_tokenizer(const fs::path& folder, const GgufKeys& keys, const GgufVoc
 void convert_gguf(const fs::path& gguf, const fs::path& folder, DType dtype) {
   if (dtype != DType::kF32 && dtype != DType::kBF16 && dtype != DType::kF16)
     throw ConfigError(fmt::format("dtype: found {}, wanted float32, bfloat16 or float16", config_name(dtype)));
-  OutputFolder::check(folder);
+  OutputFolder::check(folder, "model");
   const GgufFile file(gguf);
   const GgufKeys keys(file);
   const GgufModel model = read_gguf_model(file);
