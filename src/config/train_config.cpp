@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "config/check_paths.h"
 #include "core/yaml_config.h"
 
 namespace ingot::config {
@@ -100,24 +101,6 @@ void check_choices(Problems& problems, const TrainConfig& config) {
 constexpr int64_t kMaxRow = int64_t{1} << 24, kMaxBatchTokens = int64_t{1} << 31;  // tokens
 constexpr int64_t kMaxWorkers = 1024;
 
-/// What the system says of a path; the reason, in brackets, where it does not say what is there.
-std::pair<fs::file_status, std::string> look_at(const fs::path& path) {
-  std::error_code error;
-  const auto status = fs::status(path, error);
-  const bool is_known = !error || status.type() == fs::file_type::not_found;
-  return {status, is_known ? "" : fmt::format(" ({}: {})", path.string(), error.message())};
-}
-
-void expect_path(Problems& problems, const std::string& key, const fs::path& path) {
-  const auto [status, reason] = look_at(path);
-  problems.expect(fs::status_known(status) && fs::exists(status), key, path.string(), "a file or folder that exists" + reason);
-}
-
-void expect_file_in(Problems& problems, const std::string& key, const fs::path& folder, const std::string& name) {
-  const auto [status, reason] = look_at(folder / name);
-  problems.expect(fs::is_regular_file(status), key, folder.string(), fmt::format("a folder with {}{}", name, reason));
-}
-
 void check_lora(Problems& problems, const TrainConfig& config) {
   if (config.finetuning_type != "lora") return;
   problems.expect(config.lora_rank >= 1 && config.lora_rank <= 65536, "lora_rank", config.lora_rank, "1 to 65536");
@@ -131,18 +114,6 @@ void check_lora(Problems& problems, const TrainConfig& config) {
                     "names of linear layers, or all or one expression alone (in [\"\"] when it has a comma)");
   problems.expect(!config.train_from_scratch, "train_from_scratch", config.train_from_scratch, "false with finetuning_type lora");
   problems.expect(!config.resize_vocab, "resize_vocab", config.resize_vocab, "false with finetuning_type lora, whose base keeps its shape");
-  if (!config.adapter_name_or_path.empty())
-    expect_file_in(problems, "adapter_name_or_path", config.adapter_name_or_path, "adapter_config.json");
-}
-
-void check_paths(Problems& problems, const TrainConfig& config) {
-  problems.expect(!config.model_name_or_path.empty(), "model_name_or_path", "nothing", "a Hugging Face model folder");
-  if (!config.model_name_or_path.empty())
-    expect_file_in(problems, "model_name_or_path", config.model_name_or_path, "config.json");
-  problems.expect(!config.dataset.empty(), "dataset", "nothing", "a list of files or folders");
-  for (const auto& path : config.dataset) expect_path(problems, "dataset", path);
-  for (const auto& path : config.eval_dataset) expect_path(problems, "eval_dataset", path);
-  problems.expect(!config.output_dir.empty(), "output_dir", "nothing", "a folder to write to");
 }
 
 /// Rows kept apart that nobody evaluates with, and evaluations without rows.

@@ -53,6 +53,7 @@ void check_beside(const fs::path& place, const std::string& kind) {
 
 fs::path checked(const fs::path& target, const std::string& kind) try {
   const fs::path place = plain_path(target);
+  if (target.string().starts_with('~')) refuse(target, "begins with ~, which only a shell expands");
   if (is_link_to_nothing(target)) refuse(target, "is a link to what is not there, wanted a folder or nothing");
   const auto status = fs::status(place);
   if (fs::exists(status) && !fs::is_directory(status)) refuse(place, "is a file, wanted a new or empty folder");
