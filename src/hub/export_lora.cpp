@@ -72,16 +72,17 @@ void export_lora(const RunFolder& run, const checkpoint::LoadedCheckpoint& loade
   const bool merge = request.merge || both || !request.adapter;
   const auto& settings = object_of(loaded, "settings");
   adapter.config.base_model_name_or_path = request.base.empty() ? settings.value("model_name_or_path", "") : request.base.string();
+  std::optional<ModelFolder> opened;
+  if (!open_base && (merge || !request.base.empty())) opened.emplace(base_of(loaded, request));
+  const ModelFolder* base = open_base ? open_base : opened ? &*opened : nullptr;
+  if (base) check_base(*base, loaded);
   if (request.adapter || both) {
     const fs::path folder = request.to.empty() ? run.adapter() : request.to;
     checkpoint::write_adapter(folder, with_newer_names(adapter));
     log_info(fmt::format("the adapter of step {} is in {}", loaded.info.step, folder.string()));
   }
   if (!merge) return;
-  std::optional<ModelFolder> opened;
-  const ModelFolder& base = open_base ? *open_base : opened.emplace(base_of(loaded, request));
-  check_base(base, loaded);
-  merge_adapter(base, {run.source(), request.to.empty() ? run.model() : request.to, request.dtype, loaded.info.folder.string(), request.check_tokens}, adapter);
+  merge_adapter(*base, {run.source(), request.to.empty() ? run.model() : request.to, request.dtype, loaded.info.folder.string(), request.check_tokens}, adapter);
 }
 
 }  // namespace ingot::hub

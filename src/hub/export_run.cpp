@@ -54,9 +54,16 @@ void export_parameters(const RunFolder& run, const checkpoint::LoadedCheckpoint&
                        dtype ? fmt::format(" in {}", config_name(*dtype)) : ""));
 }
 
+/// Before a checkpoint is read.
+void check_target(const RunFolder& run, const ExportRequest& request) {
+  const fs::path inside = request.adapter ? run.adapter() : run.model();
+  OutputFolder::check(request.to.empty() ? inside : request.to, request.adapter ? "adapter" : "model");
+  if (!request.to.empty()) check_outside_runs(request.to);
+}
+
 void export_newest(const ExportRequest& request, const ModelFolder* base) {
   const RunFolder run(request.run);
-  if (!request.to.empty()) check_outside_runs(request.to);
+  check_target(run, request);
   const auto loaded = checkpoint::load_newest_checkpoint(run.checkpoints());
   if (!loaded) throw ConfigError(fmt::format("{}: no checkpoint to export", run.checkpoints().string()));
   check_source_digests(run);

@@ -24,11 +24,13 @@ uint64_t checkpoints_of(const RunSizes& sizes) {
   return static_cast<uint64_t>(sizes.save_total_limit > 0 ? std::min(saves, sizes.save_total_limit + 1) : saves);
 }
 
+/// What may not be looked at is left to who reads it.
 uint64_t bytes_in(const fs::path& folder) {
-  std::error_code error;
+  std::error_code error, of_entry;
   uint64_t bytes = 0;
-  for (const auto& entry : fs::recursive_directory_iterator(folder, error))
-    if (entry.is_regular_file(error)) bytes += entry.file_size(error);
+  const auto options = fs::directory_options::skip_permission_denied;
+  for (fs::recursive_directory_iterator entry(folder, options, error), end; !error && entry != end; entry.increment(error))
+    if (entry->is_regular_file(of_entry)) bytes += entry->file_size(of_entry);
   return bytes;
 }
 

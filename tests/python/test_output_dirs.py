@@ -1,10 +1,13 @@
 """What is refused leaves output_dir and the targets of export and convert as they are; what is ours is known by its marks."""
 
 import json
+import os
 import shutil
+import subprocess
+import time
 
 import pytest
-from conftest import ingot, write_config
+from conftest import INGOT, ROOT, ingot, write_config
 from test_folders import snapshot, texts, tiny
 
 CONFIG, DATA = 2, 3
@@ -151,3 +154,222 @@ def test_checkpoints_behind_a_link_are_not_thrown_away(tmp_path, trained):
     assert str(tmp_path / "run/checkpoints") in line and snapshot(tmp_path) == before
     ingot("train", config, "--set", "max_steps=3")
     assert (tmp_path / "run/checkpoints").is_symlink() and (tmp_path / "disk/iter_0000003").is_dir()
+
+
+@pytest.fixture(scope="module")
+def adapted(tmp_path_factory, base):
+    """The folder of a LoRA run."""
+    folder = tmp_path_factory.mktemp("adapted")
+    ingot("train", write_config(folder, model_name_or_path=str(base), dataset=str(texts(folder / "a.jsonl")), max_steps=1, finetuning_type="lora"))
+    return folder
+
+
+@pytest.mark.parametrize("inside", ["", "/deep/below"])
+@pytest.mark.parametrize("part", ["source", "source_layout", "data", "checkpoints", "checkpoints/iter_0000001", "adapter"])
+def test_an_export_never_lands_on_what_a_run_works_with(tmp_path, adapted, part, inside):
+    shutil.copytree(adapted / "run", tmp_path / "run")
+    if part == "adapter" and inside:
+        return  # a new folder in an export is nobody's loss
+    before = snapshot(tmp_path)
+    line = refused(ingot("export", tmp_path / "run", "--merge", "--to", f"{tmp_path}/run/{part}{inside}", check=False))
+    assert part.split("/")[0] in line and snapshot(tmp_path) == before
+
+
+@pytest.mark.parametrize("verb", ["convert", "export"])
+@pytest.mark.parametrize("place", ["base", "base/below", ".", "adapter", "adapter/below"])
+def test_a_merge_never_lands_on_what_it_is_made_of(tmp_path, adapted, trained, verb, place):
+    """Base and adapter were written by Ingot: as exports they might be replaced."""
+    ingot("export", trained / "run", "--to", tmp_path / "in/base")
+    ingot("train", write_config(tmp_path, model_name_or_path=str(tmp_path / "in/base"), dataset=str(trained / "a.jsonl"), max_steps=1, finetuning_type="lora"))
+    ingot("export", tmp_path / "run", "--adapter", "--to", tmp_path / "in/adapter")
+    if verb == "convert":
+        command = ("convert", "--from", tmp_path / "in/base", "--adapter", tmp_path / "in/adapter", "--to", tmp_path / "in" / place)
+    elif "adapter" in place:
+        return  # it is not read by an export
+    else:
+        command = ("export", tmp_path / "run", "--merge", "--to", tmp_path / "in" / place)
+    before = snapshot(tmp_path)
+    refused(ingot(*command, check=False))
+    assert snapshot(tmp_path) == before
+
+
+def test_an_export_replaces_its_own_kind_alone(tmp_path, adapted):
+    ingot("export", adapted / "run", "--adapter", "--to", tmp_path / "out")
+    before = snapshot(tmp_path)
+    assert "as adapter" in refused(ingot("export", adapted / "run", "--merge", "--to", tmp_path / "out", check=False))
+    assert snapshot(tmp_path) == before
+    ingot("export", adapted / "run", "--adapter", "--to", tmp_path / "out")
+
+
+@pytest.mark.parametrize("target_is_there", [True, False])
+@pytest.mark.parametrize("name", [".out.ingot-previous/thesis.tex", ".out.ingot-previous"])
+def test_a_foreign_sibling_of_an_export_is_left_alone(tmp_path, trained, name, target_is_there):
+    if target_is_there:
+        ingot("export", trained / "run", "--to", tmp_path / "out")
+    file = tmp_path / name
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("years of work")
+    before = snapshot(tmp_path)
+    line = refused(ingot("export", trained / "run", "--to", tmp_path / "out", check=False))
+    assert ".out.ingot-previous" in line and snapshot(tmp_path) == before
+
+
+def test_exports_whose_names_look_like_parts_of_each_other_do_not_meet(tmp_path, trained):
+    for name in ("x", "removed-x"):
+        ingot("export", trained / "run", "--to", tmp_path / name)
+        (tmp_path / f".staging-{name}-1").mkdir()  # of another process, killed or not
+    ingot("export", trained / "run", "--to", tmp_path / "x")
+    assert not (tmp_path / ".staging-x-1").exists() and (tmp_path / ".staging-removed-x-1").exists()
+
+
+def test_a_link_to_nothing_is_said_to_be_one(tmp_path, trained):
+    (tmp_path / "link").symlink_to(tmp_path / "gone")
+    for form in ("link", "link/"):
+        line = refused(ingot("export", trained / "run", "--to", f"{tmp_path}/{form}", check=False))
+        assert f"{tmp_path}/link" in line and "a link to what is not there" in line
+    config = copied(trained, tmp_path)
+    for verb in (["train"], ["train", "--check"], ["preprocess"]):
+        line = refused(ingot(verb[0], config, *verb[1:], "--set", f"output_dir={tmp_path}/link", check=False))
+        assert f"output_dir: {tmp_path}/link" in line and "a link to what is not there" in line
+    assert not (tmp_path / "gone").exists()
+
+
+def test_a_mount_point_is_refused_by_name(tmp_path, trained):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "tmpfs", disk], capture_output=True, text=True, check=False)
+    if mounted.returncode != 0:
+        pytest.skip("a tmpfs cannot be mounted here: " + mounted.stderr.strip())
+    try:
+        assert f"{disk}: is where a disk is mounted" in refused(ingot("export", trained / "run", "--to", disk, check=False))
+        ingot("export", trained / "run", "--to", disk / "out")
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+CHECK_AND_START = pytest.mark.parametrize("flags", [["--check"], []], ids=["check", "start"])
+
+
+@CHECK_AND_START
+@pytest.mark.parametrize("kind, name, content", [("full", "model", None), ("full", "model/config.json", "{}"), ("lora", "adapter", None), ("lora", "adapter/a", "x"),
+                                                 ("lora", "model/config.json", "{}")])
+def test_what_stands_where_the_run_exports_to_is_refused_at_the_start(tmp_path, trained, kind, name, content, flags):
+    config = copied(trained, tmp_path)
+    shutil.rmtree(tmp_path / "run/model")
+    file = tmp_path / "run" / name
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(content or "a file")
+    before = snapshot(tmp_path)
+    more = ["--set", f"output_dir={tmp_path}/run", "--set", f"finetuning_type={kind}", "--set", "overwrite_output_dir=true"]
+    line = refused(ingot("train", config, *more, *flags, check=False))
+    assert str(tmp_path / "run" / name.split("/")[0]) in line and snapshot(tmp_path) == before
+
+
+WITHOUT_OVERRIDE = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-dac_override,-dac_read_search"]
+
+
+def bound(*command):
+    """Runs the program as a user whom rights bind."""
+    prefix = WITHOUT_OVERRIDE if os.geteuid() == 0 else []
+    if prefix and subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("root cannot give up the right to write everywhere here: setpriv failed")
+    return subprocess.run([*prefix, INGOT, *map(str, command)], cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+@CHECK_AND_START
+@pytest.mark.parametrize("name", ["checkpoints", "data", "."])
+def test_a_part_of_the_run_that_takes_no_files_is_refused_at_the_start(tmp_path, trained, name, flags):
+    config = copied(trained, tmp_path)
+    part = tmp_path / "run" / name
+    part.chmod(0o555)
+    try:
+        line = refused(bound("train", config, "--set", "max_steps=3", *flags))
+        assert f"output_dir: {part}: cannot be written: Permission denied" in line
+    finally:
+        part.chmod(0o755)
+
+
+def test_a_checkpoint_that_may_not_be_read_is_named(tmp_path, trained):
+    config = copied(trained, tmp_path)
+    newest = tmp_path / "run/checkpoints/iter_0000002"
+    newest.chmod(0)
+    try:
+        result = bound("train", config, "--set", "max_steps=3")
+        assert str(newest) in refused(result, result.returncode) and result.returncode in (2, 3) and "Permission denied" in result.stderr
+    finally:
+        newest.chmod(0o755)
+
+
+def test_what_an_export_cannot_remove_of_the_old_one_is_said(tmp_path, trained):
+    ingot("export", trained / "run", "--to", tmp_path / "out")
+    (tmp_path / "out").chmod(0o555)
+    result = bound("export", trained / "run", "--to", tmp_path / "out")
+    left = list(tmp_path.glob(".staging*"))
+    for folder in left:
+        folder.chmod(0o755)
+    assert result.returncode == 0 and len(left) == 1 and result.stderr.count(f"warning: {left[0]}: cannot be removed") == 1, result.stderr
+
+
+@CHECK_AND_START
+@pytest.mark.parametrize("key", ["model_name_or_path", "adapter_name_or_path", "dataset", "eval_dataset", "template"])
+def test_what_a_run_reads_does_not_lie_where_it_writes(tmp_path, base, adapted, key, flags):
+    run = tmp_path / "run"
+    more = {"stage": "sft", "cutoff_len": 128, "template": "alpaca"} if key == "template" else {"finetuning_type": "lora"} if "adapter" in key else {}
+    sources = {"model_name_or_path": base, "adapter_name_or_path": adapted / "run/adapter", "template": ROOT / "examples/smollm2_identity_lora.yaml"}
+    talk = tmp_path / "talk.jsonl"
+    talk.write_text(TALK)
+    config = write_config(tmp_path, **{"model_name_or_path": str(base), "dataset": str(talk), "max_steps": 1, **more, key: str(run / "x")})
+    source = sources.get(key, talk)
+    run.mkdir()
+    (shutil.copytree if source.is_dir() else shutil.copy)(source, run / "x")
+    before = snapshot(tmp_path)
+    line = refused(ingot("train", config, *flags, check=False))
+    assert f"{key}: found {run / 'x'}, wanted a path outside of output_dir" in line and snapshot(tmp_path) == before
+
+
+@CHECK_AND_START
+@pytest.mark.parametrize("key", ["dataset", "eval_dataset"])
+def test_an_output_dir_among_the_data_is_refused(tmp_path, base, key, flags):
+    (tmp_path / "corpus").mkdir()
+    texts(tmp_path / "corpus/a.jsonl")
+    keys = {"dataset": str(texts(tmp_path / "b.jsonl")), key: str(tmp_path / "corpus"), "output_dir": str(tmp_path / "corpus/run")}
+    config = write_config(tmp_path, model_name_or_path=str(base), max_steps=1, **keys)
+    before = snapshot(tmp_path)
+    line = refused(ingot("train", config, *flags, check=False))
+    assert f"output_dir: found {tmp_path / 'corpus/run'}, wanted a folder outside of {key}" in line and snapshot(tmp_path) == before
+
+
+@pytest.mark.parametrize("key", ["model_name_or_path", "adapter_name_or_path", "dataset", "eval_dataset", "template", "output_dir"])
+def test_a_tilde_is_not_taken_for_a_home(tmp_path, base, key):
+    more = {"stage": "sft", "cutoff_len": 128, "template": "alpaca"} if key == "template" else {"finetuning_type": "lora"} if "adapter" in key else {}
+    keys = {"model_name_or_path": str(base), "dataset": str(texts(tmp_path / "a.jsonl")), **more, key: "~/x"}
+    line = ingot("train", write_config(tmp_path, **keys), "--check", check=False)
+    assert line.returncode == CONFIG and f"{key}: found ~/x, wanted a path without ~, which a shell expands and YAML does not" in line.stderr, line.stderr
+
+
+def test_a_tilde_of_a_target_is_not_taken_for_a_home(trained):
+    assert "only a shell expands" in refused(ingot("export", trained / "run", "--to=~/x", check=False))
+
+
+def test_a_running_run_is_not_preprocessed_into(tmp_path, trained):
+    config = copied(trained, tmp_path)
+    process = subprocess.Popen([INGOT, "train", str(config), "--set", "max_steps=100000"], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(600):
+            if (tmp_path / "run/.lease").exists():
+                break
+            time.sleep(0.05)
+        assert f"another run writes it: process {process.pid}" in refused(ingot("preprocess", config, "--set", "append_eod=false", check=False))
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_an_adapter_is_exported_for_its_own_base_alone(tmp_path, adapted, base):
+    other = tiny(tmp_path / "other", seed=3)
+    before = snapshot(tmp_path)
+    assert "digest" in refused(ingot("export", adapted / "run", "--adapter", "--base", other, "--to", tmp_path / "out", check=False))
+    assert snapshot(tmp_path) == before
+    shutil.copytree(base, tmp_path / "moved")
+    ingot("export", adapted / "run", "--adapter", "--base", tmp_path / "moved", "--to", tmp_path / "out")
+    assert json.loads((tmp_path / "out/adapter_config.json").read_text())["base_model_name_or_path"] == str(tmp_path / "moved")
