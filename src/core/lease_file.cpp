@@ -153,8 +153,10 @@ void OwnLease::beat() const {
 
 void remove_lease_remains(const fs::path& file) {
   std::error_code error;
+  const std::string name = file.filename().string();
   for (const auto& entry : fs::directory_iterator(file.parent_path(), error))
-    if (entry.path().filename().string().starts_with(file.filename().string() + ".")) fs::remove(entry.path(), error);
+    if (const std::string found = entry.path().filename().string(); found.starts_with(name + ".new-") || found.starts_with(name + ".takeover"))
+      fs::remove(entry.path(), error);
 }
 
 }  // namespace ingot

@@ -25,7 +25,7 @@ constexpr const char* kKind = "run";
 
 /// What is in a folder before its mark is: the lease that the mark is written under, and the mark half written.
 bool is_of_first_instant(const std::string& name) {
-  return name.starts_with(".lease") || name == fmt::format(".{}.partial", FolderMark::kFile);
+  return name == ".lease" || name.starts_with(".lease.new-") || name.starts_with(".lease.takeover") || name == fmt::format(".{}.partial", FolderMark::kFile);
 }
 
 bool has_record(const RunFolder& run) try {
@@ -62,6 +62,9 @@ void check_place(const fs::path& folder) {
   if (::faccessat(AT_FDCWD, place.c_str(), W_OK | X_OK, AT_EACCESS) != 0) refuse(errno);
 }
 
+/// The export of a run itself may be made again.
+bool is_export(const RunFolder& run, const fs::path& place) { return place == run.model() || place == run.adapter(); }
+
 }  // namespace
 
 void check_run_folder(const RunFolder& run) {
@@ -81,8 +84,8 @@ void check_outside_runs(const fs::path& target) {
   const fs::path place = plain_path(target);
   for (fs::path above = place; above.has_relative_path(); above = above.parent_path()) {
     const RunFolder run(above);
-    for (const auto& kept : {run.data(), run.checkpoints(), run.source(), run.layout()})
-      if (lies_in(place, kept) && is_run(run))
+    for (const auto& kept : {run.data(), run.checkpoints(), run.source(), run.layout(), run.model(), run.adapter()})
+      if (lies_in(place, kept) && !is_export(run, place) && is_run(run))
         throw ConfigError(fmt::format("{}: lies in {}, which the run in {} works with; nothing was changed, name another folder", target.string(),
                                       kept.filename().string(), above.string()));
   }

@@ -96,7 +96,7 @@ def test_the_same_texts_elsewhere_are_the_same_data_and_found_again(tmp_path, tr
 
 FOREIGN = {"source": "source/main.c", "shards": "data/train_text_document.bin", "metrics": "metrics.jsonl", "checkpoint": "checkpoints/best.ckpt",
            "step": "checkpoints/iter_0000001/weights.bin", "record": "run.json", "model": "model/config.json", "staging": ".staging-data-1/a",
-           "lease": "thesis.lease", "partial": ".thesis.partial", "mark": ".ingot"}
+           "lease": "thesis.lease", "lease of another": ".lease.pdf", "partial": ".thesis.partial", "mark": ".ingot"}
 
 
 @pytest.mark.parametrize("name", FOREIGN)
@@ -165,11 +165,11 @@ def adapted(tmp_path_factory, base):
 
 
 @pytest.mark.parametrize("inside", ["", "/deep/below"])
-@pytest.mark.parametrize("part", ["source", "source_layout", "data", "checkpoints", "checkpoints/iter_0000001", "adapter"])
+@pytest.mark.parametrize("part", ["source", "source_layout", "data", "checkpoints", "checkpoints/iter_0000001", "adapter", "model"])
 def test_an_export_never_lands_on_what_a_run_works_with(tmp_path, adapted, part, inside):
+    if part == "model" and not inside:
+        return  # it may be made again
     shutil.copytree(adapted / "run", tmp_path / "run")
-    if part == "adapter" and inside:
-        return  # a new folder in an export is nobody's loss
     before = snapshot(tmp_path)
     line = refused(ingot("export", tmp_path / "run", "--merge", "--to", f"{tmp_path}/run/{part}{inside}", check=False))
     assert part.split("/")[0] in line and snapshot(tmp_path) == before
@@ -263,6 +263,16 @@ def test_what_stands_where_the_run_exports_to_is_refused_at_the_start(tmp_path, 
     more = ["--set", f"output_dir={tmp_path}/run", "--set", f"finetuning_type={kind}", "--set", "overwrite_output_dir=true"]
     line = refused(ingot("train", config, *more, *flags, check=False))
     assert str(tmp_path / "run" / name.split("/")[0]) in line and snapshot(tmp_path) == before
+
+
+@CHECK_AND_START
+def test_an_export_of_the_run_that_may_not_be_looked_at_is_refused_at_the_start(tmp_path, trained, flags):
+    config = copied(trained, tmp_path)
+    (tmp_path / "run/model").chmod(0)
+    try:
+        assert f"{tmp_path / 'run/model'}: cannot be written to: Permission denied" in refused(bound("train", config, "--set", "max_steps=3", *flags))
+    finally:
+        (tmp_path / "run/model").chmod(0o755)
 
 
 WITHOUT_OVERRIDE = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-dac_override,-dac_read_search"]
