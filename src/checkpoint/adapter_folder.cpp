@@ -55,7 +55,9 @@ std::vector<NamedTensor> read_tensors(const fs::path& path, bool has_whole_modul
     const std::string twin = twin_of(entry.name);
     if (!twin.empty() && !file->contains(twin))
       throw DataError(fmt::format("{}: tensor {} is there without {}", path.string(), in_quotes(entry.name), in_quotes(twin)));
-    tensors.push_back({entry.name.substr(kPrefix.size()), file->load(entry.name).to(at::kFloat)});
+    const auto value = file->load(entry.name).to(at::kFloat);
+    if (value.isnan().any().item<bool>()) throw DataError(fmt::format("{}: tensor {}: holds NaN, wanted numbers", path.string(), in_quotes(entry.name)));
+    tensors.push_back({entry.name.substr(kPrefix.size()), value});
   }
   if (tensors.empty()) throw DataError(fmt::format("{}: holds no tensor", path.string()));
   return tensors;

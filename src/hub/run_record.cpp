@@ -16,7 +16,9 @@
 #include "core/json.h"
 #include "core/log.h"
 #include "core/output_folder.h"
+#include "core/printable.h"
 #include "core/sha256.h"
+#include "core/utf8.h"
 #include "hub/model_files.h"
 #include "hub/source_digests.h"
 #include "hub/source_weights.h"
@@ -65,11 +67,18 @@ Json weights_of(const ModelFolder& base, const Json& earlier) {
   return {{"files", facts}, {"digest", base.weights_digest()}, {kTied, base.config().tie_word_embeddings}};
 }
 
+/// Where the base lies, as the JSON files of a run hold it.
+std::string place_of(const fs::path& base) {
+  const std::string place = fs::absolute(base).lexically_normal().string();
+  if (!is_utf8(place)) throw ConfigError(fmt::format("model_name_or_path: found {}, wanted UTF-8", in_quotes(place)));
+  return place;
+}
+
 /// What a run is of. `earlier` is an earlier session's, or null.
 Json record_of(const TrainConfig& config, const ModelFolder& base, const Json& earlier) {
   const Json weights = earlier.is_object() ? earlier.value("weights", Json()) : Json();
   Json record{{"version", 1},
-              {"model_name_or_path", fs::absolute(config.model_name_or_path).lexically_normal().string()},
+              {"model_name_or_path", place_of(config.model_name_or_path)},
               {"model_config", base.files().json("config.json")},
               {"tokenizer", base.tokenizer_identity()},
               {"weights", config.train_from_scratch ? Json("from scratch") : weights_of(base, weights)},

@@ -53,8 +53,10 @@ void check_written(const fs::path& folder, const std::vector<std::string>& names
     if (std::find(names.begin(), names.end(), tensor.name) == names.end()) continue;
     end_if_stopped(checkpoint::kWriting);
     const auto found = written.load(tensor.name);
-    if (!found.equal(tensor.value.to(found.scalar_type())))
-      throw DataError(fmt::format("{}: {} differs from the checkpoint", folder.string(), tensor.name));
+    if (found.equal(tensor.value.to(found.scalar_type()))) continue;
+    const bool has_nan = tensor.value.isnan().any().item<bool>();
+    throw DataError(fmt::format("{}: {}", tensor.name, has_nan ? "holds NaN in the newest checkpoint, wanted numbers"
+                                                               : "differs from the checkpoint in " + folder.string()));
   }
 }
 

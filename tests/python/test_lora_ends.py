@@ -207,3 +207,14 @@ def test_an_adapter_of_a_tied_end_is_refused_by_that_reason(tmp_path, settings):
         result = ingot(*arguments, "--adapter", tmp_path / "adapter", check=False)
         assert result.returncode == 3 and f"{tmp_path / 'adapter'}: tensor" in result.stderr, result.stderr
         assert "head is its embedding" in result.stderr and "modules_to_save: [embed_tokens, lm_head]" in result.stderr, result.stderr
+
+
+def test_all_linear_of_a_mixture_is_what_its_file_holds(tmp_path, mixture):
+    """Routers and experts are linear layers in transformers 4 and none in 5."""
+    model = make_adapter(tmp_path / "adapter", mixture, r=4, target_modules=["q_proj", "k_proj", "v_proj", "o_proj"])
+    edit_config(tmp_path / "adapter", target_modules="all-linear")
+    request = request_for(model)
+    assert largest(ingot_logits(mixture, request, tmp_path, tmp_path / "adapter"), logits_of(model, request)) <= MAX_LOGIT_ERROR
+    assert largest(logits_of(load_base(mixture), request), logits_of(model, request)) > 1e-3
+    result = ingot("convert", "--from", mixture, "--adapter", tmp_path / "adapter", "--to", tmp_path / "merged")
+    assert "warning" not in result.stderr, result.stderr

@@ -134,6 +134,15 @@ def test_a_name_that_is_not_utf8_is_refused_at_the_start(tmp_path, key):
     assert not (tmp_path / "run").exists()
 
 
+def test_a_working_folder_that_is_not_utf8_is_refused_with_the_model_in_it(tmp_path):
+    config = write_config(tmp_path, finetuning_type="lora", model_name_or_path="model", max_steps=1)
+    place = os.fsdecode(os.fsencode(tmp_path) + b"/" + FOREIGN)
+    shutil.copytree(STORIES, os.path.join(place, "model"))
+    result = subprocess.run([INGOT, "train", config], capture_output=True, cwd=place, check=False)
+    assert result.returncode == 2 and b"model_name_or_path: found " in result.stderr and b"wanted UTF-8" in result.stderr, result.stderr
+    assert b"loading weights" not in result.stderr and not (tmp_path / "run/source").exists()
+
+
 def test_a_file_of_a_name_that_is_not_utf8_is_left_behind(tmp_path):
     model = tiny(tmp_path / "model")
     with open(os.fsencode(model) + b"/" + FOREIGN, "w") as file:
@@ -152,3 +161,9 @@ def test_names_that_are_not_utf8_are_taken_where_no_run_keeps_them(tmp_path):
     for flags in (["--adapter"], ["--merge"]):
         result = subprocess.run([INGOT, "export", run, "--base", base, *flags, "--to", base + flags[0].encode()], capture_output=True, check=False)
         assert result.returncode == 0, result.stderr
+
+
+def test_a_last_step_that_leaves_no_numbers_is_said(tmp_path):
+    result = ingot("train", write_config(tmp_path, model_name_or_path=str(tiny(tmp_path / "model")), dataset=str(texts(tmp_path / "a.jsonl")), max_steps=1,
+                                         learning_rate=1e300), check=False)
+    assert result.returncode == 3 and "embed_tokens.weight: holds NaN in the newest checkpoint" in result.stderr, result.stderr
