@@ -16,6 +16,8 @@ void add_export(CLI::App& app, const Jobs& jobs, int& exit_code);
 void add_inspect(CLI::App& app, const Jobs& jobs, int& exit_code);
 void add_tokenize(CLI::App& app, const Jobs& jobs, int& exit_code);
 void add_models(CLI::App& app, const Jobs& jobs, int& exit_code);
+void add_schema(CLI::App& app, const Jobs& jobs, int& exit_code);
+void add_completion(CLI::App& app, const Jobs& jobs, int& exit_code);
 
 /// A verb with examples under its help.
 CLI::App* add_verb(CLI::App& app, const std::string& name, const std::string& summary, const std::string& examples);

@@ -88,7 +88,7 @@ int run_cli(int argc, char** argv, const Jobs& jobs) {
   app.set_version_flag("--version", version_text());
   app.add_flag_callback("--quiet", [] { set_quiet(true); }, "No progress on standard error");
   for (const auto add : {add_train, add_preprocess, add_evaluate, add_generate, add_export, add_convert, add_inspect,
-                         add_tokenize, add_models})
+                         add_tokenize, add_models, add_schema, add_completion})
     add(app, jobs, exit_code);
   try {
     app.parse(argc, argv);

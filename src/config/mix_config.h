@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "core/yaml_config.h"
+#include "core/problems.h"
 
 namespace ingot::config {
 
@@ -16,9 +16,7 @@ struct MixConfig {
   bool is_plain() const { return mix_strategy == "concat" && dataset_weights.empty(); }
 };
 
-void read_mix(YamlConfig& yaml, MixConfig& config);
-
-/// Reports everything wrong with them.
+/// Reports keys that do not fit each other, or the data sets.
 void check_mix(Problems& problems, const MixConfig& config, size_t num_datasets);
 
 }  // namespace ingot::config

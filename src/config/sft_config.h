@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "core/yaml_config.h"
+#include "core/problems.h"
 
 namespace ingot::config {
 
@@ -22,10 +22,7 @@ struct SftConfig {
   int64_t max_samples = 0;                     // records read of each data set at most; 0: all
 };
 
-/// Reads the keys of stage sft, and reports those that are given for another stage than `stage`.
-void read_sft(YamlConfig& yaml, const std::string& stage, SftConfig& config);
-
-/// Reports everything wrong with them and chooses the template of `model` when none is named.
+/// Reports what is wrong with them beyond the ranges of the keys, and chooses the template of `model` when none is named.
 void check_sft(Problems& problems, SftConfig& config, const std::filesystem::path& model);
 
 /// Reports a handler that is not of pre-training.

@@ -13,6 +13,8 @@
 namespace ingot {
 namespace {
 
+constexpr const char* kSet = "--set";
+
 template <class Number>
 bool parse_number(const std::string& text, Number& value) {
   const char* begin = text.data() + (text.starts_with('+') ? 1 : 0);
@@ -80,7 +82,7 @@ YamlConfig::YamlConfig(const std::filesystem::path& file, const std::vector<std:
       throw ConfigError(fmt::format("--set: found \"{}\", wanted key=value", override_text));
     const std::string key = override_text.substr(0, equals);
     entries_.erase(key);
-    parse(key + ": " + override_text.substr(equals + 1), "--set");
+    parse(key + ": " + override_text.substr(equals + 1), kSet);
   }
 }
 
@@ -114,6 +116,18 @@ void YamlConfig::parse(const std::string& text, const std::string& where) {
       entries_[key] = std::move(entry);
     }
   }
+}
+
+void YamlConfig::rename(const std::string& alias, const std::string& key) {
+  known_.push_back(alias);
+  const auto given = entries_.extract(alias);
+  if (!given) return;
+  const auto [same, is_new] = entries_.try_emplace(key, given.mapped());
+  if (is_new) return;
+  const bool is_set = given.mapped().where == kSet, other_is_set = same->second.where == kSet;
+  if (is_set && !other_is_set) same->second = given.mapped();
+  else if (is_set == other_is_set)
+    problems_.add(fmt::format("{}: given ({}) beside {} ({}), which is the same key", alias, given.mapped().where, key, same->second.where));
 }
 
 const YamlConfig::Entry* YamlConfig::find(const std::string& key) {

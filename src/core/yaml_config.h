@@ -37,6 +37,8 @@ class YamlConfig {
   /// A mapping, also as JSON in a text: {"a": "x", "b": {"c": "y"}} is read as a: x, b.c: y.
   void read(const std::string& key, std::map<std::string, std::string>& value);
 
+  /// Takes what is given under `alias` for `key`. Reports both given in one place; of the file and `--set` the latter counts.
+  void rename(const std::string& alias, const std::string& key);
   bool contains(const std::string& key) const { return entries_.contains(key); }
   const std::string& source() const { return source_; }
   Problems& problems() { return problems_; }

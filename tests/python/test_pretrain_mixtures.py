@@ -106,7 +106,7 @@ def test_a_set_that_makes_no_row_is_named(tmp_path, sets):
 
 @pytest.mark.parametrize("wrong, message", [({"dataset_weights": [1]}, "one for each of 2 data sets"),
                                             ({"dataset_weights": [0, 0]}, "0 for all"),
-                                            ({"mix_strategy": "mixed"}, "concat, interleave_under or interleave_over"),
+                                            ({"mix_strategy": "mixed"}, "wanted one of concat, interleave_under, interleave_over"),
                                             ({"interleave_probs": [0.5, 0.5]}, "given with mix_strategy concat"),
                                             ({"mix_strategy": "interleave_over", "interleave_probs": [0.5, 0.6]}, "a sum of 1.1")])
 def test_a_wrong_mixture_is_one_message(tmp_path, sets, wrong, message):

@@ -228,17 +228,17 @@ def test_megatron_instruction_layout(tmp_path, sets):
     ({"handler_name": "AlpacaStyleInstructionHandlr"}, "perhaps AlpacaStyleInstructionHandler"),
     ({"handler_name": "GeneralPretrainHandler"}, "which is for stage pt"),
     ({"template": "defalt"}, "default"),
-    ({"truncation": "cut"}, "cut_prompt, cut_response, error, skip"),
+    ({"truncation": "cut"}, "wanted one of cut_response, cut_prompt, skip, error"),
     ({"dataset_weights": [1]}, "one for each of 2 data sets"),
     ({"dataset_weights": [1, -1]}, "0 to 1000"),
-    ({"mix_strategy": "interleave"}, "wanted concat, interleave_under or interleave_over"),
+    ({"mix_strategy": "interleave"}, "wanted one of concat, interleave_under, interleave_over"),
     ({"interleave_probs": [0.5, 0.5]}, "mix_strategy interleave_under or interleave_over"),
     ({"mix_strategy": "interleave_over", "interleave_probs": [0.5, 0.4]}, "a sum of 0.9"),
     ({"mix_strategy": "interleave_over", "dataset_weights": [1, 2]}, "found together with dataset_weights"),
     ({"map_keys": {"promt": "x"}}, "did you mean prompt?"),
     ({"json_keys": "content"}, "it is a key of stage pt"),
     ({"stage": "pt"}, "it is a key of stage sft"),
-    ({"max_samples": -1}, "0 (all) or more"),
+    ({"max_samples": -1}, "max_samples: found -1, wanted 0 or more"),
 ])
 def test_a_wrong_configuration_is_one_message(tmp_path, sets, wrong, message):
     result = ingot("train", sft_config(tmp_path, sets, **wrong), check=False)
