@@ -30,3 +30,15 @@ ingot_use_torch(ingot_torch_pch)
 target_link_libraries(ingot_torch_pch PRIVATE fmt::fmt)  # a header compiled without its FMT_SHARED would never be used
 target_precompile_headers(ingot_torch_pch PRIVATE <ATen/ATen.h> <torch/csrc/autograd/custom_function.h> <fmt/format.h>
                           <string> <vector> <filesystem>)
+
+# What decides the precompiled header, for ccache: the bytes of the header itself differ from clone to clone.
+file(SHA256 ${TORCH_INSTALL_PREFIX}/include/ATen/Functions.h torch_functions)
+file(SHA256 ${fmt_include}/fmt/core.h fmt_core)
+get_target_property(pch_headers ingot_torch_pch PRECOMPILE_HEADERS)
+string(TOUPPER "${CMAKE_BUILD_TYPE}" build_type)
+file(CONFIGURE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/CMakeFiles/ingot_torch_pch.dir/cmake_pch.hxx.gch.sum CONTENT
+     "${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION} ${CMAKE_CXX_FLAGS} ${CMAKE_CXX_FLAGS_${build_type}} ${INGOT_SANITIZE}
+Torch ${Torch_VERSION} ${TORCH_INSTALL_PREFIX} ${torch_functions}
+fmt ${fmt_VERSION} ${fmt_core}
+${pch_headers}
+")

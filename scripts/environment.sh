@@ -5,7 +5,8 @@ PYTHON_PACKAGES="$INGOT_CACHE/python-packages"  # unpacked wheels that carry C++
 TEST_ENVIRONMENT="$INGOT_CACHE/test-env"        # virtual environment of the oracles
 export CCACHE_DIR="${CCACHE_DIR:-$INGOT_CACHE/ccache}"
 export CCACHE_SLOPPINESS=pch_defines,time_macros  # without it a precompiled header is never found again
-export CCACHE_BASEDIR="$PWD" CCACHE_NOHASHDIR=1   # objects are shared between clones
+export CCACHE_BASEDIR="$PWD" CCACHE_NOHASHDIR=1   # objects are shared between clones;
+export CCACHE_PCH_EXTSUM=1                        # those of a precompiled header by its .gch.sum, for its bytes differ between paths
 export CCACHE_MAXSIZE="${CCACHE_MAXSIZE:-8G}"
 
 say() { printf '\033[1m==> %s\033[0m\n' "$*" >&2; }

@@ -3,6 +3,7 @@
 #include <fstream>
 
 #include "core/error.h"
+#include "places.h"
 
 namespace ingot::checkpoint {
 namespace fs = std::filesystem;
@@ -34,7 +35,7 @@ void expect_data_error(const std::function<void()>& action, std::string_view par
 }
 
 fs::path shared_file(std::string_view name) {
-  const fs::path file = fs::path(INGOT_SOURCE_DIR "/../shared") / name;
+  const fs::path file = shared_folder() / name;
   return fs::exists(file) ? file : fs::path();
 }
 

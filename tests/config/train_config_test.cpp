@@ -4,13 +4,14 @@
 
 #include "core/error.h"
 #include "core/file.h"
+#include "places.h"
 #include "temporary_folder.h"
 
 namespace ingot::config {
 namespace {
 namespace fs = std::filesystem;
 
-const fs::path kRoot = INGOT_SOURCE_DIR;
+const fs::path kRoot = checkout();
 
 /// A sound configuration as overrides; the file itself is empty.
 std::vector<std::string> sound() {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "core/error.h"
+#include "places.h"
 #include "test_files.h"
 
 namespace ingot::data {
@@ -19,7 +20,7 @@ class ArrowText : public ::testing::Test {
     for (const auto& record : read_all(data_ / file, column)) found.push_back(record.problem + record.text);
     return found;
   }
-  std::filesystem::path data_ = INGOT_SOURCE_DIR "/../shared/data";
+  std::filesystem::path data_ = shared_folder() / "data";
 };
 
 TEST_F(ArrowText, ParquetEqualsTheJsonLinesItWasMadeFrom) {

@@ -10,6 +10,7 @@
 #include "data/shards/indexed_dataset.h"
 #include "data/shards/indexed_layout.h"
 #include "line_chat.h"
+#include "places.h"
 
 namespace ingot::data {
 namespace {
@@ -151,7 +152,7 @@ TEST(PreprocessSft, ReadsAtMostSoManyRecords) {
 }
 
 TEST(PreprocessSft, EveryRealFileBalances) {
-  const fs::path real = INGOT_SOURCE_DIR "/../shared/data/sft";
+  const fs::path real = shared_folder() / "data/sft";
   if (!fs::is_directory(real)) GTEST_SKIP() << "no folder shared/ beside the checkout";
   const std::map<std::string, std::pair<uint64_t, uint64_t>> wanted{  // records, samples
       {"alpaca_en.json", {999, 999}},         {"alpaca_zh.json", {1000, 1000}},

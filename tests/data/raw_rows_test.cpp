@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "core/json.h"
+#include "places.h"
 #include "test_files.h"
 
 namespace ingot::data {
@@ -49,7 +50,7 @@ std::string damaged(std::string bytes, std::mt19937& random) {
 }
 
 TEST(RawRows, DamagedParquetGivesRowsOrOneLineAndNeverCrashes) {
-  const std::filesystem::path source = INGOT_SOURCE_DIR "/../shared/data/parquet-testing";
+  const std::filesystem::path source = shared_folder() / "data/parquet-testing";
   if (!std::filesystem::is_directory(source)) GTEST_SKIP() << "no folder shared/ beside the checkout";
   const ScratchFolder folder;
   std::mt19937 random(13);

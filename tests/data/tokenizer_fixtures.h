@@ -13,11 +13,12 @@
 #include "core/file.h"
 #include "data/tokenizer/sentencepiece_model.h"
 #include "data/tokenizer/tokenizer_files.h"
+#include "places.h"
 #include "temporary_folder.h"
 
 namespace ingot::data {
 
-inline const std::filesystem::path kSharedFolder = INGOT_SOURCE_DIR "/../shared";
+inline const std::filesystem::path kSharedFolder = shared_folder();
 
 /// The bytes of a .zst file.
 inline std::string read_zstd(const std::filesystem::path& file) {

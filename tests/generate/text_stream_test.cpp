@@ -4,6 +4,7 @@
 
 #include "data/tokenizer/utf8.h"
 #include "generate/sampling.h"
+#include "places.h"
 
 namespace ingot::generate {
 namespace {
@@ -27,7 +28,7 @@ class CountingTokenizer : public data::Tokenizer {
   mutable size_t num_decoded = 0;
 
  private:
-  std::unique_ptr<data::Tokenizer> inner_ = data::load_tokenizer(std::filesystem::path(INGOT_SOURCE_DIR "/examples/stories260k"));
+  std::unique_ptr<data::Tokenizer> inner_ = data::load_tokenizer(checkout() / "examples/stories260k");
 };
 
 std::string streamed(const data::Tokenizer& tokenizer, const Ids& prompt, const Ids& ids) {

@@ -9,13 +9,14 @@
 #include "hub/load_model.h"
 #include "hub/model_folder.h"
 #include "hub/source_weights.h"
+#include "places.h"
 #include "temporary_folder.h"
 
 namespace ingot::hub {
 namespace {
 namespace fs = std::filesystem;
 
-const fs::path kStories = fs::path(INGOT_SOURCE_DIR) / "examples/stories260k";
+const fs::path kStories = checkout() / "examples/stories260k";
 
 /// Expects that `work` gives up when a stop is asked for, with the exit code of a stop and a line that has `words`.
 template <class Work>

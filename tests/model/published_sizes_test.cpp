@@ -10,6 +10,7 @@
 
 #include "model/causal_lm.h"
 #include "model/family.h"
+#include "places.h"
 #include "published_config.h"
 
 namespace ingot::model {
@@ -52,7 +53,7 @@ bool is_supported(const Row& row) {
 }
 
 TEST(PublishedSizes, EqualTheParametersOnTheMetaDevice) {
-  const std::filesystem::path file = INGOT_SOURCE_DIR "/../shared/models.tsv";
+  const std::filesystem::path file = shared_folder() / "models.tsv";
   if (!std::filesystem::exists(file)) GTEST_SKIP() << "no table of models at " << file;
   int checked = 0;
   for (const auto& row : read_table(file)) {

@@ -10,6 +10,7 @@
 
 #include "checkpoint/hf_folder.h"
 #include "core/random.h"
+#include "places.h"
 
 namespace ingot::train {
 namespace fs = std::filesystem;
@@ -47,7 +48,7 @@ std::unique_ptr<model::CausalLm> tiny_llama(at::ScalarType dtype, uint64_t seed,
 
 std::unique_ptr<model::CausalLm> stories_or_tiny(at::ScalarType dtype) {
   for (const char* place : {"/examples/stories260k", "/../shared/tiny-models/stories260K-llama"}) {
-    const fs::path folder = std::string(INGOT_SOURCE_DIR) + place;
+    const fs::path folder = checkout().string() + place;
     if (!fs::exists(folder / "model.safetensors")) continue;
     auto model = model::build_model(model::DecoderConfig::from_folder(folder), dtype, "cpu");
     const checkpoint::HfWeights weights(folder);
