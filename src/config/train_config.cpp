@@ -16,9 +16,11 @@ template <class T>
 void check_range(Problems& problems, const Key& key, const T& value) {
   const auto expect = [&](const auto& one) { problems.expect(key.range.holds(one), std::string(key.name), one, key.range.text()); };
   if constexpr (std::is_same_v<T, std::string> || std::is_same_v<T, double>) expect(value);
-  else if constexpr (std::is_same_v<T, int64_t>) problems.expect(key.range.holds(static_cast<double>(value)), std::string(key.name), value, key.range.text());
-  else if constexpr (std::is_same_v<T, std::optional<double>>) value ? expect(*value) : void();
-  else if constexpr (std::is_same_v<T, std::vector<double>>) for (const double one : value) expect(one);
+  if constexpr (std::is_same_v<T, int64_t>) problems.expect(key.range.holds(static_cast<double>(value)), std::string(key.name), value, key.range.text());
+  if constexpr (std::is_same_v<T, std::optional<double>>)
+    if (value) expect(*value);
+  if constexpr (std::is_same_v<T, std::vector<double>>)
+    for (const double one : value) expect(one);
 }
 
 void read_key(YamlConfig& yaml, const Key& key, TrainConfig& config) {

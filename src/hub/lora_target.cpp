@@ -41,7 +41,6 @@ bool lies_in(const std::string& module, const std::string& saved) {
   return ("." + module + ".").find("." + saved + ".") != std::string::npos;
 }
 
-
 /// The value of the first pattern that matches the end of the module's path.
 template <class Value>
 Value value_for(const std::vector<std::pair<std::string, Value>>& patterns, const std::string& key,

@@ -27,20 +27,14 @@ std::shared_ptr<const data::SftSamples> open_samples(const std::vector<data::Sft
   return std::make_shared<data::SftSamples>(prefixes);
 }
 
-NumberedSets numbered(const data::SftSamples& samples, const std::vector<std::string>& names) {
-  NumberedSets sets{names, {}};
-  for (uint64_t set = 0; set <= samples.num_sets(); ++set) sets.starts.push_back(samples.start_of(set));
-  return sets;
-}
-
 /// One evaluation set for every data set that has a sample among `samples`. They are never packed.
 std::vector<EvaluationSet> evaluation_sets(const std::shared_ptr<const data::SftSamples>& all, const Numbers& samples,
                                                   const std::vector<std::string>& names, data::SftRowOptions options) {
   options.packing = false;
-  const NumberedSets numbered_sets = numbered(*all, names);
+  const NumberedSets numbered{names, all->starts()};
   std::vector<EvaluationSet> sets;
   for (uint64_t set = 0; set < all->num_sets(); ++set) {
-    const Numbers part = numbered_sets.of_set(samples, set);
+    const Numbers part = numbered.of_set(samples, set);
     if (part.empty()) continue;
     const auto rows = std::make_shared<data::SftDataset>(all, part, options);
     sets.push_back({names[set], evaluation_source(rows, counted_from(0, part.size()))});
@@ -61,7 +55,7 @@ Sources open_sft_sources(const config::TrainConfig& config, const hub::ModelFold
   const auto samples = open_samples(reports);
   const auto split = split_validation(config, samples->num_samples());
   const data::SftRowOptions options{config.cutoff_len, config.sft.packing, model.tokenizer().eos_id()};
-  const auto rows = std::make_shared<data::SftDataset>(samples, mix_sets(config, numbered(*samples, config.dataset), split.train), options);
+  const auto rows = std::make_shared<data::SftDataset>(samples, mix_sets(config, {config.dataset, samples->starts()}, split.train), options);
   if (config.sft.packing)
     log_info(fmt::format("{} packs of up to {} tokens, {:.1f}% full", rows->num_rows(), config.cutoff_len, 100 * rows->fill()));
   Sources sources{training_source(rows, counted_from(0, rows->num_rows()), {config.seed, config.shuffle}), {}, rows->num_rows()};

@@ -33,18 +33,12 @@ std::shared_ptr<const data::RowDataset> open_rows(const config::TrainConfig& con
 
 std::vector<uint64_t> all_rows(const data::RowDataset& rows) { return data::split_rows(rows.num_rows(), 0, 0).train; }
 
-NumberedSets numbered(const data::RowCuts& cuts, const std::vector<std::string>& names) {
-  NumberedSets sets{names, {}};
-  for (uint64_t set = 0; set <= cuts.num_sets(); ++set) sets.starts.push_back(cuts.first_row(set));
-  return sets;
-}
-
 Sources open_pretrain_sources(const config::TrainConfig& config, const hub::ModelFolder& model, const DataPlace& place) {
   const auto prepared = prepare_dataset(config, model, {config.dataset, "train"}, place);
   const auto names = config.mix.is_plain() ? std::vector<std::string>{"dataset"} : config.dataset;  // plain: rows cross their borders
   const auto rows = open_rows(config, prepared, names);
   const auto split = split_validation(config, rows->num_rows());
-  const auto chosen = mix_sets(config, numbered(rows->cuts(), names), split.train);
+  const auto chosen = mix_sets(config, {names, rows->cuts().first_rows()}, split.train);
   Sources sources{training_source(rows, chosen, {config.seed, config.shuffle}), {}, chosen.size()};
   if (!config.eval_dataset.empty()) {
     const auto eval_rows = open_rows(config, prepare_dataset(config, model, {config.eval_dataset, "eval"}, place), {"eval_dataset"});

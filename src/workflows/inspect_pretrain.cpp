@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <functional>
+#include <optional>
 #include <ostream>
 
 #include "core/error.h"
@@ -25,6 +26,11 @@ void read_ledger(const fs::path& prefix, const std::function<void(const Json&)>&
   }
 }
 
+data::RowCuts cuts_by(const Json& ledger, const PretrainData& data, const data::IndexedDataset& tokens, int64_t seq_length) {
+  const auto documents = [&] { return ledger.at("documents_of_sets").get<std::vector<uint64_t>>(); };
+  return data::RowCuts(data.sets.empty() ? std::vector{tokens.num_tokens()} : data::ends_of_sets(tokens, documents()), seq_length);
+}
+
 void print_sets(const Json& ledger, const PretrainData& data, const data::RowCuts& cuts, std::ostream& out) {
   for (size_t set = 0; set < data.sets.size(); ++set)
     out << fmt::format("  {}: {} documents, {} rows\n", data.sets[set], ledger.at("documents_of_sets").at(set).get<uint64_t>(),
@@ -33,7 +39,7 @@ void print_sets(const Json& ledger, const PretrainData& data, const data::RowCut
 
 void print_ledger(const Json& ledger, const PretrainData& data, int64_t seq_length, std::ostream& out) {
   const auto number = [&](const char* key) { return ledger.at(key).get<uint64_t>(); };
-  const auto cuts = cuts_of(data, data::IndexedDataset(data.prefix), seq_length);
+  const auto cuts = cuts_by(ledger, data, data::IndexedDataset(data.prefix), seq_length);
   out << fmt::format("{}: {} documents of {} records\n", data.prefix.string(), number("documents"), number("records"));
   out << fmt::format("  tokens: {}, {} rows of {}\n", number("tokens"), cuts.num_rows(), seq_length);
   print_sets(ledger, data, cuts, out);
@@ -54,10 +60,10 @@ PretrainData pretrain_data(const config::TrainConfig& config) {
 }
 
 data::RowCuts cuts_of(const PretrainData& data, const data::IndexedDataset& tokens, int64_t seq_length) {
-  std::vector<uint64_t> ends{tokens.num_tokens()};
-  if (!data.sets.empty())
-    read_ledger(data.prefix, [&](const Json& ledger) { ends = data::ends_of_sets(tokens, ledger.at("documents_of_sets").get<std::vector<uint64_t>>()); });
-  return data::RowCuts(ends, seq_length);
+  if (data.sets.empty()) return cuts_by({}, data, tokens, seq_length);  // a stream needs no ledger
+  std::optional<data::RowCuts> cuts;
+  read_ledger(data.prefix, [&](const Json& ledger) { cuts = cuts_by(ledger, data, tokens, seq_length); });
+  return *cuts;
 }
 
 void inspect_pretrain(const InspectRequest& request, const PretrainData& data, std::ostream& out) {

@@ -15,7 +15,7 @@ import time
 import pytest
 from conftest import INGOT, LONG, ROOT, ingot, write_config
 from lora_support import make_adapter
-from test_folders import texts, tiny
+from test_folders import base, texts, tiny  # noqa: F401  (base is a fixture)
 
 KILLS = 200 if LONG else 8
 CALLS = "rename,renameat,renameat2,unlink,unlinkat,mkdir,mkdirat,rmdir,link,linkat,write,pwrite64,fsync,fdatasync,ftruncate"
@@ -112,11 +112,6 @@ def in_place(job):
 def in_place_or_beside(job):
     """On a disk without an exchange of names: under its name, or for an instant under the sibling's."""
     return in_place(job) or (not job.target.exists() and tree(job.target.parent / f".{job.target.name}.ingot-previous") == job.old)
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory):
-    return tiny(tmp_path_factory.mktemp("base") / "model")
 
 
 def trained(folder, base, **keys):

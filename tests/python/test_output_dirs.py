@@ -8,15 +8,10 @@ import time
 
 import pytest
 from conftest import INGOT, ROOT, ingot, write_config
-from test_folders import snapshot, texts, tiny
+from test_folders import base, snapshot, texts, tiny  # noqa: F401  (base is a fixture)
 
 CONFIG, DATA = 2, 3
 TALK = '{"instruction":"Say yes","input":"","output":"yes"}\n' * 40
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory):
-    return tiny(tmp_path_factory.mktemp("base") / "model")
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
+#include <utility>
 
 #include "core/error.h"
 #include "core/failure.h"
@@ -80,17 +82,18 @@ void collect(const fs::path& folder, std::set<fs::path> above, DataFiles& found)
 /// Of files that links reach a second time the one without a link on its way is read.
 void keep_one_of_each(const fs::path& folder, DataFiles& found) {
   std::error_code ignored;
-  const auto real = [&](const fs::path& path) { return fs::weakly_canonical(path, ignored); };
-  const fs::path root = real(folder);
+  const fs::path root = fs::weakly_canonical(folder, ignored);
+  std::map<fs::path, fs::path> kept;  // by real path
   std::sort(found.files.begin(), found.files.end());
-  std::stable_partition(found.files.begin(), found.files.end(),
-                        [&](const fs::path& file) { return real(file) == root / file.lexically_relative(folder); });
-  std::set<fs::path> seen;
-  std::erase_if(found.files, [&](const fs::path& file) {
-    const bool is_again = !seen.insert(real(file)).second;
-    if (is_again) found.passed_over.push_back(file);
-    return is_again;
-  });
+  for (fs::path& file : found.files) {
+    const fs::path real = fs::weakly_canonical(file, ignored);
+    const auto [first, is_new] = kept.try_emplace(real, file);
+    if (is_new) continue;
+    if (real == root / file.lexically_relative(folder)) std::swap(first->second, file);
+    found.passed_over.push_back(file);
+  }
+  found.files.clear();
+  for (const auto& [real, file] : kept) found.files.push_back(file);
 }
 
 std::string names_of(const std::vector<fs::path>& paths, const fs::path& folder) {

@@ -85,7 +85,7 @@ void refuse_broken_lists(const JsonValue& record, const MapKeys& keys) {
 JsonValue with_lists_read(JsonValue record, const MapKeys& keys) {
   const std::vector<std::string> lists{keys.name("messages", "messages"), "messages", "conversations", "conversation", "data", "functions",
                                        keys.name("history", "history"), keys.name("tools", "tools")};
-  const std::vector<std::string> texts_or_lists{"prompt", "completion", "input"};  // of messages
+  static const std::vector<std::string> texts_or_lists{"prompt", "completion", "input"};  // of messages
   for (size_t i = 0; i < record.keys.size(); ++i) {
     const auto is_one_of = [&](const std::vector<std::string>& names) { return std::find(names.begin(), names.end(), record.keys[i]) != names.end(); };
     JsonValue& value = record.items[i];

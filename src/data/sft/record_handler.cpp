@@ -79,6 +79,7 @@ void drop(JsonValue& object, const std::vector<std::string>& names, const std::s
 /// The same of the record and of the messages in it.
 std::vector<std::string> drop_fields(JsonValue& record, const std::vector<std::string>& names) {
   std::vector<std::string> dropped;
+  if (names.empty()) return dropped;
   drop(record, names, "", dropped);
   for (size_t i = 0; i < record.keys.size(); ++i)
     if (record.items[i].is_list())

@@ -32,8 +32,8 @@ class SftSamples {
   explicit SftSamples(const std::vector<std::filesystem::path>& prefixes);
   uint64_t num_samples() const { return starts_.back(); }
   uint64_t num_sets() const { return sets_.size(); }
-  /// Number of the first sample of data set `set`; num_sets() gives the end.
-  uint64_t start_of(uint64_t set) const { return starts_.at(set); }
+  /// Number of the first sample of each data set, and behind them the end.
+  const std::vector<uint64_t>& starts() const { return starts_; }
   uint64_t set_of(uint64_t sample) const;
   uint32_t length(uint64_t sample) const;  // tokens
   SftSample read(uint64_t sample) const;

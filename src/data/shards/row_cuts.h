@@ -18,6 +18,8 @@ class RowCuts {
   uint64_t num_sets() const { return set_ends_.size(); }
   /// Number of the first row of data set `set`; num_sets() gives the end.
   uint64_t first_row(uint64_t set) const { return first_rows_.at(set); }
+  /// The same of all, and the end.
+  const std::vector<uint64_t>& first_rows() const { return first_rows_; }
   struct Range {
     uint64_t begin, end;  // the row's first token, and where its data set ends
   };
