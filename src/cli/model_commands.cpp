@@ -15,7 +15,7 @@ void add_evaluate(CLI::App& app, const Jobs& jobs, int& exit_code) {
                             "  ingot eval --model smollm2 --data alpaca.json --data sharegpt.jsonl\n"
                             "  ingot eval --model output/run/model --data held-out.jsonl --config run.yaml\n\n"
                             "Raw text: each document is tokenized with what the tokenizer's files add around a text, and scored in\n"
-                            "windows of --seq-length. Records {\"input_ids\": [...]} are scored one by one, no token added.\n"
+                            "windows of --seq-length. Records {\"input_ids\": [...]} are scored one by one, no token added, where their labels are not -100.\n"
                             "Conversations are put into the chat template, and their labels alone are scored. A record that cannot be\n"
                             "scored is counted and named; the rest goes on.");
   verb->add_option("--model", request->model, "Hugging Face folder")->required();

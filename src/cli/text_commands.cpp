@@ -36,9 +36,9 @@ void add_inspect(CLI::App& app, const Jobs& jobs, int& exit_code) {
                             "  ingot inspect --raw corpus.parquet --limit 5");
   auto* path = verb->add_option("path", request->path, "A YAML configuration, or the PREFIX of a preprocessed data set (PREFIX.bin and PREFIX.idx)");
   verb->add_option("--model", request->model, "Folder with tokenizer files, to show texts");
-  verb->add_option("--row", request->row, "Stage pt: row number from 0; of a PREFIX 0 when not given");
+  verb->add_option("--row", request->row, "Stage pt: row number from 0; of a PREFIX 0 when not given")->check(CLI::NonNegativeNumber);
   verb->add_option("--seq-length", request->seq_length, "Tokens a row; cutoff_len of the configuration, else 1024")->check(CLI::PositiveNumber);
-  verb->add_option("--sample", request->sample, "Stage sft: sample number from 0");
+  verb->add_option("--sample", request->sample, "Stage sft: sample number from 0")->check(CLI::NonNegativeNumber);
   verb->add_flag("--color", request->color, "Colour also where the output is no terminal");
   verb->add_flag("--json", request->json, "Print one object");
   auto* file = verb->add_option("--raw", raw->file, "A raw data file, shown as one JSON object a row")->excludes(path);

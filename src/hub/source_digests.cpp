@@ -23,12 +23,13 @@ Json digests_of(const fs::path& folder) {
   return digests;
 }
 
-void check(const fs::path& folder, const Json& wanted) {
+/// `list` is the file that `wanted` is from: the damage may be there.
+void check(const fs::path& folder, const Json& wanted, const fs::path& list) {
   for (const auto& [name, digest] : wanted.items()) {
     const fs::path file = folder / name;
-    if (!fs::is_regular_file(file)) throw DataError(fmt::format("{}: is not there, though the run wrote it", file.string()));
+    if (!fs::is_regular_file(file)) throw DataError(fmt::format("{}: is not there, though {} lists it", file.string(), list.string()));
     if (const auto found = content_digest(MappedFile(file)); found != digest)
-      throw DataError(fmt::format("{}: is not as the run wrote it: found the digest {}, wanted {}", file.string(), found, digest.dump()));
+      throw DataError(fmt::format("{}: is not as the run wrote it: found the digest {}, wanted {} by {}", file.string(), found, digest.dump(), list.string()));
   }
 }
 
@@ -45,7 +46,7 @@ void check_source_digests(const RunFolder& run) {
   for (const auto& [key, folder] : {std::pair{"source", run.source()}, std::pair{"source_layout", run.layout()}}) {
     if (!digests.is_object() || !digests.contains(key) || !digests[key].is_object())
       throw DataError(fmt::format("{}: {}: is no list of digests", file.string(), key));
-    check(folder, digests[key]);
+    check(folder, digests[key], file);
   }
 }
 

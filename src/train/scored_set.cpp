@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "core/error.h"
 #include "core/json.h"
@@ -13,6 +14,7 @@
 #include "data/files/raw_rows.h"
 #include "data/files/record_reader.h"
 #include "data/sft/sft_samples.h"
+#include "data/shards/batch.h"
 
 namespace ingot::train {
 namespace fs = std::filesystem;
@@ -74,7 +76,21 @@ class SetScorer {
       if (!fits) return skip(fmt::format("input_ids: found {}, wanted an id below {}", item.dump(), model_.config.vocab_size));
       ids.push_back(item.get<data::TokenId>());
     }
+    if (record.contains("labels")) return add_labelled(std::move(ids), record["labels"]);
     score_all(ids, std::numeric_limits<int64_t>::max() / 2);
+  }
+
+  /// Of ids with labels as transformers has them, one for each and not shifted: -100 or the id.
+  void add_labelled(Ids ids, const Json& labels) {
+    if (!labels.is_array() || labels.size() != ids.size()) return skip(fmt::format("labels: wanted one for each of {} input_ids", ids.size()));
+    data::Sample sample{.ids = std::move(ids)};
+    for (size_t i = 0; i < sample.ids.size(); ++i) {
+      const bool is_label = labels[i] == sample.ids[i];
+      if (!is_label && labels[i] != data::kIgnoredLabel) return skip(fmt::format("labels: found {}, wanted -100 or the id {}", labels[i].dump(), sample.ids[i]));
+      sample.loss_mask.push_back(is_label ? data::kLabel : data::kNoLabel);
+    }
+    if (sample.num_labels() == 0) return skip("not one token is a label");
+    score(sample);
   }
 
   void add_conversations(const std::string& json) {

@@ -53,7 +53,9 @@ data::Conversation read_conversation(const std::string& line, const std::string&
   if (value.is_list()) value = {JsonValue::Kind::kObject, {}, {"messages"}, {std::move(value)}};
   if (!value.is_object()) throw DataError(where + ": wanted a list of messages, or an object with \"messages\"");
   try {
-    return data::read_messages(value, data::MessageNames::openai({}));
+    auto conversation = data::read_messages(value, data::MessageNames::openai({}));
+    data::add_beside(value, data::BesideNames::of(value, {}), conversation);
+    return conversation;
   } catch (const data::RecordError& error) {
     throw DataError(fmt::format("{}{}{}: {}{}{}", where, error.place.empty() ? "" : ", ", error.place, error.what(),
                                 error.detail.empty() ? "" : ": ", error.detail));

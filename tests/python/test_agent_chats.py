@@ -319,6 +319,17 @@ def test_a_tools_answer_that_is_no_text_is_its_json(result, folders):
     assert json.dumps(result, ensure_ascii=False) in found[0]["text"]
 
 
+@pytest.mark.parametrize("template", ["llama3.1", "llama3.2"])
+@pytest.mark.parametrize("result", [{"rain": 1.50, "where": "重庆"}, [1, "two"], [{"a": 1}], {}, [], 7, 1.5, "plain", '{"a": 1}', "7"])
+def test_llama_quotes_a_tools_answer_that_is_text_alone(template, result, folders):
+    """As its own template does: what is a text is quoted, what is no text is its JSON."""
+    call = {"role": "assistant", "content": "", "tool_calls": [{"type": "function", "function": {"name": "f", "arguments": {"x": 1}}}]}
+    chat = [user("q"), call, {"role": "tool", "content": result}, answer("a")]
+    folder = folders[FAMILIES["llama3.1"]]
+    wanted = live(folder, oracle.LLAMA3_TOOLS).apply_chat_template(chat, tokenize=False)
+    assert run(folder, [json.dumps(chat)], "--template", template)[0]["text"] == wanted
+
+
 @pytest.mark.parametrize("role", ["user", "assistant", "system"])
 def test_no_other_content_may_be_an_object(role, folders):
     chat = [{"role": role, "content": {"a": 1}}, user("q"), answer("a")]

@@ -269,6 +269,26 @@ def test_encoded_and_extension_columns(tmp_path):
     assert [row["dictionary"] for row in rows] == ["p", "q", "p", None, "q"]
 
 
+@pytest.mark.parametrize("ending", ["parquet", "arrow"])
+def test_stage_pt_reads_a_text_that_is_stored_as_json(tmp_path, ending):
+    """The text that each says, not its quotes and escapes; what is no text is named."""
+    stored = ['"hello \\n world"', '"b"', "null", None, '{"a": 1}', "3", "no json"]
+    table = pyarrow.table({"text": pyarrow.ExtensionArray.from_storage(pyarrow.json_(), pyarrow.array(stored))})
+    if ending == "parquet":
+        pyarrow.parquet.write_table(table, tmp_path / "a.parquet")
+    else:
+        with pyarrow.ipc.new_file(tmp_path / "a.arrow", table.schema) as writer:
+            writer.write_table(table)
+    plain = tmp_path / "plain.jsonl"
+    plain.write_text("".join(json.dumps({"text": text}) + "\n" for text in ["hello \n world", "b", "no json"]))
+    shards = []
+    for name, data in [("stored", tmp_path / f"a.{ending}"), ("plain", plain)]:
+        (tmp_path / name).mkdir()
+        ingot("preprocess", write_config(tmp_path / name, dataset=str(data), val_size=0))
+        shards.append(next((tmp_path / name / "run/data").glob("*.bin")).read_bytes())
+    assert shards[0] == shards[1] and len(shards[0]) > 0
+
+
 @pytest.mark.parametrize("digits", [9, 18, 38, 76])
 def test_decimals_keep_their_digits(tmp_path, digits):
     random.seed(digits)

@@ -70,6 +70,21 @@ def test_an_id_beyond_the_models_vocabulary_is_a_bad_record(tmp_path):
     assert chats.returncode == 3 and "vocabulary" in chats.stderr, chats.stderr
 
 
+def test_ids_with_labels_are_scored_where_these_are(tmp_path):
+    """Labels as transformers has them: -100 or the id, not shifted."""
+    ids = LISTS[1]["input_ids"]
+    whole, _ = score(data=lines(tmp_path / "whole.jsonl", [{"input_ids": ids}]))
+    same, _ = score(data=lines(tmp_path / "same.jsonl", [{"input_ids": ids, "labels": ids}]))
+    assert same["loss"] == pytest.approx(whole["loss"], rel=1e-6) and same["tokens"] == whole["tokens"] == len(ids) - 1
+    parts = [score(data=lines(tmp_path / f"{i}.jsonl", [{"input_ids": ids, "labels": [-100] * i + ids[i : i + 1] + [-100] * (len(ids) - i - 1)}]))[0]
+             for i in range(1, len(ids))]
+    assert [part["tokens"] for part in parts] == [1] * (len(ids) - 1)
+    assert sum(part["loss"] for part in parts) / len(parts) == pytest.approx(whole["loss"], rel=1e-6)
+    for labels, reason in [([-100] * len(ids), "not one token is a label"), ([1], "wanted one for each"), ([9, *ids[1:]], "wanted -100 or the id")]:
+        bad = score(data=lines(tmp_path / "bad.jsonl", [{"input_ids": ids, "labels": labels}]), check=False)
+        assert bad.returncode == 3 and reason in bad.stderr, bad.stderr
+
+
 def sft(folder, **keys):
     return write_config(folder, stage="sft", template="default", val_size=0, **keys)
 

@@ -89,7 +89,7 @@ def test_a_killed_run_ends_with_the_same_bits(tmp_path, trained, sets):
 
 @pytest.mark.parametrize("changed, field", [({"template": "alpaca"}, "template"), ({"packing": False}, "packing"),
                                             ({"dataset_weights": [1, 2]}, "dataset_weights"),
-                                            ({"mask_history": True, "train_on_prompt": True}, "sha256")])
+                                            ({"train_on_prompt": True}, "sha256")])
 def test_another_run_cannot_resume(tmp_path, trained, sets, changed, field):
     _, whole, _ = trained
     run = tmp_path / "run"
@@ -310,3 +310,13 @@ def test_a_fraction_scales_the_loss_of_its_turn(tmp_path):
     found = read_losses(tmp_path / "run")[1]
     assert found == pytest.approx(weighted / labels, abs=1e-5)
     assert abs(found - plain / labels) > 0.1
+
+
+@pytest.mark.parametrize("keys", [{"train_on_prompt": True}, {"vendor_labels": True, "template": "qwen1.5"}])
+def test_keys_that_undo_each_other_are_refused(tmp_path, sets, keys):
+    """mask_history takes away the labels that the other gives."""
+    config = sft_config(tmp_path, sets, **{"mask_history": True, **keys})
+    result = ingot("train", "--check", config, check=False)
+    assert result.returncode == 2 and "mask_history: found true, wanted false with" in result.stderr, result.stderr
+    ingot("train", "--check", sft_config(tmp_path, sets, **keys))
+    ingot("train", "--check", sft_config(tmp_path, sets, mask_history=True, vendor_labels=True, template="default"))

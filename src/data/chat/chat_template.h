@@ -42,6 +42,8 @@ class ChatTemplate {
  public:
   virtual ~ChatTemplate() = default;
   virtual std::string_view name() const = 0;
+  /// With the given options what everybody says is a label, as in the vendor's own script.
+  virtual bool labels_everything() const { return false; }
   /// A whole conversation for training. Throws DataError for an order of roles, tools or calls that the family cannot
   /// express, and ConfigError for a tokenizer without the template's special tokens.
   virtual RenderedChat render(const Conversation& conversation, const Tokenizer& tokenizer) const = 0;

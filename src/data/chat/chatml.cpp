@@ -35,6 +35,7 @@ const std::string kStart = "<|im_start|>", kEnd = "<|im_end|>";
 class ChatMl : public ChatFamily {
  public:
   ChatMl(const Style& style, const ChatOptions& options) : ChatFamily(style.name, options), style_(style) {}
+  bool labels_everything() const override { return all_labels(); }
 
  protected:
   std::vector<std::string> special_tokens() const override { return {kStart, kEnd}; }

@@ -26,6 +26,7 @@ struct Message {
   std::string call_id = {};           // of an observation: the id of the call that it answers
   std::string name = {};              // of who speaks, or of the tool
   std::string reasoning = {};         // the assistant's, in front of its content
+  bool is_json = false;               // of an observation: it was no text, and content is its JSON
   bool masked = false;                // an earlier answer whose tokens are no labels
   bool operator==(const Message&) const = default;
 };

@@ -70,7 +70,7 @@ void Llama3::write_head(const Conversation& conversation, const std::vector<Json
 }
 
 std::string Llama3::content_of(const Message& message) const {
-  if (header_ && message.role == Role::kObservation) return quoted_json(message.content);
+  if (header_ && message.role == Role::kObservation) return message.is_json ? message.content : quoted_json(message.content);
   const auto& calls = message.calls;
   if (calls.empty()) return std::string(stripped(message.content));
   if (calls.size() > 1) refuse("found several tool calls in one message, wanted one");

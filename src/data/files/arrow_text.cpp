@@ -7,6 +7,7 @@
 #include <set>
 
 #include "core/error.h"
+#include "core/json_value.h"
 #include "data/files/arrow_batches.h"
 #include "data/files/text_batch.h"
 
@@ -43,10 +44,25 @@ std::optional<std::string_view> bytes_at(const arrow::Array& array, int64_t i) {
   }
 }
 
+bool is_json(const arrow::DataType& type) {
+  return type.id() == arrow::Type::EXTENSION && static_cast<const arrow::ExtensionType&>(type).extension_name() == "arrow.json";
+}
+
+/// The text that a JSON document is; nothing for another document.
+std::optional<std::string> text_in(std::string_view document) {
+  try {
+    const JsonValue value = parse_json_value(document, "document");
+    return value.is_text() ? std::optional(value.text) : std::nullopt;
+  } catch (const DataError&) {
+    return std::string(document);  // no JSON after all: a text, as in raw_rows.h
+  }
+}
+
 class ArrowTextReader : public TextReader {
  public:
   ArrowTextReader(std::unique_ptr<ArrowBatches> batches, const std::string& column)
-      : batches_(std::move(batches)), column_(column), null_problem_(fmt::format("column {} is null", column)) {
+      : batches_(std::move(batches)), column_(column), null_problem_(fmt::format("column {} is null", column)),
+        no_text_problem_(fmt::format("column {} is JSON that is no text", column)) {
     const auto schema = batches_->schema();
     const auto& field = *schema->field(find_column(*schema, column, batches_->name()));
     if (!is_text(*field.type()))
@@ -83,12 +99,14 @@ class ArrowTextReader : public TextReader {
   void add_row(TextBatch& batch) {
     const auto bytes = bytes_at(*array_, position_++);
     ++row_;
-    if (bytes) batch.add_text(row_, *bytes);
-    else batch.add_problem(row_, null_problem_);
+    if (!bytes || (is_json(*array_->type()) && *bytes == "null")) batch.add_problem(row_, null_problem_);
+    else if (!is_json(*array_->type())) batch.add_text(row_, *bytes);
+    else if (const auto text = text_in(*bytes)) batch.add_text(row_, *text);
+    else batch.add_problem(row_, no_text_problem_);
   }
 
   std::unique_ptr<ArrowBatches> batches_;
-  std::string column_, null_problem_;
+  std::string column_, null_problem_, no_text_problem_;
   std::shared_ptr<arrow::Array> array_;
   int64_t position_ = 0;
   uint64_t row_ = 0;

@@ -8,29 +8,29 @@
 
 namespace ingot::data {
 
-/// What the columns of one question and its answer are called in one format. An empty name is no column.
+/// What the columns of one question and its answer are called in one format. What stands in one of `extras` belongs to the question.
 struct PairNames {
-  std::string format, question, extra, answer;
-  std::string history = "history", system = "system", tools = "tools";
+  std::string format, question, answer;
+  std::vector<std::string> extras = {"input", "context"};
+  std::string history = "history";
   static PairNames alpaca(const MapKeys& keys);
   /// Those that a record's keys tell, the first that fits.
   static const std::vector<PairNames>& known();
 };
 
-/// {"instruction", "input", "output", "system", "history": [[question, answer], ...]} and the like. The question is that
-/// and the extra on lines of their own; question and answer may be lists of messages. Source: CONTRACT §4.1.
+/// {"instruction", "input", "output", "history": [[question, answer], ...]} and the like. The question is that and the extra on lines
+/// of their own; question and answer may be lists of messages, and answers in the question are no labels, as in TRL. Source: CONTRACT §4.1.
 Conversation read_pair(const JsonValue& record, const PairNames& names);
 
 /// What messages are called in one format.
 struct MessageNames {
   std::string messages, role, content;
   std::vector<std::string> user, assistant, system, observation, function_call;
-  std::string system_column, tools;  // beside the list
   static MessageNames sharegpt(const MapKeys& keys);
   static MessageNames openai(const MapKeys& keys);
 };
 
-/// {"conversations": [{"from", "value"}, ...], "system", "tools"} or {"messages": [{"role", "content"}, ...], "tools"}.
+/// {"conversations": [{"from", "value"}, ...]} or {"messages": [{"role", "content"}, ...]}.
 Conversation read_messages(const JsonValue& record, const MessageNames& names);
 
 /// {LIST: [question, answer, question, ...]}: UltraChat's data, LIMA's conversations.
@@ -46,12 +46,28 @@ struct TurnNames {
   static const std::vector<TurnNames>& known();
 };
 
-/// {LIST: [{"system", QUESTION, ANSWER, "output_with_loss": false}, ...], "system"}.
+/// {LIST: [{"system", QUESTION, ANSWER, "output_with_loss": false}, ...]}.
 Conversation read_turns(const JsonValue& record, const std::string& list, const TurnNames& names);
 
-/// {"chat": {"turn_1": {"Human", "MOSS", ...}, ...}}, with the markers taken away; the record's meta_instruction and the
-/// turns' thoughts, commands and tool responses are not used, as ModelArts' handlers do not.
-Conversation read_moss(const JsonValue& record, const MapKeys& keys);
+/// {"chat": {"turn_1": {"Human", "MOSS", ...}, ...}} in the order of their numbers, with the markers taken away; the record's
+/// meta_instruction and the turns' thoughts, commands and tool responses are not used, as ModelArts' handlers do not.
+Conversation read_moss(const JsonValue& record);
+
+/// What a record has beside its talk, in any format: columns with a system message and with definitions of tools. An empty name is no
+/// column.
+struct BesideNames {
+  std::string system, tools;
+  /// The usual names, or those that the user has given; OpenOrca's system_prompt where that alone says something.
+  static BesideNames of(const JsonValue& record, const MapKeys& keys);
+  /// Those columns that are read.
+  std::vector<std::string> used(const JsonValue& record) const;
+};
+
+/// Adds it to the talk. Refuses a system message beside one in the talk that says something else.
+void add_beside(const JsonValue& record, const BesideNames& names, Conversation& conversation);
+
+/// Definitions of tools in the column, each an object or the JSON text of one.
+std::vector<JsonValue> tool_definitions(const JsonValue& object, const std::string& name);
 
 /// Refuses empty questions and answers, and a conversation that does not end with an answer; which orders of roles can be told is for
 /// the template to say. Throws RecordError.

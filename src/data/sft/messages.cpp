@@ -31,10 +31,10 @@ void add_calls(const JsonValue& calls, Message& message) {
   for (auto& call : read_tool_calls(calls)) message.calls.push_back(std::move(call));
 }
 
-/// What an answer counts in the loss: OpenAI's weight, ms-swift's loss, LLaMA-Factory's loss_weight.
+/// What an answer counts in the loss: OpenAI's weight, ms-swift's loss and loss_scale, LLaMA-Factory's loss_weight, Axolotl's train.
 double weight_in(const JsonValue& message) {
   std::optional<double> weight;
-  for (const char* name : {"weight", "loss", "loss_weight"}) {
+  for (const auto& name : kWeightFields) {
     const JsonValue* value = find_member(message, name);
     if (!value) continue;
     if (weight && *weight != weight_of(*value)) throw RecordError("a message has two weights that differ");
@@ -57,7 +57,7 @@ void add_part(const JsonValue& part, const std::string& name, Message& message) 
 }
 
 bool is_list_of_parts(const JsonValue& content) {
-  return content.is_list() && std::all_of(content.items.begin(), content.items.end(), [](const JsonValue& item) {
+  return content.is_list() && !content.items.empty() && std::all_of(content.items.begin(), content.items.end(), [](const JsonValue& item) {
            return item.kind == JsonValue::Kind::kObject && find_member(item, "type");
          });
 }
@@ -67,16 +67,16 @@ void add_content(const JsonValue& content, const std::string& name, Message& mes
   const bool is_parts = message.role == Role::kObservation ? is_list_of_parts(content) : content.is_list();
   if (is_parts)
     for (const JsonValue& part : content.items) add_part(part, name, message);
-  else if (message.role == Role::kObservation && content.kind != JsonValue::Kind::kText) message.content = python_json(content);
+  else if (message.role == Role::kObservation && content.kind != JsonValue::Kind::kText) message.content = python_json(content), message.is_json = true;
   else message.content = text_of(content, name);
 }
 
 /// Calls and reasoning beside the content.
 void read_beside(const JsonValue& object, Message& message) {
-  if (message.role == Role::kAssistant)
-    for (const char* name : {"tool_calls", "function_call"})
-      if (const JsonValue* calls = find_member(object, name)) add_calls(*calls, message);
-  for (const char* name : {"reasoning_content", "reasoning", "thinking"}) message.reasoning += optional_text(object, name);
+  for (const char* name : {"tool_calls", "function_call"})
+    if (const JsonValue* calls = find_member(object, name)) add_calls(*calls, message);
+  if (message.role != Role::kAssistant && !message.calls.empty()) throw RecordError("tool calls stand in a message that is no answer");
+  for (const auto& name : kReasoningFields) message.reasoning += optional_text(object, name);
   message.call_id = optional_name(object, "tool_call_id");
   message.name = optional_name(object, "name");
 }
@@ -119,35 +119,12 @@ MessageNames names_of(const MapKeys& keys, MessageNames names) {
   names.system = tags("tags.system_tag", kSystems);
   names.observation = tags("tags.observation_tag", kObservations);
   names.function_call = tags("tags.function_tag", kCalls);
-  names.system_column = keys.name("system", "system");
-  names.tools = keys.name("tools", "tools");
   return names;
-}
-
-/// Definitions, each an object or the JSON text of one.
-std::vector<JsonValue> definitions(const JsonValue& object, const std::string& name) {
-  auto tools = optional_list(object, name);
-  for (JsonValue& tool : tools) try {
-    if (tool.is_text()) tool = parse_json_value(tool.text, name);
-    object_of(tool, "an entry of " + name);
-  } catch (const DataError&) {
-    throw RecordError("an entry of " + name + " is no JSON object");
-  }
-  return tools;
-}
-
-/// The definitions beside the messages; OpenAI's older "functions" are tools without a wrapper.
-std::vector<JsonValue> tools_of(const JsonValue& record, const std::string& name) {
-  auto tools = definitions(record, name);
-  if (!tools.empty()) return tools;
-  for (auto& function : optional_list(record, "functions"))
-    tools.push_back({JsonValue::Kind::kObject, {}, {"type", "function"}, {{JsonValue::Kind::kText, "function", {}, {}}, std::move(function)}});
-  return tools;
 }
 
 /// GLM-4's own data has the definitions in the system message.
 std::vector<JsonValue> tools_in_system(const JsonValue& message, Role role) {
-  return role == Role::kSystem ? definitions(message, "tools") : std::vector<JsonValue>{};
+  return role == Role::kSystem ? tool_definitions(message, "tools") : std::vector<JsonValue>{};
 }
 
 }  // namespace
@@ -169,9 +146,6 @@ MessageNames MessageNames::openai(const MapKeys& keys) {
 
 Conversation read_messages(const JsonValue& record, const MessageNames& names) {
   Conversation conversation;
-  conversation.tools = tools_of(record, names.tools);
-  const std::string system = optional_text(record, names.system_column);
-  if (!system.empty()) conversation.messages.push_back({Role::kSystem, system});
   size_t number = 0;
   for (const JsonValue& message : list_of(require_member(record, names.messages), names.messages)) {
     ++number;

@@ -1,3 +1,8 @@
+#include <algorithm>
+#include <charconv>
+#include <limits>
+#include <utility>
+
 #include "data/sft/formats.h"
 #include "data/sft/record_json.h"
 
@@ -13,17 +18,32 @@ std::string without_markers(std::string text, std::initializer_list<std::string_
   return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
 }
 
+/// The number in "turn_12"; names without one come last.
+uint64_t number_of(const std::string& name) {
+  uint64_t number = std::numeric_limits<uint64_t>::max();
+  const size_t digits = name.find_first_of("0123456789");
+  if (digits != std::string::npos) std::from_chars(name.data() + digits, name.data() + name.size(), number);
+  return number;
+}
+
+/// The turns that say something, by their numbers: a sorted file has turn_10 in front of turn_2, a table null for those that are not.
+std::vector<const JsonValue*> turns_of(const JsonValue& chat) {
+  std::vector<std::pair<uint64_t, const JsonValue*>> numbered;
+  for (size_t i = 0; i < chat.items.size(); ++i)
+    if (const JsonValue& turn = chat.items[i]; !turn.is_null() && !object_of(turn, "a turn").items.empty())
+      numbered.emplace_back(number_of(chat.keys[i]), &turn);
+  std::stable_sort(numbered.begin(), numbered.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<const JsonValue*> turns;
+  for (const auto& [number, turn] : numbered) turns.push_back(turn);
+  return turns;
+}
+
 }  // namespace
 
-Conversation read_moss(const JsonValue& record, const MapKeys& keys) {
+Conversation read_moss(const JsonValue& record) {
   Conversation conversation;
-  if (keys.has("system")) {
-    const std::string system = optional_text(record, keys.name("system", ""));
-    if (!system.empty()) conversation.messages.push_back({Role::kSystem, system});
-  }
-  for (const JsonValue& turn : object_of(require_member(record, "chat"), "chat").items) {
-    if (object_of(turn, "a turn").items.empty()) continue;
-    const std::string human = text_of(require_member(turn, "Human"), "Human"), moss = text_of(require_member(turn, "MOSS"), "MOSS");
+  for (const JsonValue* turn : turns_of(object_of(require_member(record, "chat"), "chat"))) {
+    const std::string human = text_of(require_member(*turn, "Human"), "Human"), moss = text_of(require_member(*turn, "MOSS"), "MOSS");
     conversation.messages.push_back({Role::kUser, without_markers(human, {"<eoh>", "<|Human|>: ", "<|Human|>:"})});
     conversation.messages.push_back({Role::kAssistant, without_markers(moss, {"<eom>", "<|MOSS|>:"})});
   }

@@ -15,9 +15,21 @@ void add_history(const JsonValue& history, const std::string& name, std::vector<
 }
 
 /// TRL's prompt and completion may be lists of messages.
-void add_messages(const JsonValue& list, std::vector<Message>& to) {
+std::vector<Message> messages_in(const JsonValue& list) {
   const JsonValue record{JsonValue::Kind::kObject, {}, {"messages"}, {list}};
-  for (auto& message : read_messages(record, MessageNames::openai({})).messages) to.push_back(std::move(message));
+  return read_messages(record, MessageNames::openai({})).messages;
+}
+
+/// What was said before the completion is no label.
+void add_prompt(const JsonValue& list, std::vector<Message>& to) {
+  for (auto& message : messages_in(list)) {
+    message.masked = message.role == Role::kAssistant;
+    to.push_back(std::move(message));
+  }
+}
+
+void add_completion(const JsonValue& list, std::vector<Message>& to) {
+  for (auto& message : messages_in(list)) to.push_back(std::move(message));
 }
 
 bool is_list(const JsonValue& record, const std::string& name) {
@@ -25,45 +37,64 @@ bool is_list(const JsonValue& record, const std::string& name) {
   return found && found->is_list();
 }
 
+/// What stands beside the question and belongs to it.
+std::string extra_of(const JsonValue& record, const PairNames& names) {
+  std::string extra, column;
+  for (const auto& name : names.extras) {
+    if (name == names.question || name == names.answer) continue;
+    const std::string text = optional_text(record, name);
+    if (text.empty()) continue;
+    if (!extra.empty()) throw RecordError("both " + column + " and " + name + " stand beside the question; ignore_fields: [" + name + "] trains without one");
+    extra = text, column = name;
+  }
+  return extra;
+}
+
+/// Reasoning in a column belongs to the last answer.
+void add_reasoning(const JsonValue& record, std::vector<Message>& messages) {
+  for (const auto& name : kReasoningFields) messages.back().reasoning += optional_text(record, name);
+}
+
 }  // namespace
 
 PairNames PairNames::alpaca(const MapKeys& keys) {
-  return {"alpaca", keys.name("prompt", "instruction"), keys.name("query", "input"), keys.name("response", "output"),
-          keys.name("history", "history"), keys.name("system", "system"), keys.name("tools", "tools")};
+  PairNames names{.format = "alpaca", .question = keys.name("prompt", "instruction"), .answer = keys.name("response", "output")};
+  if (keys.has("query")) names.extras = {keys.name("query", "")};
+  names.history = keys.name("history", "history");
+  return names;
 }
 
 const std::vector<PairNames>& PairNames::known() {
   static const std::vector<PairNames> names{PairNames::alpaca({}),
-                                            {"dolly", "instruction", "context", "response"},
-                                            {"prompt_completion", "prompt", "", "completion"},
-                                            {"query_response", "query", "", "response"},
-                                            {"prompt_response", "prompt", "", "response"},
-                                            {"question_answer", "question", "context", "answer"},
-                                            {"question_response", "question", "", "response"},
-                                            {"inputs_targets", "inputs", "", "targets"},
-                                            {"input_output", "input", "", "output"},
-                                            {"firefly", "input", "", "target"}};
+                                            {"dolly", "instruction", "response"},
+                                            {"prompt_completion", "prompt", "completion"},
+                                            {"query_response", "query", "response"},
+                                            {"prompt_response", "prompt", "response"},
+                                            {"question_answer", "question", "answer"},
+                                            {"question_response", "question", "response"},
+                                            {"inputs_targets", "inputs", "targets"},
+                                            {"input_output", "input", "output"},
+                                            {"instruction_target", "instruction", "target"},
+                                            {"firefly", "input", "target"}};
   return names;
 }
 
 Conversation read_pair(const JsonValue& record, const PairNames& names) {
   Conversation conversation;
   auto& messages = conversation.messages;
-  conversation.tools = optional_list(record, names.tools);
-  const std::string system = optional_text(record, names.system);
-  if (!system.empty()) messages.push_back({Role::kSystem, system});
   if (const auto* earlier = find_member(record, names.history)) add_history(*earlier, names.history, messages);
   if (is_list(record, names.question)) {
-    add_messages(require_member(record, names.question), messages);
+    add_prompt(require_member(record, names.question), messages);
   } else {
     std::string question = optional_text(record, names.question);
-    const std::string extra = optional_text(record, names.extra);
+    const std::string extra = extra_of(record, names);
     if (!question.empty() && !extra.empty()) question += "\n";
     messages.push_back({Role::kUser, question + extra});
   }
   const JsonValue& answer = require_member(record, names.answer);
-  if (answer.is_list()) add_messages(answer, messages);
+  if (answer.is_list()) add_completion(answer, messages);
   else messages.push_back({Role::kAssistant, text_of(answer, names.answer)});
+  if (!messages.empty()) add_reasoning(record, messages);
   return conversation;
 }
 

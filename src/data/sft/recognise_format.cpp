@@ -91,7 +91,7 @@ JsonValue with_lists_read(JsonValue record, const MapKeys& keys) {
     JsonValue& value = record.items[i];
     if (!value.is_text()) continue;
     const size_t first = value.text.find_first_not_of(" \t\r\n");
-    if (first == std::string::npos) {
+    if (is_blank_cell(value.text)) {
       if (is_one_of(lists)) value = {};
     } else if (is_one_of(lists) && value.text[first] == '[') {
       value = parsed_or_text(value, [](const JsonValue& found) { return found.is_list(); });

@@ -55,15 +55,10 @@ JsonValue parse(std::string_view json) {
 
 /// All that is read of a message.
 std::vector<std::string> fields_of_message(const MessageNames& names) {
-  return {names.role,  names.content,  "tool_calls", "function_call", "reasoning_content", "reasoning",
-          "thinking", "tool_call_id", "name",       "weight",        "loss",              "loss_weight"};
-}
-
-/// The usual name of the column with the system message, or OpenOrca's where that alone says something.
-std::string system_column(const JsonValue& record, const std::string& usual) {
-  const JsonValue* found = find_member(record, usual);
-  const bool is_empty = !found || (found->is_text() && found->text.empty());
-  return usual == "system" && is_empty && find_member(record, "system_prompt") ? "system_prompt" : usual;
+  std::vector<std::string> fields{names.role, names.content, "tool_calls", "function_call", "tool_call_id", "name"};
+  fields.insert(fields.end(), kReasoningFields.begin(), kReasoningFields.end());
+  fields.insert(fields.end(), kWeightFields.begin(), kWeightFields.end());
+  return fields;
 }
 
 /// Takes `names` of an object for absent; those that say something go to `dropped` behind `prefix`.
@@ -114,7 +109,7 @@ class FormatHandler : public RecordHandler {
       handled.unused.insert(handled.unused.end(), unused.begin(), unused.end());
       handled.unused.insert(handled.unused.end(), ignored.begin(), ignored.end());
       check_messages(whole);
-      refuse_media(record, list_of_messages(record, keys_), whole);
+      refuse_media(record, whole);
       if (handled.handler == "moss_per_turn") handled.conversations = one_per_turn(whole);
       else handled.conversations.push_back(whole);
     } catch (const RecordError& error) {
@@ -132,8 +127,19 @@ class FormatHandler : public RecordHandler {
     std::vector<std::string> unused = {};  // of its messages
   };
 
+  /// The talk, and what stands beside it.
   Read read(const JsonValue& record, const std::string& format) const {
-    if (format == "moss" || format == "moss_per_turn") return {read_moss(record, keys_), {"chat", keys_.name("system", "chat")}};
+    Read found = read_talk(record, format);
+    const bool is_moss = format == "moss" || format == "moss_per_turn";
+    const BesideNames beside = is_moss ? BesideNames{keys_.name("system", ""), keys_.name("tools", "")} : BesideNames::of(record, keys_);
+    add_beside(record, beside, found.conversation);
+    const auto columns = beside.used(record);
+    found.used.insert(found.used.end(), columns.begin(), columns.end());
+    return found;
+  }
+
+  Read read_talk(const JsonValue& record, const std::string& format) const {
+    if (format == "moss" || format == "moss_per_turn") return {read_moss(record), {"chat"}};
     if (format == "ultrachat") return {read_texts(record, "data"), {"data"}};
     if (format == "lima") return {read_texts(record, list_of_messages(record, keys_)), {list_of_messages(record, keys_)}};
     for (const auto& names : TurnNames::known())
@@ -142,20 +148,18 @@ class FormatHandler : public RecordHandler {
     for (const auto& names : PairNames::known())
       if (names.format == format) return read_as(record, names);
     MessageNames names = format == "openai" ? MessageNames::openai(keys_) : MessageNames::sharegpt(keys_);
-    names.system_column = system_column(record, names.system_column);
     if (name_ == "auto") names.messages = list_of_messages(record, keys_);
-    return {read_messages(record, names), {names.messages, names.system_column, names.tools, "functions"},
-            unused_in_messages(record, names.messages, fields_of_message(names))};
+    return {read_messages(record, names), {names.messages}, unused_in_messages(record, names.messages, fields_of_message(names))};
   }
 
   static Read read_as(const JsonValue& record, const std::string& list, const TurnNames& names) {
-    return {read_turns(record, list, names), {list, "system"},
+    return {read_turns(record, list, names), {list},
             unused_in_messages(record, list, {names.question, names.answer, "system", "output_with_loss"})};
   }
 
-  static Read read_as(const JsonValue& record, PairNames names) {
-    names.system = system_column(record, names.system);
-    Read read{read_pair(record, names), {names.question, names.extra, names.answer, names.history, names.system, names.tools}};
+  static Read read_as(const JsonValue& record, const PairNames& names) {
+    Read read{read_pair(record, names), {names.question, names.answer, names.history}};
+    for (const auto* columns : {&names.extras, &kReasoningFields}) read.used.insert(read.used.end(), columns->begin(), columns->end());
     for (const auto& list : {names.question, names.answer}) {
       const auto more = unused_in_messages(record, list, fields_of_message(MessageNames::openai({})));
       read.unused.insert(read.unused.end(), more.begin(), more.end());

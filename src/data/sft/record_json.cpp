@@ -25,9 +25,14 @@ const JsonValue& expect(Kind kind, const JsonValue& value, std::string_view name
   return value;
 }
 
-bool is_blank(std::string_view text) { return text.find_first_not_of(" \t\r\n") == std::string_view::npos; }
-
 }  // namespace
+
+bool is_blank_cell(std::string_view text) {
+  const size_t first = text.find_first_not_of(" \t\r\n");
+  if (first == std::string_view::npos) return true;
+  const std::string_view word = text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
+  return word == "null" || word == "None" || word == "nan" || word == "NaN";
+}
 
 const JsonValue* find_member(const JsonValue& object, std::string_view name) {
   const JsonValue* found = object.find(name);
@@ -63,7 +68,7 @@ std::string optional_name(const JsonValue& object, std::string_view name) {
 
 std::vector<JsonValue> optional_list(const JsonValue& object, std::string_view name) {
   const auto* member = find_member(object, name);
-  if (!member || (member->is_text() && is_blank(member->text))) return {};
+  if (!member || (member->is_text() && is_blank_cell(member->text))) return {};
   const auto refuse = [&] { throw RecordError(fmt::format("{} are no JSON list", name)); };
   JsonValue list = *member;
   try {

@@ -25,7 +25,16 @@ std::string optional_text(const JsonValue& object, std::string_view name);
 /// The same of a name or id, which may also be a number.
 std::string optional_name(const JsonValue& object, std::string_view name);
 
-/// A list, or the list that a text states; empty when absent, null or blank. "NAME are no JSON list" else.
+/// What a message's or a record's reasoning is called.
+inline const std::vector<std::string> kReasoningFields{"reasoning_content", "reasoning", "thinking"};
+
+/// What a message's weight in the loss is called.
+inline const std::vector<std::string> kWeightFields{"weight", "loss", "loss_weight", "loss_scale", "train"};
+
+/// True for a cell that says nothing: blank, or what tables write for it ("null", "None", "nan").
+bool is_blank_cell(std::string_view text);
+
+/// A list, or the list that a text states; empty when absent, null or a blank cell. "NAME are no JSON list" else.
 std::vector<JsonValue> optional_list(const JsonValue& object, std::string_view name);
 
 }  // namespace ingot::data

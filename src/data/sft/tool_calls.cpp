@@ -35,7 +35,9 @@ ToolCall read_call(const JsonValue& call) {
 }  // namespace
 
 std::vector<ToolCall> read_tool_calls(const JsonValue& calls) {
+  if (calls.is_text() && is_blank_cell(calls.text)) return {};
   if (calls.is_text()) return read_tool_calls(parse_part(calls.text, "a function call's contents"));
+  if (calls.is_null() || (calls.is_object() && calls.items.empty())) return {};
   if (!calls.is_list()) return {read_call(calls)};
   std::vector<ToolCall> read;
   for (const JsonValue& call : calls.items) read.push_back(read_call(call));

@@ -21,13 +21,9 @@ const std::vector<TurnNames>& TurnNames::known() {
 
 Conversation read_turns(const JsonValue& record, const std::string& list, const TurnNames& names) {
   Conversation conversation;
-  const auto add_system = [&](const JsonValue& from) {
-    const std::string system = optional_text(from, "system");
-    if (!system.empty()) conversation.messages.push_back({Role::kSystem, system});
-  };
-  add_system(record);
   for (const JsonValue& turn : list_of(require_member(record, list), list)) {
-    add_system(object_of(turn, "a turn"));
+    const std::string system = optional_text(object_of(turn, "a turn"), "system");
+    if (!system.empty()) conversation.messages.push_back({Role::kSystem, system});
     conversation.messages.push_back({Role::kUser, text_of(require_member(turn, names.question), names.question)});
     const JsonValue* loss = find_member(turn, "output_with_loss");
     conversation.messages.push_back({Role::kAssistant, text_of(require_member(turn, names.answer), names.answer), loss ? weight_of(*loss) : 1});
