@@ -44,7 +44,7 @@ void check_entry(const TensorInfo& entry, const fs::path& file, bool has_whole_m
   if (!factor && !has_whole_modules && !base_of_copy(entry.name)) refuse("is neither lora_A nor lora_B, and modules_to_save is empty");
   if (factor && entry.shape.size() != 2) refuse(fmt::format("found shape {}, wanted two dims", to_string(entry.shape)));
   if (entry.dtype != DType::kF32 && entry.dtype != DType::kBF16 && entry.dtype != DType::kF16)
-    refuse("wanted float32, bfloat16 or float16");
+    refuse(fmt::format("found {}, wanted F32, BF16 or F16", safetensors_name(entry.dtype)));
 }
 
 std::vector<NamedTensor> read_tensors(const fs::path& path, bool has_whole_modules) {

@@ -22,6 +22,8 @@ std::string file_of(const checkpoint::HfWeights& weights, const std::string& ten
   return "";
 }
 
+bool is_float(DType dtype) { return at::isFloatingType(checkpoint::to_scalar_type(dtype)); }
+
 /// What is no number makes everything that it touches none; infinities are what they are.
 void check_numbers(const at::Tensor& value, const std::string& stored, const checkpoint::HfWeights& weights) {
   if (!value.is_floating_point() || value.numel() == 0) return;
@@ -62,6 +64,15 @@ void check_names(const model::CausalLm& model, const ModelFolder& folder) {
 
 }  // namespace
 
+void check_types(const model::CausalLm& model, const ModelFolder& folder) {
+  std::set<std::string> wanted;
+  for (const auto& parameter : model.parameters.parameters) wanted.insert(folder.stored_name(parameter->name));
+  for (const auto& tensor : folder.weights().tensors())
+    if (wanted.contains(tensor.name) && !is_float(tensor.dtype))
+      throw DataError(fmt::format("{}: {}: found {}, as quantized weights have, wanted F32, BF16 or F16",
+                                  file_of(folder.weights(), tensor.name), tensor.name, safetensors_name(tensor.dtype)));
+}
+
 bool is_derived(const std::string& name, const model::DecoderConfig& config) {
   return name.ends_with(".rotary_emb.inv_freq") || name.ends_with(".rotary_pos_emb.inv_freq") ||
          (config.tie_word_embeddings && name == model::find_family(config.model_type)->names.head + ".weight");
@@ -80,6 +91,7 @@ std::unique_ptr<model::CausalLm> load_model(const ModelFolder& folder, at::Scala
   const auto& weights = folder.weights();
   auto model = model::build_model(folder.config(), type, "cpu");
   check_names(*model, folder);
+  check_types(*model, folder);
   Progress progress("loading weights", weights.total_bytes(), "B");
   uint64_t read = 0;
   for (const auto& parameter : model->parameters.parameters) {

@@ -77,8 +77,9 @@ void write_merged(const ModelFolder& base, const MergeRequest& request, const Ad
 void merge_adapter(const ModelFolder& base, const MergeRequest& request, const Adapter& trained) {
   OutputFolder::check(request.to, "model");
   OutputFolder::check_apart(request.to, base.path(), "the base model");
-  // Names and shapes are checked before anything is written; on meta a model takes no memory.
+  // Names, types and shapes are checked before anything is written; on meta a model takes no memory.
   const auto meta = model::build_model(base.config(), at::kFloat, "meta");
+  check_types(*meta, base);
   const Adapter adapter = fitted_adapter(base, *meta, trained, request.adapter);
   OutputFolder output(request.to, "model");
   write_merged(base, request, adapter, output.path());

@@ -53,6 +53,9 @@ void check_written(const fs::path& folder, const std::vector<std::string>& names
     if (std::find(names.begin(), names.end(), tensor.name) == names.end()) continue;
     end_if_stopped(checkpoint::kWriting);
     const auto found = written.load(tensor.name);
+    if (tensor.value.is_floating_point() && !found.is_floating_point())
+      throw DataError(fmt::format("{}: {}: found {}, wanted a type of floating numbers", folder.string(), tensor.name,
+                                  safetensors_name(checkpoint::to_dtype(found.scalar_type()))));
     if (found.equal(tensor.value.to(found.scalar_type()))) continue;
     const bool has_nan = tensor.value.isnan().any().item<bool>();
     throw DataError(fmt::format("{}: {}", tensor.name, has_nan ? "holds NaN in the newest checkpoint, wanted numbers"

@@ -120,6 +120,29 @@ def test_weights_that_are_no_numbers_are_named_when_they_are_read(tmp_path, meth
     assert f"{model}/model.safetensors: model.layers.1.mlp.up_proj.weight holds infinite values" in said, said
 
 
+@pytest.mark.parametrize("kind, name", [(torch.int8, "I8"), (torch.uint8, "U8"), (torch.bool, "BOOL")], ids=["int8", "uint8", "bool"])
+@pytest.mark.parametrize("way", ["train", "lora", "eval", "generate", "merge", "bin"])
+def test_a_weight_stored_as_integers_is_refused_by_its_type(tmp_path, kind, name, way):
+    def quantized(weights):
+        weights["model.layers.1.mlp.up_proj.weight"] = (weights["model.layers.1.mlp.up_proj.weight"] * 99).to(kind)
+
+    model, file = rewritten(tiny(tmp_path / "model"), quantized), "model.safetensors"
+    if way == "bin":
+        file = "pytorch_model.bin"
+        torch.save(weights_of(model), model / file)
+        (model / "model.safetensors").unlink()
+    text = texts(tmp_path / "a.jsonl")
+    config = write_config(tmp_path, model_name_or_path=str(model), dataset=str(text), max_steps=1, finetuning_type="lora" if way == "lora" else "full")
+    arguments = {"eval": ["eval", "--model", model, "--data", text], "generate": ["generate", "--model", model, "--prompt", "a"],
+                 "merge": ["convert", "--from", model, "--adapter", tmp_path / "adapter", "--to", tmp_path / "out", "--check-tokens", 0]}
+    if way == "merge":
+        from lora_support import make_adapter
+        make_adapter(tmp_path / "adapter", base=tiny(tmp_path / "sound"))
+    result = ingot(*arguments.get(way, ["train", config]), check=False)
+    assert result.returncode == 3 and f"{model}/{file}: model.layers.1.mlp.up_proj.weight: found {name}, " in result.stderr, result.stderr
+    assert "wanted F32, BF16 or F16" in result.stderr and not (tmp_path / "out").exists()
+
+
 FOREIGN = b"n\xff"
 
 
