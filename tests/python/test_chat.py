@@ -357,6 +357,56 @@ def folder_with(tmp_path, **files):
     return tmp_path
 
 
+PLAIN_CHATML = "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}{% endfor %}"
+SYSTEM = PLAIN_CHATML.replace("{{", "{% if loop.first and messages[0]['role'] != 'system' %}{{ '<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n' }}{% endif %}{{", 1)
+OPENING = "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+LLAMA3 = ("{% set loop_messages = messages %}{% for message in loop_messages %}{% set content = '<|start_header_id|>' + message['role'] + '<|end_header_id|>\n\n'"
+          "+ message['content'] | trim + '<|eot_id|>' %}{% if loop.index0 == 0 %}{% set content = bos_token + content %}{% endif %}{{ content }}{% endfor %}")
+MISTRAL = ("{{ bos_token }}{% for message in messages %}{% if message['role'] == 'user' %}{{ '[INST] ' + message['content'] + ' [/INST]' }}{% elif message['role'] == "
+           "'assistant' %}{{ message['content'] + eos_token }}{% else %}{{ raise_exception('no') }}{% endif %}{% endfor %}")
+NONE = "is none that Ingot knows"
+
+
+@pytest.mark.parametrize("template, found", [
+    (PLAIN_CHATML, "chatml"), (PLAIN_CHATML.replace("\n", "\\n") + OPENING, "chatml"), (PLAIN_CHATML.replace("message['role']", "message.role"), "chatml"),
+    (SYSTEM, "qwen2"), (SYSTEM.replace("assistant.", "assistant"), "qwen1.5"), (LLAMA3, "llama3"), (MISTRAL, "mistral"),
+    *[(PLAIN_CHATML.replace(*change), NONE) for change in [
+        (" + '\n'}}", "}}"), (" + '\n'}}", " + '\n\n'}}"), (" + '\n'}}", " + eos_token}}"), ("endfor %}", "endfor %}{{ eos_token }}"),
+        ("['role'] + '\n'", "['role'] + ' '"), ("['role']", "['role'].upper()"), ("{{", "{% if message['role'] != 'system' %}{{"), ("{% for", "Hi{% for"),
+        ("{{", "{% if loop.first and messages[0]['role'] != 'system' %}{{ '<|im_start|>system\n你是一个助手。<|im_end|>\n' }}{% endif %}{{")]],
+    (SYSTEM.replace("'<|im_end|>' + '\n'", "'<|im_end|>'"), NONE), (SYSTEM.replace("assistant.", "assistant. Be short."), NONE),
+    (SYSTEM.replace("assistant.<|im_end|>\n", "assistant.<|im_end|>\n<|im_start|>user\nhello<|im_end|>\n"), NONE),
+    (LLAMA3.replace("\n\n", "\n"), NONE), (LLAMA3 + "{{ eos_token }}", NONE), (MISTRAL.replace("+ eos_token", "+ eos_token + ' '"), NONE),
+    (MISTRAL.replace("{% else", "{% elif message['role'] == 'system' %}{{ message['content'] }}{% else"), NONE)])
+def test_a_template_is_known_only_where_it_renders_the_same(template, found, folders, tmp_path):
+    kind = "llama3" if template.startswith(LLAMA3[:20]) else "mistral" if "[INST]" in template else "qwen2"
+    model = tmp_path / "model"
+    oracle.shutil.copytree(folders[kind], model)
+    config = json.loads((model / "tokenizer_config.json").read_text())
+    (model / "tokenizer_config.json").write_text(json.dumps({**config, "chat_template": template}))
+    done = ingot("tokenize", "--chat", "--model", model, text=json.dumps(TABLE[0]) + "\n", check=False)
+    if found is NONE:
+        assert done.returncode == 2 and NONE in done.stderr and "the nearest is" in done.stderr and "template: NAME" in done.stderr, done.stderr
+        return
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["text"] == oracle.JinjaTemplate(model)(TABLE[0])
+    assert tokenize(model, TABLE[:1]) == tokenize(folders[kind], TABLE[:1], "--template", found)
+
+
+@pytest.mark.parametrize("place", ["object", "list", "chat_template.jinja", "additional_chat_templates/default.jinja"])
+def test_a_template_is_found_where_transformers_finds_it(place, folders, tmp_path):
+    model = tmp_path / "model"
+    oracle.shutil.copytree(folders["qwen2"], model)
+    template = {"object": {"default": PLAIN_CHATML}, "list": [{"name": "default", "template": PLAIN_CHATML}]}.get(place)
+    config = json.loads((model / "tokenizer_config.json").read_text())
+    (model / "tokenizer_config.json").write_text(json.dumps({**config, "chat_template": template}))
+    if not template:
+        (model / place).parent.mkdir(exist_ok=True)
+        (model / place).write_text(PLAIN_CHATML)
+    from transformers import AutoTokenizer
+    assert tokenize(model, TABLE[:1])[0]["text"] == AutoTokenizer.from_pretrained(model).apply_chat_template(TABLE[0], tokenize=False)
+
+
 @pytest.mark.parametrize("files, said", [
     ({"tokenizer_config": {}, "config": {"model_type": "llama"}}, "a base model has none"),
     ({"tokenizer_config": {"chat_template": "{% for m in messages %}<|im_start|>{{ m }}<|im_end|>{% endfor %}"}}, "nearest is chatml"),
