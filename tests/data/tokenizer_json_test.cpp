@@ -120,14 +120,15 @@ TEST(TokenizerJson, OrdinaryEncodingReadsSpecialTokensAsText) {
   EXPECT_EQ(tokenizer->encode_ordinary("<s><x>"), (Ids{'<', 's', '>', 301}));
 }
 
-TEST(TokenizerJson, TemplateAndConfigPutTokensAround) {
+/// Source: transformers 5, tokenization_utils_base.py, _from_pretrained.
+TEST(TokenizerJson, TemplatePutsTokensAroundWhateverTheConfigSays) {
   Json json = byte_level_json();
   json["added_tokens"] = Json::array({added("<s>", 300), added("</s>", 301)});
   json["post_processor"] = Json::parse(R"({"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"<s>"}},
       {"Sequence":{"id":"A"}}],"special_tokens":{"<s>":{"id":"<s>","ids":[300],"tokens":["<s>"]}}})");
   EXPECT_EQ(tokenizer_of_json(json.dump())->encode_with_special_tokens("x"), (Ids{300, 'x'}));
   const TokenizerConfig config{.eos_token = "</s>", .add_bos_token = false, .add_eos_token = true};
-  EXPECT_EQ(tokenizer_of_json(json.dump(), config)->encode_with_special_tokens("x"), (Ids{'x', 301}));
+  EXPECT_EQ(tokenizer_of_json(json.dump(), config)->encode_with_special_tokens("x"), (Ids{300, 'x'}));
 }
 
 TEST(TokenizerJson, DecodeLeavesSpecialTokensOutWhenAsked) {

@@ -6,6 +6,7 @@ import shutil
 import numpy
 import pytest
 import sentencepiece
+import tokenizers
 import torch
 import transformers
 from safetensors.torch import load_file
@@ -138,3 +139,32 @@ def test_both_names_of_the_size_say_the_same(tmp_path, words):
     grown = json.loads((tmp_path / "run/model/config.json").read_text())
     assert grown["vocab_size"] == grown["padded_vocab_size"] == IDS
     assert ingot("generate", "--model", tmp_path / "run/model", "--prompt", "the", "--max-new-tokens", 2).returncode == 0
+
+
+OTHER = {"content": "[PAD]", "lstrip": True, "rstrip": False, "normalized": False, "single_word": False}
+
+
+@pytest.mark.parametrize("config, mapped", [
+    ({"additional_special_tokens": ["<a>", "<b>"]}, {}), ({"extra_special_tokens": ["<a>"], "additional_special_tokens": ["<b>"]}, {}),
+    ({"extra_special_tokens": {"image_token": "<a>"}}, {}), ({"image_token": "<a>", "additional_special_tokens": ["<c>"], "pad_token": "[PAD]"}, {}),
+    ({"pad_token": {"__type": "AddedToken", **OTHER}, "mask_token": "<m>", "sep_token": "<s2>"}, {}), ({}, {"pad_token": OTHER}),
+    ({"pad_token": "<a>"}, {"pad_token": "[PAD]", "additional_special_tokens": ["<b>"]}),
+    ({"pad_token": "[PAD]", "added_tokens_decoder": {"512": {**OTHER, "content": "<a>", "special": True}}}, {"cls_token": "<b>"})])
+def test_special_tokens_that_the_vocabulary_lacks_get_the_ids_of_transformers(tmp_path, config, mapped):
+    model = tmp_path / "model"
+    make_folder(model, vocab_size=IDS)
+    source = tokenizers.Tokenizer(tokenizers.models.BPE())
+    source.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    source.decoder = tokenizers.decoders.ByteLevel()
+    source.train_from_iterator(["a b c [ ] < > PAD"], tokenizers.trainers.BpeTrainer(
+        special_tokens=[f"<|{i}|>" for i in range(IDS - 256)], vocab_size=IDS, initial_alphabet=tokenizers.pre_tokenizers.ByteLevel.alphabet(), show_progress=False))
+    source.save(str(model / "tokenizer.json"))
+    (model / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": "<|0|>", "add_bos_token": True, "bos_token": "<|1|>", **config}))
+    (model / "special_tokens_map.json").write_text(json.dumps(mapped))
+    text = "x <a><b> <c>y [PAD] <m><s2> <|0|>"
+    live = transformers.AutoTokenizer.from_pretrained(model)
+    found = json.loads(ingot("tokenize", "--model", model, "--add-special-tokens", text=text + "\n").stdout)
+    assert found == live(text)["input_ids"] and max(found) >= IDS
+    (tmp_path / "a.jsonl").write_text(json.dumps({"text": text * 30}) + "\n")
+    result = run(tmp_path, model, tmp_path / "a.jsonl", resize_vocab=True, resize_vocab_multiple=1)
+    assert result.returncode == 0 and f"the tokenizer has {len(live)} ids" in result.stderr, result.stderr

@@ -34,13 +34,11 @@ class PartsEditor {
     add(token);
   }
 
-  /// A token of the vocabulary that the files name as special is one.
-  void make_special(const std::string& content) {
-    const auto id = parts_.vocabulary.find(content);
-    if (!id) return;
-    const auto place = places_.find(content);
+  /// A token that the files name as special is one, whether the vocabulary has it or not.
+  void make_special(const AddedToken& token) {
+    const auto place = places_.find(token.content);
     if (place != places_.end()) parts_.added_tokens[place->second].special = true;
-    else push({.content = content, .id = *id, .special = true});
+    else if (!token.content.empty()) append(token);
   }
 
   std::optional<TokenId> id_of(const std::optional<std::string>& token) const {

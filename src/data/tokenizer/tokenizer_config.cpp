@@ -1,6 +1,9 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
+#include <iterator>
+#include <utility>
 
 #include "core/error.h"
 #include "core/json.h"
@@ -36,28 +39,40 @@ class Fields {
     return value->get<std::string>();
   }
 
-  /// A token is given as its text or as an object with it.
-  std::optional<std::string> token(const char* name) const {
+  /// A special token is given as its text or as an object with it.
+  std::optional<AddedToken> token(const char* name) const {
     const Json* value = find(name);
-    return value ? token_text(name, *value) : std::nullopt;
+    return value ? token_of(name, *value) : std::nullopt;
   }
 
   /// A list of tokens, or an object of tokens by their use.
-  std::vector<std::string> tokens(const char* name) const {
-    std::vector<std::string> texts;
+  std::vector<AddedToken> tokens(const char* name) const {
+    std::vector<AddedToken> tokens;
     const Json* list = find(name);
-    if (!list) return texts;
+    if (!list) return tokens;
     if (!list->is_array() && !list->is_object()) refuse(name, *list, "a list of tokens");
     for (const Json& value : *list)
-      if (auto text = token_text(name, value)) texts.push_back(std::move(*text));
-    return texts;
+      if (auto token = token_of(name, value)) tokens.push_back(std::move(*token));
+    return tokens;
   }
 
-  std::optional<std::string> token_text(const char* name, const Json& value) const {
-    if (value.is_string()) return value.get<std::string>();
+  std::optional<AddedToken> token_of(const std::string& name, const Json& value) const {
+    if (value.is_string()) return AddedToken{.content = value.get<std::string>(), .special = true};
     if (!value.is_object()) refuse(name, value, "a string or an object with content");
-    return Fields(value, fmt::format("{}: {}", source_, name)).text("content");
+    const Fields fields(value, fmt::format("{}: {}", source_, name));
+    const auto content = fields.text("content");
+    if (!content) return std::nullopt;
+    AddedToken token = fields.added_token(*content, -1);
+    token.special = true;
+    return token;
   }
+
+  AddedToken added_token(std::string content, TokenId id) const {
+    return {.content = std::move(content), .id = id, .single_word = flag("single_word").value_or(false), .lstrip = flag("lstrip").value_or(false),
+            .rstrip = flag("rstrip").value_or(false), .normalized = flag("normalized").value_or(false), .special = flag("special").value_or(false)};
+  }
+
+  const Json& object() const { return object_; }
 
   [[noreturn]] void refuse(const std::string& name, const Json& found, const char* wanted) const {
     throw DataError(fmt::format("{}: {}: found {}, wanted {}", source_, name, found.type_name(), wanted));
@@ -82,13 +97,7 @@ std::vector<AddedToken> read_added_tokens(const Json& decoder, const std::string
   std::vector<AddedToken> tokens;
   for (const auto& [key, value] : decoder.items()) {
     const Fields fields(value, fmt::format("{}: added_tokens_decoder: {}", source, key));
-    AddedToken token{.content = fields.text("content").value_or(""), .id = id_of(key, source)};
-    token.single_word = fields.flag("single_word").value_or(false);
-    token.lstrip = fields.flag("lstrip").value_or(false);
-    token.rstrip = fields.flag("rstrip").value_or(false);
-    token.normalized = fields.flag("normalized").value_or(false);
-    token.special = fields.flag("special").value_or(false);
-    tokens.push_back(std::move(token));
+    tokens.push_back(fields.added_token(fields.text("content").value_or(""), id_of(key, source)));
   }
   return tokens;
 }
@@ -107,21 +116,55 @@ std::vector<AddedToken> read_added_tokens_file(const NamedText& file) {
   return tokens;
 }
 
-/// Adds the tokens that the fields name as special, and bos and eos where nothing named them before.
-void read_special_tokens(const Fields& fields, TokenizerConfig& config) {
-  if (!config.bos_token) config.bos_token = fields.token("bos_token");
-  if (!config.eos_token) config.eos_token = fields.token("eos_token");
-  for (const char* name : {"bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token", "mask_token"})
-    if (auto text = fields.token(name)) config.special_tokens.push_back(std::move(*text));
-  for (const char* name : {"additional_special_tokens", "extra_special_tokens"})
-    for (auto& text : fields.tokens(name)) config.special_tokens.push_back(std::move(text));
-}
+constexpr const char* kNames[] = {"bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"};
+
+/// The special tokens that the files name, in the order in which transformers 5 gives ids to those that have none: those of
+/// kNames, those of a model's own keys, and the rest. Source: tokenization_utils_base.py and tokenization_utils_tokenizers.py.
+class SpecialTokens {
+ public:
+  /// What a file read later says replaces what one before said; more without a name count once.
+  void read(const Fields& fields) {
+    for (const auto& [key, value] : fields.object().items())
+      if (has_name(key) || (key.ends_with("_token") && (value.is_string() || value.is_object())))
+        if (auto token = fields.token(key.c_str())) set(key, std::move(*token));
+    auto more = fields.tokens("extra_special_tokens");
+    if (more.empty() && extra_.empty()) more = fields.tokens("additional_special_tokens");
+    extra_.insert(extra_.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
+  }
+
+  std::optional<std::string> content(const std::string& name) const {
+    const auto found = std::find_if(named_.begin(), named_.end(), [&](const auto& token) { return token.first == name; });
+    return found == named_.end() ? std::nullopt : std::optional(found->second.content);
+  }
+
+  std::vector<AddedToken> all() const {
+    std::vector<AddedToken> tokens;
+    for (const char* name : kNames)
+      for (const auto& [key, token] : named_)
+        if (key == name) tokens.push_back(token);
+    for (const auto& [key, token] : named_)
+      if (!has_name(key)) tokens.push_back(token);
+    tokens.insert(tokens.end(), extra_.begin(), extra_.end());
+    return tokens;
+  }
+
+ private:
+  static bool has_name(const std::string& key) { return std::find(std::begin(kNames), std::end(kNames), key) != std::end(kNames); }
+  void set(const std::string& name, AddedToken token) {
+    const auto found = std::find_if(named_.begin(), named_.end(), [&](const auto& known) { return known.first == name; });
+    if (found != named_.end()) found->second = std::move(token);
+    else named_.emplace_back(name, std::move(token));
+  }
+  std::vector<std::pair<std::string, AddedToken>> named_;
+  std::vector<AddedToken> extra_;
+};
 
 }  // namespace
 
 TokenizerConfig read_tokenizer_config(const FolderFiles& folder) {
   TokenizerConfig config;
   bool has_decoder = false;
+  SpecialTokens special;
   if (folder.has("tokenizer_config.json")) {
     const std::string source = folder.text("tokenizer_config.json").source;
     const Json json = folder.json("tokenizer_config.json");
@@ -130,15 +173,18 @@ TokenizerConfig read_tokenizer_config(const FolderFiles& folder) {
     config.add_bos_token = fields.flag("add_bos_token");
     config.add_eos_token = fields.flag("add_eos_token");
     config.legacy = fields.flag("legacy").value_or(true);
-    read_special_tokens(fields, config);
+    special.read(fields);
     const Json* decoder = fields.find("added_tokens_decoder");
     has_decoder = decoder != nullptr;
     if (decoder) config.added_tokens = read_added_tokens(*decoder, source);
   }
-  if (folder.has("special_tokens_map.json")) {
+  if (!has_decoder && folder.has("special_tokens_map.json")) {  // older than the decoder, which transformers prefers
     const Json json = folder.json("special_tokens_map.json");
-    read_special_tokens(Fields(json, folder.text("special_tokens_map.json").source), config);
+    special.read(Fields(json, folder.text("special_tokens_map.json").source));
   }
+  config.bos_token = special.content("bos_token");
+  config.eos_token = special.content("eos_token");
+  config.special_tokens = special.all();
   if (!has_decoder && folder.has("added_tokens.json")) config.added_tokens = read_added_tokens_file(folder.text("added_tokens.json"));
   return config;
 }

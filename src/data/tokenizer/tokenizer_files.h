@@ -18,7 +18,7 @@ struct TokenizerConfig {
   std::optional<bool> add_bos_token, add_eos_token;
   bool legacy = true;                    // every text between special tokens gets SentencePiece's leading space
   std::vector<AddedToken> added_tokens;  // added_tokens_decoder, else added_tokens.json
-  std::vector<std::string> special_tokens;  // every token that one of the files names as special
+  std::vector<AddedToken> special_tokens;  // those that the files name as special, without ids, in the order of transformers 5
 };
 
 /// Throws DataError naming the file and the field that is not what it has to be.
@@ -26,7 +26,8 @@ TokenizerConfig read_tokenizer_config(const FolderFiles& folder);
 
 /// The readers below take one kind of file each and throw DataError naming it.
 
-/// A tokenizer.json of Hugging Face tokenizers with a BPE model.
+/// A tokenizer.json of Hugging Face tokenizers with a BPE model. What it puts around a text counts, and not add_bos_token and
+/// add_eos_token, as in transformers 5.
 std::unique_ptr<PipelineTokenizer> read_tokenizer_json(const NamedText& file, const TokenizerConfig& config);
 
 /// A SentencePiece model of type BPE.

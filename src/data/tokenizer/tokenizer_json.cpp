@@ -91,7 +91,10 @@ std::unique_ptr<PipelineTokenizer> read_tokenizer_json(const NamedText& file, co
     parts.prefix = std::move(surrounding.prefix);
     parts.suffix = std::move(surrounding.suffix);
   }
-  apply_config(parts, config, file.source);
+  TokenizerConfig without_flags = config;
+  without_flags.add_bos_token.reset();
+  without_flags.add_eos_token.reset();
+  apply_config(parts, without_flags, file.source);
   return std::make_unique<PipelineTokenizer>(std::move(parts));
 }
 
