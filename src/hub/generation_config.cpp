@@ -44,7 +44,7 @@ void name_unbuilt(const Json& json, const std::vector<Unbuilt>& keys, std::vecto
       named.push_back(fmt::format("{} {}", key, value.dump(-1, ' ', true, Json::error_handler_t::replace).substr(0, kLongestValue)));
 }
 
-/// A number above 0, or nothing.
+/// A number that is not negative, or nothing.
 std::optional<double> number_of(model::ConfigReader& reader, const char* key) {
   if (!reader.contains(key)) return std::nullopt;
   double value = 1;
@@ -52,27 +52,41 @@ std::optional<double> number_of(model::ConfigReader& reader, const char* key) {
   return value;
 }
 
+constexpr const char* kFile = "generation_config.json";
+
+Json read_file_of(const FolderFiles& folder) {
+  const Json json = folder.json(kFile, size_t{16} << 20);
+  if (!json.is_object())
+    throw DataError(fmt::format("{}: found no JSON object, wanted a generation config", folder.text(kFile).source));
+  return json;
+}
+
 }  // namespace
 
+std::optional<std::vector<int64_t>> read_generation_ends(const FolderFiles& folder) {
+  if (!folder.has(kFile)) return std::nullopt;
+  const Json json = read_file_of(folder);
+  model::ConfigReader reader(json);
+  std::optional<std::vector<int64_t>> ids;
+  if (reader.contains("eos_token_id")) reader.read("eos_token_id", ids.emplace());
+  reader.finish(folder.text(kFile).source);
+  return ids;
+}
+
 GenerationConfig read_generation_config(const FolderFiles& folder) {
-  constexpr const char* kFile = "generation_config.json";
   GenerationConfig generation;
   if (!folder.has(kFile)) return generation;
-  const Json json = folder.json(kFile, size_t{16} << 20);
-  const std::string source = folder.text(kFile).source;
-  if (!json.is_object()) throw DataError(fmt::format("{}: found no JSON object, wanted a generation config", source));
+  const Json json = read_file_of(folder);
   model::ConfigReader reader(json);
-  if (reader.contains("eos_token_id")) reader.read("eos_token_id", generation.eos_token_ids.emplace());
   reader.read("do_sample", generation.do_sample);
   generation.temperature = number_of(reader, "temperature");
   generation.top_p = number_of(reader, "top_p");
   generation.repetition_penalty = number_of(reader, "repetition_penalty");
   if (reader.contains("top_k")) reader.read("top_k", generation.top_k.emplace(), 0, model::kMaxLength);
-  reader.problems().expect(generation.top_p.value_or(1) > 0 && generation.top_p.value_or(1) <= 1, "top_p", generation.top_p.value_or(1),
-                           "more than 0 and at most 1");
+  reader.problems().expect(generation.top_p.value_or(1) <= 1, "top_p", generation.top_p.value_or(1), "at most 1");
   reader.problems().expect(generation.repetition_penalty.value_or(1) > 0, "repetition_penalty", generation.repetition_penalty.value_or(1),
                            "more than 0");
-  reader.finish(source);
+  reader.finish(folder.text(kFile).source);
   name_unbuilt(json, unbuilt(), generation.left_out);
   if (generation.do_sample) name_unbuilt(json, unbuilt_in_draws(), generation.left_out);
   if (const Json beams = json.value("num_beams", Json()); !beams.empty() && beams != 1) name_unbuilt(json, unbuilt_in_beams(), generation.left_out);

@@ -9,9 +9,12 @@
 
 namespace ingot::hub {
 
-/// What generation_config.json says; nothing where it is silent. Source: transformers' GenerationConfig.
+/// The ids that end an answer by generation_config.json; nothing where it is silent. Reads nothing else of it, for training needs no
+/// more. Throws as read_generation_config does.
+std::optional<std::vector<int64_t>> read_generation_ends(const FolderFiles& folder);
+
+/// How generation_config.json says that tokens are chosen; nothing where it is silent. Source: transformers' GenerationConfig.
 struct GenerationConfig {
-  std::optional<std::vector<int64_t>> eos_token_ids;
   bool do_sample = false;
   std::optional<double> temperature, top_p, repetition_penalty;
   std::optional<int64_t> top_k;

@@ -45,7 +45,7 @@ std::string digest_of(const checkpoint::TensorInfo& tensor, const at::Tensor& va
 const model::DecoderConfig& ModelFolder::stated_config() const {
   if (stated_config_) return *stated_config_;
   auto config = model::DecoderConfig::from_folder(files_);
-  if (const auto ends = read_generation_config(files_).eos_token_ids) config.eos_token_ids = *ends;
+  if (const auto ends = read_generation_ends(files_)) config.eos_token_ids = *ends;
   for (const auto& note : config.notes) log_info(note);
   config.vocab_size = grown_.value_or(config.vocab_size);
   return stated_config_.emplace(std::move(config));

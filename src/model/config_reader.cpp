@@ -103,9 +103,9 @@ void ConfigReader::read(const std::string& key, std::vector<int64_t>& values) {
   if (found == nullptr) return;
   std::vector<int64_t> numbers;
   for (const auto& item : found->is_array() ? *found : Json::array({*found})) {
-    const auto number = integer_in(item, 0, INT64_MAX);
+    const auto number = integer_in(item, -1, INT64_MAX);
     if (!number) return wrong(key, *found, "a token id or a list of them");
-    numbers.push_back(*number);
+    if (*number >= 0) numbers.push_back(*number);
   }
   values = std::move(numbers);
 }

@@ -30,7 +30,7 @@ class ConfigReader {
   void read_not_negative(const std::string& key, double& value);
   void read(const std::string& key, bool& value);
   void read(const std::string& key, std::string& value);
-  /// One integer or a list of integers, each at least 0.
+  /// One token id or a list of them; -1 is none.
   void read(const std::string& key, std::vector<int64_t>& values);
   /// An object, or null when the key is absent or holds something else (a problem).
   const Json* object(const std::string& key);

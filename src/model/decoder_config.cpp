@@ -220,7 +220,9 @@ void read_dtype(ConfigReader& reader, DecoderConfig& config, const std::string& 
   if (name != older && reader.contains("torch_dtype"))
     config.notes.push_back(fmt::format("{}: states dtype {} and torch_dtype {}: the first counts, as in transformers", source,
                                        in_quotes(name), in_quotes(older)));
-  const auto dtype = dtype_from_config(name.starts_with("torch.") ? name.substr(6) : name);
+  name = name.starts_with("torch.") ? name.substr(6) : name;
+  const bool is_plain = name == "auto" || name == "float";
+  const auto dtype = dtype_from_config(is_plain ? "float32" : name == "half" ? "float16" : name);
   reader.problems().expect(dtype.has_value(), reader.first_of({"dtype", "torch_dtype"}), name, "a dtype such as bfloat16");
   config.dtype = dtype.value_or(DType::kF32);
 }
@@ -231,6 +233,7 @@ void read_tokens(ConfigReader& reader, DecoderConfig& config) {
   if (reader.states_null({"eos_token_id"})) config.eos_token_ids.clear();
   reader.read("bos_token_id", bos);
   if (!bos.empty()) config.bos_token_id = bos.front();
+  else if (reader.contains("bos_token_id")) config.bos_token_id.reset();
   reader.read("eos_token_id", config.eos_token_ids);
 }
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 import transformers
 
-from conftest import STORIES, ingot
+from conftest import STORIES, ingot, write_config
 from test_llama_parity import make_folder
 
 TEXT = "Once upon a time there was a little girl"
@@ -92,6 +92,25 @@ def test_a_file_that_says_nonsense_is_named(model, wrong, key):
     say(model, wrong)
     result = ingot("generate", "--model", model, "--chat", "--template", "alpaca", "--prompt", "Hi", check=False)
     assert result.returncode == 2 and "generation_config.json" in result.stderr and key in result.stderr, result.stderr
+
+
+@pytest.mark.parametrize("chosen", [{"top_k": -1}, {"top_p": 2}, {"temperature": -1}, {"repetition_penalty": 0}, {"do_sample": "true"}, {"eos_token_id": -1}])
+def test_what_only_a_chat_needs_is_read_by_a_chat_alone(model, tmp_path, chosen):
+    say(model, chosen)
+    text = tmp_path / "a.txt"
+    text.write_text(TEXT)
+    ingot("eval", "--model", model, "--data", text)
+    ingot("train", write_config(tmp_path, model_name_or_path=str(model), max_steps=1))
+    result = ingot("generate", "--model", model, "--chat", "--template", "alpaca", "--prompt", "Hi", "--max-new-tokens", 1, check=False)
+    assert result.returncode == (0 if "eos_token_id" in chosen else 2), result.stderr
+
+
+def test_a_share_of_nothing_takes_the_likeliest_token(model):
+    chat = ("generate", "--model", model, "--chat", "--template", "alpaca", "--prompt", "Hi", "--json", "--max-new-tokens", 8)
+    say(model, {"do_sample": False})
+    likeliest = ingot(*chat).stdout
+    say(model, {"do_sample": True, "top_p": 0})
+    assert ingot(*chat).stdout == likeliest
 
 
 def test_draws_follow_transformers_chain_of_penalty_temperature_top_k_and_top_p():
