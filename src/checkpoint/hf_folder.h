@@ -64,12 +64,15 @@ struct TensorMaker {
   std::function<at::Tensor()> make;  // any float dtype; converted
 };
 
+/// Bytes of a file of weights where the caller does not say, as in transformers 5.
+inline constexpr uint64_t kMaxShardBytes = uint64_t{50} << 30;
+
 /// Writes model.safetensors, or shards with model.safetensors.index.json when the weights pass `max_shard_bytes`, with
 /// the names and metadata ({"format": "pt"}) that transformers writes. Values are converted to `dtype` one by one.
 void write_hf_weights(const std::filesystem::path& folder, const std::vector<NamedTensor>& tensors, DType dtype,
-                      uint64_t max_shard_bytes = uint64_t{50} << 30);
+                      uint64_t max_shard_bytes = kMaxShardBytes);
 void write_hf_weights(const std::filesystem::path& folder, const std::vector<TensorMaker>& tensors,
-                      uint64_t max_shard_bytes = uint64_t{50} << 30);
+                      uint64_t max_shard_bytes = kMaxShardBytes);
 
 /// The value as it is written: on the CPU, contiguous, in `dtype`. Throws DataError naming the tensor and the value when a
 /// finite number is beyond the dtype's largest.

@@ -8,6 +8,7 @@
 
 #include "checkpoint/hf_index.h"
 #include "checkpoint/safetensors.h"
+#include "checkpoint/shard_plan.h"
 #include "core/error.h"
 #include "core/file.h"
 #include "core/printable.h"
@@ -71,6 +72,18 @@ std::optional<WeightLayout> WeightLayout::of(const HfWeights& weights) {
     for (const auto& tensor : weights.tensors_of(*file)) layout.files.back().tensors.emplace(tensor.name, tensor.dtype);
   }
   std::sort(layout.files.begin(), layout.files.end(), [](const File& a, const File& b) { return a.name < b.name; });
+  return layout;
+}
+
+WeightLayout WeightLayout::planned(const std::vector<TensorInfo>& tensors, uint64_t max_shard_bytes) {
+  std::vector<uint64_t> sizes;
+  for (const auto& tensor : tensors) sizes.push_back(num_bytes(tensor));
+  WeightLayout layout;
+  const auto shards = plan_shards(sizes, max_shard_bytes);
+  for (size_t i = 0; i < shards.size(); ++i) {
+    layout.files.push_back({shards.size() == 1 ? kHfWeightsFile : shard_name("model", i, shards.size()), {{"format", "pt"}}, {}});
+    for (const size_t number : shards[i]) layout.files.back().tensors.emplace(tensors[number].name, tensors[number].dtype);
+  }
   return layout;
 }
 

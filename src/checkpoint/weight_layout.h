@@ -23,6 +23,8 @@ struct WeightLayout {
 
   /// Of open weights, files by name; nothing when they are no safetensors.
   static std::optional<WeightLayout> of(const HfWeights& weights);
+  /// Of tensors from files of another format: in their types, split as write_hf_weights splits.
+  static WeightLayout planned(const std::vector<TensorInfo>& tensors, uint64_t max_shard_bytes = kMaxShardBytes);
   /// Reads what to_json made. Throws DataError naming `source`.
   static WeightLayout from_json(const Json& json, const std::string& source);
   Json to_json() const;

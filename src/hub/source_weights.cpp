@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "checkpoint/hf_index.h"
@@ -70,6 +71,16 @@ void write_by_rule(const fs::path& folder, const std::vector<NamedTensor>& param
   check_written(folder, names, parameters);
 }
 
+/// Parameters in the types in which they lie in files that are no safetensors.
+WeightLayout layout_of_parameters(const model::CausalLm& model, const ModelFolder& folder) {
+  std::map<std::string, DType> types;
+  for (const auto& tensor : folder.weights().tensors()) types.emplace(tensor.name, tensor.dtype);
+  std::vector<checkpoint::TensorInfo> tensors;
+  for (const auto& parameter : model.parameters.parameters)
+    tensors.push_back({parameter->name, types.at(folder.stored_name(parameter->name)), parameter->shape});
+  return WeightLayout::planned(tensors);
+}
+
 }  // namespace
 
 model::DecoderConfig source_config(const fs::path& folder) try {
@@ -86,10 +97,13 @@ void restore_index(const fs::path& from, const fs::path& folder) {
 }
 
 void keep_weight_layout(const ModelFolder& model_folder, const fs::path& folder) {
-  auto layout = WeightLayout::of(model_folder.weights());
-  if (!layout) return;
   const auto& config = model_folder.config();
   const auto model = model::build_model(config, at::kFloat, "meta");
+  auto layout = WeightLayout::of(model_folder.weights());
+  if (!layout) {
+    make_folder(folder);
+    return write_file(folder / kLayoutFile, layout_of_parameters(*model, model_folder).to_json().dump(1) + "\n");
+  }
   std::set<std::string> parameters;
   for (const auto& parameter : model->parameters.parameters) parameters.insert(parameter->name);
   std::vector<std::string> buffers;

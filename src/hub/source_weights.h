@@ -12,7 +12,7 @@
 namespace ingot::hub {
 
 /// Keeps in a run's layout folder how the weights of the model folder lie in their files, with the tensors that no
-/// training changes (buffers such as inv_freq). Nothing when they are no safetensors.
+/// training changes (buffers such as inv_freq). Of files that are no safetensors the parameters' types alone.
 void keep_weight_layout(const ModelFolder& folder, const std::filesystem::path& layout);
 
 /// What the config.json in a run's own folder says. Throws DataError naming file and key when that is damaged.

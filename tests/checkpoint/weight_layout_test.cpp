@@ -48,6 +48,16 @@ TEST(WeightLayout, IsNothingWithoutSafetensors) {
   EXPECT_FALSE(WeightLayout::of(HfWeights(folder.path())).has_value());
 }
 
+TEST(WeightLayout, IsPlannedInTheTypesOfTheTensors) {
+  const std::vector<TensorInfo> tensors{{"a", DType::kF16, {8}}, {"b", DType::kF32, {8}}};
+  const auto whole = WeightLayout::planned(tensors), shards = WeightLayout::planned(tensors, 32);
+  ASSERT_EQ(whole.files.size(), 1u);
+  EXPECT_EQ(whole.files[0].name, kHfWeightsFile);
+  EXPECT_EQ(whole.files[0].tensors, (std::map<std::string, DType>{{"a", DType::kF16}, {"b", DType::kF32}}));
+  ASSERT_EQ(shards.files.size(), 2u);
+  EXPECT_EQ(shards.files[1].name, "model-00002-of-00002.safetensors");
+}
+
 TEST(WeightLayout, CopiesTensorsBitForBit) {
   const TemporaryFolder folder;
   write_hf_weights(folder.path(), values(), two_files(), {});

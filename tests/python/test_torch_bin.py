@@ -12,6 +12,7 @@ import zipfile
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from transformers import LlamaForCausalLM
 
 from conftest import STORIES, ingot, peak_memory, read_losses, write_config
@@ -320,3 +321,20 @@ def test_a_large_folder_passes_through_the_memory_of_one_tensor(tmp_path):
     answer, mebibytes = peak_memory(PROBE, "check-torch", text=f"{tmp_path / 'big.bin'}\n")
     assert answer.strip() == "ok"
     assert mebibytes < 300
+
+
+@pytest.mark.parametrize("tuning", ["full", "lora"])
+@pytest.mark.parametrize("stated", [None, "float16", "bfloat16"])
+def test_an_export_has_the_types_of_the_file_and_not_of_the_config(tmp_path, stated, tuning):
+    model = tmp_path / "model"
+    shutil.copytree(STORIES, model)
+    file, = model.glob("*.safetensors")
+    state = {name: value.float() * 1.001 if "norm" in name else value.bfloat16() for name, value in load_file(file).items()}
+    file.unlink()
+    torch.save({**state, "model.layers.0.self_attn.rotary_emb.inv_freq": torch.ones(4)}, model / "pytorch_model.bin")
+    config = json.loads((model / "config.json").read_text())
+    config.pop("dtype", None), config.pop("torch_dtype", None)
+    (model / "config.json").write_text(json.dumps({**config, **({"torch_dtype": stated} if stated else {})}))
+    ingot("train", write_config(tmp_path, model_name_or_path=str(model), max_steps=1, learning_rate=0, finetuning_type=tuning))
+    found = load_file(tmp_path / "run/model/model.safetensors")
+    assert state.keys() <= found.keys() and all(found[name].dtype == value.dtype and found[name].equal(value) for name, value in state.items())
