@@ -78,14 +78,18 @@ std::optional<std::string> base_of_copy(const std::string& name) {
   return module ? *module + ".weight" : module;
 }
 
+fs::path adapter_weights(const fs::path& folder) {
+  const char* name = fs::exists(folder / kWeightsFile) ? kWeightsFile : kTorchFile;
+  if (!fs::exists(folder / name)) throw DataError(fmt::format("{}: neither {} nor {} is there", folder.string(), kWeightsFile, kTorchFile));
+  return path_inside(folder, name, folder);
+}
+
 Adapter read_adapter(const fs::path& folder) {
   if (!fs::is_regular_file(folder / kConfigFile))
     throw ConfigError(fmt::format("adapter: found {}, wanted a folder with {}", folder.string(), kConfigFile));
   const auto config_file = path_inside(folder, kConfigFile, folder);
   Adapter adapter{AdapterConfig::from_json(read_json(config_file, size_t{16} << 20), config_file.string()), {}};
-  const char* name = fs::exists(folder / kWeightsFile) ? kWeightsFile : kTorchFile;
-  if (!fs::exists(folder / name)) throw DataError(fmt::format("{}: neither {} nor {} is there", folder.string(), kWeightsFile, kTorchFile));
-  adapter.tensors = read_tensors(path_inside(folder, name, folder), !adapter.config.modules_to_save.empty());
+  adapter.tensors = read_tensors(adapter_weights(folder), !adapter.config.modules_to_save.empty());
   return adapter;
 }
 

@@ -19,6 +19,9 @@ struct Adapter {
   std::vector<NamedTensor> tensors;
 };
 
+/// The file with an adapter's tensors: adapter_model.safetensors, else adapter_model.bin. Throws DataError where neither is there.
+std::filesystem::path adapter_weights(const std::filesystem::path& folder);
+
 /// Reads adapter_config.json and adapter_model.safetensors as PEFT writes them, or adapter_model.bin as it wrote before
 /// where that is not there; tensors become float32. Throws DataError
 /// naming the file and the tensor for what is no plain LoRA adapter, and for an A without its B.

@@ -7,6 +7,7 @@
 
 #include "checkpoint/checkpoint_name.h"
 #include "checkpoint/manifest.h"
+#include "checkpoint/own_folder.h"
 #include "checkpoint/run_checkpoint.h"
 #include "core/error.h"
 #include "core/log.h"
@@ -97,10 +98,18 @@ std::vector<CheckpointInfo> list_checkpoints(const fs::path& folder) {
   std::vector<CheckpointInfo> found;
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(folder, error))
-    if (const auto step = step_of_name(entry.path().filename().string()); step && entry.is_directory(error))
+    if (const auto step = step_of_name(entry.path().filename().string()); step && is_own_checkpoint(entry.path()))
       found.push_back({*step, entry.path()});
   std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.step < b.step; });
   return found;
+}
+
+Json newest_state(const fs::path& folder) {
+  for (const auto& info : candidates(folder)) try {
+    return read_manifest(info.folder / kManifestFile).state;
+  } catch (const DataError&) {  // load_newest_checkpoint says so
+  }
+  return nullptr;
 }
 
 std::optional<LoadedCheckpoint> load_newest_checkpoint(const fs::path& folder) {
@@ -109,6 +118,7 @@ std::optional<LoadedCheckpoint> load_newest_checkpoint(const fs::path& folder) {
     try {
       return load_checkpoint(info);
     } catch (const DataError& error) {
+      if (!fs::exists(info.folder)) return load_newest_checkpoint(folder);  // a running run has a newer one and removed this
       const std::string name = info.folder.filename().string();
       log_warning(fmt::format("checkpoint {} is damaged and not used: {}", name, error.what()));
     }

@@ -6,6 +6,7 @@
 
 #include "checkpoint/checkpoint_name.h"
 #include "checkpoint/manifest.h"
+#include "checkpoint/own_folder.h"
 #include "checkpoint/run_checkpoint.h"
 #include "checkpoint/shard_plan.h"
 #include "core/staging.h"
@@ -109,6 +110,7 @@ void CheckpointWriter::write(int64_t step, const Json& state) const {
   {
     StagingFolder staging(folder_, name);
     write_files(staging.path(), {step, state, {}, {}}, buffers_, max_shard_bytes_);
+    check_no_foreign_checkpoint(folder_);
     staging.publish(folder_ / name);
   }
   write_file(folder_ / kTrackerFile, std::to_string(step));

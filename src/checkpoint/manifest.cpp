@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "checkpoint/checkpoint_name.h"
 #include "core/error.h"
 #include "core/file.h"
 #include "core/printable.h"
@@ -10,7 +11,6 @@
 namespace ingot::checkpoint {
 namespace {
 
-constexpr const char* kFormat = "ingot-checkpoint";
 constexpr int kVersion = 1;
 
 std::string digest_of(const Json& document) {
@@ -28,9 +28,9 @@ DType parse_dtype(const std::string& name, const std::string& file) {
 Manifest parse_manifest(Json document, const std::string& file) {
   const std::string format = document.at("format");
   const int64_t version = document.at("version");
-  if (format != kFormat || version != kVersion)
+  if (format != kCheckpointFormat || version != kVersion)
     throw DataError(fmt::format("{}: format {} version {}, wanted {} version {}", file, in_quotes(format), version,
-                                kFormat, kVersion));
+                                kCheckpointFormat, kVersion));
   const std::string wanted = document.at("sha256");
   document.erase("sha256");
   if (const auto found = digest_of(document); found != wanted)
@@ -51,7 +51,7 @@ std::string format_manifest(const Manifest& manifest) {
   for (const auto& [name, dtype, shape, file] : manifest.tensors)
     tensors.push_back({{"name", name}, {"dtype", safetensors_name(dtype)}, {"shape", shape}, {"file", file}});
   for (const auto& [name, digest] : manifest.files) files[name] = {{"sha256", digest.sha256}, {"size", digest.size}};
-  Json document{{"format", kFormat},         {"version", kVersion}, {"step", manifest.step},
+  Json document{{"format", kCheckpointFormat},         {"version", kVersion}, {"step", manifest.step},
                 {"state", manifest.state}, {"tensors", tensors},  {"files", files}};
   document["sha256"] = digest_of(document);
   return document.dump(1) + "\n";

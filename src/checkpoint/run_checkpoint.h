@@ -65,7 +65,11 @@ struct LoadedCheckpoint {
 /// checkpoints and none is sound. Staging folders of dead processes are removed.
 std::optional<LoadedCheckpoint> load_newest_checkpoint(const std::filesystem::path& folder);
 
-/// Checkpoints in `folder`, oldest first, by name alone.
+/// The state, without tensors, of the checkpoint that load_newest_checkpoint would try first and whose manifest is sound; null when
+/// there is none.
+Json newest_state(const std::filesystem::path& folder);
+
+/// Checkpoints of ours in `folder`, oldest first: by name and kind of files (own_folder.h); they may be damaged.
 std::vector<CheckpointInfo> list_checkpoints(const std::filesystem::path& folder);
 
 }  // namespace ingot::checkpoint

@@ -17,9 +17,10 @@ std::vector<Key> output_keys() {
                    "`model/`。没有该标记且含有文件的目录不会被改动。模型、分词器、阶段、模板或数据不同的运行会被拒绝,且目录保持原样。模型、适配器、模板和数据集须在该目录之外,该目录也不得位于数据集目录之内"},
        .required = true, .environment = "OUTPUT_SAVE_DIR"},
       {.name = "overwrite_output_dir", .field = field(&TrainConfig::overwrite_output_dir),
-       .meaning = {"throws away what another run left, once the new one has passed every check; the same configuration started "
-                   "again goes on from its own checkpoints. Checkpoints behind a link are not thrown away",
-                   "在新运行通过全部检查之后丢弃其他运行留下的内容;同一配置再次启动时从自己的检查点继续。链接指向的检查点目录不会被清空"}},
+       .meaning = {"throws away what another run left, its exports too, once the new one has passed every check; one line says what "
+                   "differs. A run that can go on from the checkpoints (same model, data, seed and batch; other settings may "
+                   "change) does so. Checkpoints behind a link are not thrown away",
+                   "在新运行通过全部检查之后丢弃其他运行留下的内容(包括其导出),并用一行说明差异;能从已有检查点继续的运行(模型、数据、种子和批量相同,其他设置可变)则继续。链接指向的检查点目录不会被清空"}},
       {.name = "save_steps", .field = field(&TrainConfig::save_steps),
        .meaning = {"steps from one checkpoint to the next; 0: at the end only",
                    "两次检查点之间的步数;0 表示仅在结束时保存"},

@@ -106,10 +106,15 @@ void restore_previous(const fs::path& target) {
   log_warning(fmt::format("{}: an earlier program ended while it replaced this folder; what was there before is back", target.string()));
 }
 
+bool is_staging(std::string_view name, const std::function<bool(const std::string&)>& has_label) {
+  const auto label = label_of(name);
+  return label && has_label(*label);
+}
+
 void remove_staging(const fs::path& parent, const std::function<bool(const std::string&)>& has_label) {
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(parent, error))
-    if (const auto label = label_of(entry.path().filename().string()); label && has_label(*label)) fs::remove_all(entry.path(), error);
+    if (is_staging(entry.path().filename().string(), has_label)) fs::remove_all(entry.path(), error);
 }
 
 void remove_whole(const fs::path& folder) {

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <functional>
 #include <string>
+#include <string_view>
 
 namespace ingot {
 
@@ -24,6 +25,9 @@ class StagingFolder {
  private:
   std::filesystem::path path_;
 };
+
+/// Whether this is the name of a staging folder with such a label.
+bool is_staging(std::string_view name, const std::function<bool(const std::string&)>& has_label);
 
 /// Removes the staging folders in `parent` with such labels, which killed processes left: for who holds the lease on what they
 /// were to be. What cannot be removed stays.

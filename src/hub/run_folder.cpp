@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "checkpoint/own_folder.h"
 #include "core/error.h"
 #include "core/failure.h"
 #include "core/file.h"
@@ -69,7 +70,8 @@ bool is_export(const RunFolder& run, const fs::path& place) { return place == ru
 
 void check_run_folder(const RunFolder& run) {
   for (const auto& folder : {run.path, run.data(), run.checkpoints()}) check_place(folder);
-  if (!fs::is_directory(run.path) || is_run(run)) return;
+  if (!fs::is_directory(run.path)) return;
+  if (is_run(run)) return checkpoint::check_no_foreign_checkpoint(run.checkpoints());
   for (const auto& entry : fs::directory_iterator(run.path))
     if (const std::string name = entry.path().filename().string(); !is_of_first_instant(name))
       throw ConfigError(fmt::format("output_dir: {}: found {} in a folder that is no run's, wanted a new or empty folder", run.path.string(), name));

@@ -5,10 +5,11 @@
 
 #include <algorithm>
 #include <set>
-#include <sstream>
 
+#include "checkpoint/adapter_folder.h"
 #include "checkpoint/checkpoint_name.h"
 #include "checkpoint/hf_index.h"
+#include "checkpoint/own_folder.h"
 #include "checkpoint/run_checkpoint.h"
 #include "core/content_digest.h"
 #include "core/error.h"
@@ -53,9 +54,10 @@ Json facts_of(const fs::path& folder) {
   return facts;
 }
 
-std::string digest_of(const fs::path& folder) {
-  std::string all;
-  for (const auto& name : weight_names(folder)) all += name + " " + content_digest(MappedFile(folder / name)) + "\n";
+/// Of the weights alone: PEFT and its trainers leave other .bin files beside them.
+std::string adapter_digest(const fs::path& folder) {
+  const fs::path file = checkpoint::adapter_weights(folder);
+  const std::string all = fmt::format("{} {}\n", file.filename().string(), content_digest(MappedFile(file)));
   return sha256_hex(std::as_bytes(std::span(all)));
 }
 
@@ -86,7 +88,7 @@ Json record_of(const TrainConfig& config, const ModelFolder& base, const Json& e
               {"finetuning_type", config.finetuning_type},
               {"train_from_scratch", config.train_from_scratch},
               {"template", config.stage == "sft" ? config.sft.chat_template : ""},
-              {"adapter_name_or_path", config.adapter_name_or_path.empty() ? "" : digest_of(config.adapter_name_or_path)},
+              {"adapter_name_or_path", config.adapter_name_or_path.empty() ? "" : adapter_digest(config.adapter_name_or_path)},
               {"config", config.in_effect}};
   if (base.grown_vocabulary()) record["resize_vocab"] = *base.grown_vocabulary();
   return record;
@@ -135,21 +137,6 @@ std::vector<std::string> differences_of(const Json& was, const Json& is) {
   return differences;
 }
 
-/// A record's configuration without the key that says what becomes of an earlier run.
-std::string lasting_config(const Json& record) {
-  const Json found = record.value("config", Json());
-  std::istringstream lines(found.is_string() ? found.get<std::string>() : "");
-  std::string kept;
-  for (std::string line; std::getline(lines, line);)
-    if (!line.starts_with("overwrite_output_dir:")) kept += line + "\n";
-  return kept;
-}
-
-/// Whether an earlier session had this very configuration.
-bool is_own_restart(const Json& was, const Json& is) {
-  return was.is_object() && differences_of(was, is).empty() && lasting_config(was) == lasting_config(is);
-}
-
 void check_same_run(const Json& was, const Json& is, const RunFolder& run) {
   if (!was.is_object())
     throw ConfigError(fmt::format("output_dir: {}: holds checkpoints without a run.json; {}", run.path.string(), kWaysOut));
@@ -171,7 +158,8 @@ void check_disposable(const RunFolder& run, bool has_checkpoints) {
 
 bool is_of_checkpoints(const fs::path& entry) {
   const std::string name = entry.filename().string();
-  return name.starts_with('.') || name == checkpoint::kTrackerFile || checkpoint::step_of_name(name);
+  if (checkpoint::step_of_name(name)) return checkpoint::is_own_checkpoint(entry);
+  return name == checkpoint::kTrackerFile || checkpoint::is_own_staging(entry);
 }
 
 /// In one instant, where nothing foreign is among them.
@@ -180,6 +168,15 @@ void throw_away_checkpoints(const fs::path& folder) {
   if (std::all_of(begin(entries), end(entries), [](const auto& entry) { return is_of_checkpoints(entry.path()); })) return remove_whole(folder);
   for (const auto& info : checkpoint::list_checkpoints(folder)) remove_whole(info.folder);
   fs::remove(folder / checkpoint::kTrackerFile);
+}
+
+/// What an earlier run exported, where nothing foreign has come into it.
+void throw_away_export(const fs::path& folder, const std::string& kind) try {
+  if (!fs::exists(folder)) return;
+  OutputFolder::check(folder, kind);
+  remove_whole(folder);
+} catch (const ConfigError& error) {
+  log_warning(fmt::format("{} stays, it is of the run that was thrown away: {}", folder.string(), error.what()));
 }
 
 void throw_away(const RunFolder& run) {
@@ -207,16 +204,21 @@ RunStart::RunStart(const TrainConfig& config, const ModelFolder& base, const Run
     : config_(config), base_(base), run_(run), has_checkpoints_(!checkpoint::list_checkpoints(run.checkpoints()).empty()) {
   const Json was = read_record(run, config.overwrite_output_dir);
   record_ = record_of(config, base, was);
-  overwrites_ = config.overwrite_output_dir && !(has_checkpoints_ && is_own_restart(was, record_));
-  if (!goes_on()) {
-    check_disposable(run, has_checkpoints_);
-    return;
-  }
-  check_same_run(was, record_, run);
-  check_source_digests(run);
-  if (config.overwrite_output_dir)
-    log_info(fmt::format("{}: this very run was started again: it goes on from its checkpoints, which overwrite_output_dir keeps",
-                         run.path.string()));
+  if (!config.overwrite_output_dir && has_checkpoints_) check_same_run(was, record_, run);
+  if (has_checkpoints_) differences_ = was.is_object() ? differences_of(was, record_) : std::vector<std::string>{"run.json: is missing or damaged"};
+  overwrites_ = config.overwrite_output_dir && (!has_checkpoints_ || !differences_.empty());
+  if (!goes_on()) check_disposable(run, has_checkpoints_);
+  else if (!config.overwrite_output_dir) check_source_digests(run);
+}
+
+void RunStart::settle(const std::vector<std::string>& differences) {
+  if (!config_.overwrite_output_dir || !goes_on()) return;
+  differences_ = differences;
+  overwrites_ = !differences.empty();
+  if (overwrites_) return check_disposable(run_, has_checkpoints_);
+  check_source_digests(run_);
+  log_info(fmt::format("{}: this very run was started again: it goes on from its checkpoints, which overwrite_output_dir keeps",
+                       run_.path.string()));
 }
 
 bool RunStart::tie_word_embeddings() const {
@@ -225,6 +227,12 @@ bool RunStart::tie_word_embeddings() const {
 }
 
 void RunStart::begin() const {
+  if (overwrites_ && has_checkpoints_) {
+    log_warning(fmt::format("overwrite_output_dir: throwing away the checkpoints and exports of another run in {}: {}", run_.path.string(),
+                            fmt::join(differences_, "; ")));
+    throw_away_export(run_.adapter(), "adapter");
+    throw_away_export(run_.model(), "model");
+  }
   if (overwrites_) throw_away(run_);
   write_file(run_.record(), record_.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
   if (!goes_on()) write_source(config_, base_, run_);

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "config/train_config.h"
 #include "core/json.h"
 #include "hub/model_folder.h"
@@ -10,8 +13,8 @@ namespace ingot::hub {
 /// The start of a run in its folder, which lets nothing of another run into it. RUN/run.json says from the first moment what the run
 /// is of: base model (its config.json and a digest of its weights), tokenizer, stage, kind, adapter, template. Before the
 /// first checkpoint the folder follows the configuration. With a checkpoint, what the record says must be what the configuration
-/// says. overwrite_output_dir throws away what another run left, never the checkpoints of the same configuration, which a scheduler
-/// has started again. What is referred to must outlive it.
+/// says. overwrite_output_dir throws away what another run left, never the checkpoints that this one can go on from: it was started again,
+/// by a scheduler or with settings that may change. What is referred to must outlive it.
 class RunStart {
  public:
   /// Looks, and writes nothing. The weights of `base` are opened where an earlier session has not seen the same files.
@@ -19,6 +22,9 @@ class RunStart {
   RunStart(const config::TrainConfig& config, const ModelFolder& base, const RunFolder& run);
   /// From a checkpoint of this run.
   bool goes_on() const { return has_checkpoints_ && !overwrites_; }
+  /// To be called once the data is open, of a run that goes on: with overwrite_output_dir it is another run than the one whose
+  /// checkpoints are there, and does not go on, when what a resumed run must have unchanged is not, as `differences` say.
+  void settle(const std::vector<std::string>& differences);
   /// There is no checkpoint, of this or another run, that would have to stay when the run is refused.
   bool is_fresh() const { return !has_checkpoints_; }
   bool tie_word_embeddings() const;  // as the base's files decide: model_folder.h
@@ -32,6 +38,7 @@ class RunStart {
   RunFolder run_;
   Json record_;
   bool has_checkpoints_, overwrites_;
+  std::vector<std::string> differences_;  // from the run whose checkpoints are there
 };
 
 /// Whether the head of a run's base is its embedding, as the run found it when it opened its weights. Throws DataError for a

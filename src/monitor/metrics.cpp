@@ -58,12 +58,20 @@ struct MetricsWriter::State {
     throw CommError(fmt::format("{}: cannot be written: {}", file.string(), std::strerror(errno)));
   }
 
+  /// Takes back the first `done` bytes of a line, so that the next stands on one of its own.
+  [[noreturn]] void fail_without(size_t done) const {
+    const int why = errno;
+    const off_t size = ::lseek(descriptor, 0, SEEK_END);
+    if (done == 0 || ::ftruncate(descriptor, size - static_cast<off_t>(done)) == 0) errno = why;
+    fail();
+  }
+
   void append(const Json& object) {
     check_leases(file);
     const std::string line = object.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
     for (size_t done = 0; done < line.size();) {
       const ssize_t written = ::write(descriptor, line.data() + done, line.size() - done);
-      if (written < 0 && errno != EINTR) fail();
+      if (written < 0 && errno != EINTR) fail_without(done);
       if (written > 0) done += static_cast<size_t>(written);
     }
   }

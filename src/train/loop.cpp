@@ -52,6 +52,12 @@ RunIdentity identity_of(const LoopConfig& config, const model::CausalLm& model, 
   return identity;
 }
 
+/// Of the rows that are evaluated: eval_batches may leave some out.
+std::string eval_identity_of(const LoopConfig& config) {
+  if (config.eval_identity.empty()) return {};
+  return config.eval_batches == 0 ? config.eval_identity : fmt::format("{}, {} rows", config.eval_identity, config.eval_batches * config.batch.micro_batch);
+}
+
 /// The newest good checkpoint, when the run may go on from one.
 std::optional<checkpoint::LoadedCheckpoint> find_checkpoint(const LoopConfig& config) {
   const auto folder = config.output_dir / "checkpoints";
@@ -67,7 +73,7 @@ class Loop {
  public:
   Loop(model::CausalLm& model, const DataSource& train, const std::vector<EvaluationSet>& eval, const LoopConfig& config)
       : model_(model), train_(train), eval_(eval), config_(config), identity_(identity_of(config, model, train)),
-        optimizer_(model.parameters, config.optimizer), position_(start()), saved_step_(position_.step),
+        eval_identity_(eval_identity_of(config)), optimizer_(model.parameters, config.optimizer), position_(start()), saved_step_(position_.step),
         writer_(config.output_dir / "checkpoints", config.save_total_limit),
         metrics_(config.output_dir / "metrics.jsonl", resumed_ ? position_.step : -1),
         console_(config.max_steps - position_.step, config.logging_steps) {
@@ -104,17 +110,40 @@ class Loop {
 
   RunPosition resume(const checkpoint::LoadedCheckpoint& loaded) {
     resumed_ = true;
-    const RunPosition position = restore_run_state(loaded, model_, optimizer_, identity_);
+    RunPosition position = restore_run_state(loaded, model_, optimizer_, identity_);
     log_info(fmt::format("resuming after step {} from {}", position.step, loaded.info.folder.string()));
+    return with_own_evaluations(position);
+  }
+
+  /// Without the numbers of other evaluation rows than this session's.
+  RunPosition with_own_evaluations(RunPosition position) const {
+    const bool is_known = !position.eval_identity.empty();
+    if (is_known && position.eval_identity != eval_identity_ && position.last_evaluation) {
+      log_info("the evaluation rows are others than before: their earlier losses are not compared with the new ones");
+      position.first_evaluation = position.last_evaluation = {};
+      position.evaluated_step = -1;
+    }
     return position;
   }
 
   /// What a session with steps to do starts with.
   void begin() {
-    if (resumed_) metrics_.event(position_.step, "resume", fmt::format("from step {}", position_.step));
+    if (resumed_) write_metrics([&] { metrics_.event(position_.step, "resume", fmt::format("from step {}", position_.step)); });
     matrix_rate_ = measure_matrix_rate(compute_dtype(model_), model_.head_weight().device());
     log_info(fmt::format("matrix rate of this machine in {}: {:.1f} GFLOP/s (measured)", precision_name(model_),
                          matrix_rate_ / 1e9));
+  }
+
+  /// Lines of metrics are worth less than steps: a full disk costs lines, is said once, and the next line is tried again.
+  void write_metrics(const std::function<void()>& write) {
+    try {
+      write();
+      metrics_fail_ = false;
+    } catch (const CommError& error) {
+      check_leases(config_.output_dir / "metrics.jsonl");  // a run that has lost its folder ends
+      if (!metrics_fail_) log_warning(fmt::format("{}; the run goes on, and its next line is tried again", error.what()));
+      metrics_fail_ = true;
+    }
   }
 
   bool evaluation_due() const {
@@ -136,7 +165,7 @@ class Loop {
       all.loss += found[i].loss * static_cast<double>(found[i].tokens);
       all.tokens += found[i].tokens;
       if (found.size() == 1) continue;
-      metrics_.evaluation(position_.step, found[i].loss, found[i].tokens, eval_[i].name);
+      write_metrics([&] { metrics_.evaluation(position_.step, found[i].loss, found[i].tokens, eval_[i].name); });
       log_info(fmt::format("validation loss of {}: {:.4f} over {} tokens", eval_[i].name, found[i].loss, found[i].tokens));
     }
     all.loss = found.size() == 1 ? found[0].loss : all.loss / static_cast<double>(all.tokens);
@@ -146,10 +175,11 @@ class Loop {
   void evaluate_now() {
     const auto evaluation = evaluate_all();
     if (!evaluation) return;  // it is made up for after the resume
-    if (!position_.first_evaluation) position_.first_evaluation = evaluation;
+    if (position_.step == 0) position_.first_evaluation = evaluation;
+    position_.eval_identity = eval_identity_;
     position_.last_evaluation = evaluation;
     position_.evaluated_step = position_.step;
-    metrics_.evaluation(position_.step, evaluation->loss, evaluation->tokens);
+    write_metrics([&] { metrics_.evaluation(position_.step, evaluation->loss, evaluation->tokens); });
     console_.evaluation(position_.step, evaluation->loss, evaluation->perplexity());
   }
 
@@ -160,12 +190,10 @@ class Loop {
 
   void save(const char* event) {
     check_leases(config_.output_dir / "checkpoints");
-    try {
+    write_metrics([&] {
       metrics_.event(position_.step, event, fmt::format("iter_{:07d}", position_.step));
       metrics_.sync();
-    } catch (const CommError& error) {
-      log_warning(error.what());  // lines of metrics are worth less than the checkpoint that comes now
-    }
+    });
     writer_.save(position_.step, pack_run_state(model_, optimizer_, position_, identity_));
     saved_step_ = position_.step;
   }
@@ -205,7 +233,7 @@ class Loop {
     metrics.seconds = seconds, metrics.tflops = result.flops / seconds / 1e12;
     metrics.tokens = result.tokens, metrics.tokens_per_second = static_cast<double>(result.tokens) / seconds;
     metrics.peak_share = matrix_rate_ > 0 ? result.flops / seconds / matrix_rate_ : 0;
-    metrics_.step(metrics);
+    write_metrics([&] { metrics_.step(metrics); });
     console_.step(metrics);
   }
 
@@ -214,6 +242,7 @@ class Loop {
   const std::vector<EvaluationSet>& eval_;
   const LoopConfig& config_;
   RunIdentity identity_;
+  std::string eval_identity_;
   Optimizer optimizer_;
   bool resumed_ = false;  // set by start()
   RunPosition position_;
@@ -224,6 +253,7 @@ class Loop {
   double matrix_rate_ = 0;  // FLOP/s
   ScheduleConfig schedule_;
   std::optional<double> last_loss_;
+  bool metrics_fail_ = false;
 };
 
 }  // namespace
@@ -239,6 +269,12 @@ void LoopConfig::check(Problems& problems) const {
   problems.expect(eval_steps >= 0, "eval_steps", eval_steps, "0 (only before and after) or more");
   problems.expect(eval_batches >= 0, "eval_batches", eval_batches, "0 (all) or more");
   problems.expect(logging_steps >= 1, "logging_steps", logging_steps, "1 or more");
+}
+
+std::vector<std::string> differences_from_checkpoint(const model::CausalLm& model, const DataSource& train, const LoopConfig& config) {
+  const Json state = checkpoint::newest_state(config.output_dir / "checkpoints");
+  if (!state.is_object() || !state.value("fixed", Json()).is_object()) return {};
+  return fixed_differences({.fixed = state["fixed"]}, identity_of(config, model, train));
 }
 
 LoopResult run_loop(model::CausalLm& model, const DataSource& train, const std::vector<EvaluationSet>& eval,

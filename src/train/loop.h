@@ -41,6 +41,7 @@ struct LoopConfig {
   /// More fields that a resumed run must have unchanged, as the user knows them: dataset, cutoff_len, shuffle ...
   Json fixed = Json::object();
   Json settings = Json::object();  // more that is recorded, and may change between stop and resume
+  std::string eval_identity;  // of the rows to evaluate with: numbers of others are not compared with theirs
   std::function<void()> before_writing;  // called when nothing can refuse the run any more; absent: nothing is to be done
   void check(Problems& problems) const;
 };
@@ -51,6 +52,9 @@ struct LoopResult {
   std::optional<double> last_loss;  // of this session's last step
   std::optional<Evaluation> first_evaluation, last_evaluation;
 };
+
+/// How what a resumed run must have unchanged differs from the newest checkpoint in output_dir; empty when there is none to be read.
+std::vector<std::string> differences_from_checkpoint(const model::CausalLm& model, const DataSource& train, const LoopConfig& config);
 
 /// Trains `model`, whose values are filled, until `max_steps`, or until core/stop.h asks to stop: then the step under
 /// way is given up at its next micro-batch and the state before it is saved. It goes on from the newest good checkpoint in output_dir: the result has the bits of a

@@ -26,11 +26,17 @@ void compare(const Json& saved, const Json& now, const Difference& tell) {
 
 }  // namespace
 
+std::vector<std::string> fixed_differences(const RunIdentity& saved, const RunIdentity& now) {
+  std::vector<std::string> differences;
+  compare(saved.fixed, now.fixed, [&](const auto& field, const auto& old_value, const auto& new_value) {
+    differences.push_back(fmt::format("{}: found {}, wanted {} as in the checkpoint", field, new_value, old_value));
+  });
+  return differences;
+}
+
 void check_identity(const RunIdentity& saved, const RunIdentity& now, const std::string& source) {
   Problems problems;
-  compare(saved.fixed, now.fixed, [&](const auto& field, const auto& old_value, const auto& new_value) {
-    problems.add(fmt::format("{}: found {}, wanted {} as in the checkpoint", field, new_value, old_value));
-  });
+  for (const auto& difference : fixed_differences(saved, now)) problems.add(difference);
   problems.throw_if_any(fmt::format("cannot resume from {} (set overwrite_output_dir: true to throw that run away, or name another "
                                     "output_dir)", source));
   compare(saved.settings, now.settings, [&](const auto& field, const auto& old_value, const auto& new_value) {

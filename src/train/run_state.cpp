@@ -60,6 +60,7 @@ RunPosition read_position(const StateReader& read) {
   position.evaluated_step = read.integer("evaluated_step");
   position.first_evaluation = read.evaluation("first_evaluation");
   position.last_evaluation = read.evaluation("last_evaluation");
+  if (const Json identity = read.state.value("eval_identity", Json("")); identity.is_string()) position.eval_identity = identity;
   return position;
 }
 
@@ -73,6 +74,7 @@ checkpoint::RunState pack_run_state(const model::CausalLm& model, const Optimize
                                         {"evaluated_step", position.evaluated_step},
                                         {"first_evaluation", to_json(position.first_evaluation)},
                                         {"last_evaluation", to_json(position.last_evaluation)},
+                                        {"eval_identity", position.eval_identity},
                                         {"fixed", identity.fixed},
                                         {"settings", identity.settings}}};
   const auto optimizer_tensors = optimizer.state();

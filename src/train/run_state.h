@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 
 #include "checkpoint/run_checkpoint.h"
 #include "model/causal_lm.h"
@@ -16,7 +17,8 @@ struct RunPosition {
   int64_t step = 0;               // updates done
   uint64_t consumed_samples = 0;  // the next step begins at this global sample index
   int64_t evaluated_step = -1;    // of last_evaluation
-  std::optional<Evaluation> first_evaluation{}, last_evaluation{};
+  std::optional<Evaluation> first_evaluation{}, last_evaluation{};  // the first is of the model before its first step
+  std::string eval_identity{};  // of the rows that both were made with; empty: not known
 };
 
 /// Everything a checkpoint holds: "model.NAME" of every trainable parameter, the optimizer's tensors, and the position and

@@ -61,8 +61,11 @@ Sources open_sft_sources(const config::TrainConfig& config, const hub::ModelFold
   Sources sources{training_source(rows, counted_from(0, rows->num_rows()), {config.seed, config.shuffle}), {}, rows->num_rows()};
   if (config.eval_dataset.empty()) {
     sources.eval = evaluation_sets(samples, split.eval, config.dataset, options);
+    if (!sources.eval.empty()) sources.eval_identity = kHeldOut;
   } else {
-    const auto others = open_samples(prepare_sft(config, model, {config.eval_dataset, "eval"}, place));
+    const auto eval_reports = prepare_sft(config, model, {config.eval_dataset, "eval"}, place);
+    const auto others = open_samples(eval_reports);
+    sources.eval_identity = combined_sha256(eval_reports);
     sources.eval = evaluation_sets(others, counted_from(0, others->num_samples()), config.eval_dataset, options);
   }
   sources.identity = {{"stage", config.stage},

@@ -41,10 +41,13 @@ Sources open_pretrain_sources(const config::TrainConfig& config, const hub::Mode
   const auto chosen = mix_sets(config, {names, rows->cuts().first_rows()}, split.train);
   Sources sources{training_source(rows, chosen, {config.seed, config.shuffle}), {}, chosen.size()};
   if (!config.eval_dataset.empty()) {
-    const auto eval_rows = open_rows(config, prepare_dataset(config, model, {config.eval_dataset, "eval"}, place), {"eval_dataset"});
+    const auto eval_prepared = prepare_dataset(config, model, {config.eval_dataset, "eval"}, place);
+    const auto eval_rows = open_rows(config, eval_prepared, {"eval_dataset"});
+    sources.eval_identity = eval_prepared.bin_sha256;
     sources.eval.push_back({"eval_dataset", evaluation_source(eval_rows, all_rows(*eval_rows))});
   } else if (!split.eval.empty()) {
     sources.eval.push_back({"val_size", evaluation_source(rows, split.eval)});
+    sources.eval_identity = kHeldOut;
   }
   sources.identity = {{"sha256 of the dataset's tokens", prepared.bin_sha256},
                       {"cutoff_len", config.cutoff_len},

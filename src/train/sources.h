@@ -13,11 +13,15 @@
 
 namespace ingot::train {
 
+/// The identity of rows that val_size keeps apart: data and val_size are of the run's own.
+inline constexpr const char* kHeldOut = "val_size";
+
 /// Rows to train on and rows to evaluate with.
 struct Sources {
   DataSource train;
   std::vector<EvaluationSet> eval;
   uint64_t num_train_rows = 0;
+  std::string eval_identity;  // of the rows to evaluate with; empty without any
   Json identity = Json::object();  // what a resumed run must have unchanged: the data and how rows are made of it
 };
 

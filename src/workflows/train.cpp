@@ -81,6 +81,7 @@ Start make_model(const config::TrainConfig& config, const hub::ModelFolder& base
 train::LoopConfig loop_config(const config::TrainConfig& config, const train::Sources& sources) {
   auto loop = train::make_loop_config(config, sources.num_train_rows);
   loop.fixed = sources.identity;
+  loop.eval_identity = sources.eval_identity;
   Problems problems;
   loop.check(problems);
   problems.throw_if_any(config.source.string());
@@ -114,11 +115,28 @@ struct SampleTexts {
 };
 
 void report(const train::LoopResult& result) {
-  if (!result.first_evaluation || !result.last_evaluation) return;
+  if (!result.last_evaluation) return;
+  if (!result.first_evaluation) {  // no model without a step was measured with these rows
+    std::cout << fmt::format("validation loss {:.4f} after {} steps (perplexity {:.2f})\n", result.last_evaluation->loss, result.step,
+                             result.last_evaluation->perplexity()) << std::flush;
+    return;
+  }
   std::cout << fmt::format("validation loss {:.4f} before, {:.4f} after {} steps (perplexity {:.2f} and {:.2f})\n",
                            result.first_evaluation->loss, result.last_evaluation->loss, result.step,
                            result.first_evaluation->perplexity(), result.last_evaluation->perplexity())
             << std::flush;
+}
+
+/// The model of a run of which it is known whether it goes on; its adapter is noted in `loop`.
+Start settled_model(const config::TrainConfig& config, const hub::ModelFolder& base, const train::Sources& sources,
+                    train::LoopConfig& loop, hub::RunStart& begun) {
+  Start start = make_model(config, base, begun);
+  if (start.adapter) identify_adapter(base, *start.adapter, loop);
+  if (!begun.goes_on()) return start;
+  begun.settle(train::differences_from_checkpoint(*start.model, sources.train, loop));
+  if (begun.goes_on()) return start;
+  start = {};  // it was to be filled from a checkpoint of another run
+  return make_model(config, base, begun);
 }
 
 }  // namespace
@@ -130,19 +148,18 @@ int train(const TrainRequest& request) {
   check_start(config, base);
   const hub::RunFolder run(config.output_dir);
   const hub::RunLock lock(run);
-  const hub::RunStart begun(config, base, run);
+  hub::RunStart begun(config, base, run);
   if (begun.is_fresh()) begun.begin();
   const auto data = begun.is_fresh() ? train::DataPlace::direct(run.path) : train::DataPlace::beside(run.path);
   const train::Sources sources = train::open_sources(config, base, data);
   auto loop = loop_config(config, sources);
-  auto start = make_model(config, base, begun);
+  auto start = settled_model(config, base, sources, loop, begun);
   const SampleTexts samples(config, base);
   const auto begin_late = [&] { begun.begin(), data.keep(); };
   if (begun.goes_on()) loop.before_writing = begin_late;
   else if (!begun.is_fresh()) begin_late();
   if (!begun.goes_on()) generate::print_samples(samples.prompts, *start.model, "before");
   loop.exact_weights = start.exact_weights;
-  if (start.adapter) identify_adapter(base, *start.adapter, loop);
   const auto result = train::run_loop(*start.model, sources.train, sources.eval, loop);
   if (result.stopped) return kExitTerminated;
   report(result);

@@ -158,8 +158,18 @@ def test_overwriting_keeps_ones_own_restart(tmp_path, base):
     ingot("train", config)
     again = ingot("train", config)
     assert "this very run was started again" in again.stderr and "resuming after step 4" in again.stderr
-    other = ingot("train", config, "--set", "learning_rate=0.002")
-    assert "resuming" not in other.stderr
+    for same in (f"output_dir={tmp_path}/run/", f"dataset={tmp_path}/./a.jsonl", "logging_steps=2", "learning_rate=0.002"):
+        assert "resuming after step 4" in ingot("train", config, "--set", same).stderr, same
+    other = ingot("train", config, "--set", "seed=7")
+    assert "resuming" not in other.stderr and "throwing away" in other.stderr and "seed: found 7, wanted 42" in other.stderr
+
+
+def test_overwriting_throws_away_a_run_of_data_that_was_edited(tmp_path, base):
+    config = write_config(tmp_path, model_name_or_path=str(base), dataset=str(texts(tmp_path / "a.jsonl")), max_steps=2, overwrite_output_dir=True)
+    ingot("train", config)
+    texts(tmp_path / "a.jsonl", word="edited")
+    other = ingot("train", config)
+    assert "resuming" not in other.stderr and "sha256 of the dataset's tokens" in other.stderr
 
 
 def test_stages_follow_one_another_with_dtype_and_tie(tmp_path):

@@ -140,6 +140,27 @@ def test_an_overwrite_leaves_what_is_foreign_among_the_checkpoints(tmp_path, tra
     assert [path.name for path in (tmp_path / "run/checkpoints").glob("iter_*")] == ["iter_0000001"]
 
 
+def test_an_overwrite_leaves_hidden_files_among_the_checkpoints(tmp_path, trained):
+    config = copied(trained, tmp_path)
+    for name in (".git/HEAD", ".notes.txt"):
+        (tmp_path / "run/checkpoints" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "run/checkpoints" / name).write_text("mine")
+    ingot("train", config, "--set", "overwrite_output_dir=true", "--set", "seed=7", "--set", "max_steps=1")
+    assert all((tmp_path / "run/checkpoints" / name).read_text() == "mine" for name in (".git/HEAD", ".notes.txt"))
+
+
+@pytest.mark.parametrize("name", ["iter_0000077/thesis.txt", "iter_0000500/model_optim_rng.pt", "iter_0000003/manifest.json", "iter_0000002/thesis.txt"])
+@pytest.mark.parametrize("words", [["overwrite_output_dir=true", "seed=7"], ["save_total_limit=1"]], ids=["overwrite", "limit"])
+def test_a_foreign_folder_with_a_checkpoints_name_is_refused_at_the_start(tmp_path, trained, name, words):
+    config = copied(trained, tmp_path)
+    file = tmp_path / "run/checkpoints" / name
+    file.parent.mkdir(exist_ok=True)
+    file.write_text('{"name": "my app"}')
+    before = snapshot(tmp_path)
+    line = refused(ingot("train", config, "--set", "max_steps=4", *[word for one in words for word in ("--set", one)], check=False))
+    assert str(file.parent) in line and snapshot(tmp_path) == before
+
+
 def test_checkpoints_behind_a_link_are_not_thrown_away(tmp_path, trained):
     config = copied(trained, tmp_path)
     (tmp_path / "run/checkpoints").rename(tmp_path / "disk")

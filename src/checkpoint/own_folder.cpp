@@ -1,0 +1,68 @@
+#include "checkpoint/own_folder.h"
+
+#include <fmt/format.h>
+
+#include <regex>
+#include <set>
+#include <string>
+
+#include "checkpoint/checkpoint_name.h"
+#include "core/error.h"
+#include "core/file.h"
+#include "core/json.h"
+#include "core/staging.h"
+
+namespace ingot::checkpoint {
+namespace fs = std::filesystem;
+namespace {
+
+bool is_shard_name(const std::string& name) {
+  static const std::regex form("state-[0-9]{5,}-of-[0-9]{5,}\\.safetensors");
+  return std::regex_match(name, form);
+}
+
+/// The manifest as JSON; null where it is gone or damaged.
+Json manifest_in(const fs::path& folder) try {
+  const fs::path file = folder / kManifestFile;
+  return fs::is_regular_file(file) ? read_json(file) : Json();
+} catch (const std::exception&) {
+  return {};
+}
+
+bool is_damaged(const Json& manifest) { return !manifest.is_object() || !manifest.value("files", Json()).is_object(); }
+
+}  // namespace
+
+bool is_own_checkpoint(const fs::path& folder) {
+  std::error_code error;
+  const fs::directory_iterator entries(folder, error);
+  if (error || begin(entries) == end(entries)) return false;
+  const Json manifest = manifest_in(folder);
+  if (manifest.is_object() && manifest.value("format", Json()) != kCheckpointFormat) return false;
+  for (const auto& entry : entries) {
+    const std::string name = entry.path().filename().string();
+    if (!entry.is_regular_file(error)) return false;
+    if (name != kManifestFile && !(is_damaged(manifest) ? is_shard_name(name) : manifest["files"].contains(name))) return false;
+  }
+  return true;
+}
+
+bool is_own_staging(const fs::path& entry) {
+  const std::string name = entry.filename().string();
+  const auto is_step = [](const std::string& label) { return step_of_name(label).has_value(); };
+  return is_staging(name, is_step) || name == fmt::format(".{}.partial", kTrackerFile);
+}
+
+void check_no_foreign_checkpoint(const fs::path& folder) {
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(folder, error)) {
+    if (!step_of_name(entry.path().filename().string())) continue;
+    const bool is_empty = fs::is_empty(entry.path(), error);
+    if (error) throw ConfigError(fmt::format("{}: cannot be read: {}", entry.path().string(), error.message()));
+    if ((is_empty && entry.is_directory(error)) || is_own_checkpoint(entry.path())) continue;
+    throw ConfigError(fmt::format("{}: has the name of a checkpoint and is none of Ingot's, or holds foreign files: move it away, or name "
+                                  "another output_dir", entry.path().string()));
+  }
+}
+
+}  // namespace ingot::checkpoint

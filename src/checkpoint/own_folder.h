@@ -1,0 +1,17 @@
+#pragma once
+
+#include <filesystem>
+
+namespace ingot::checkpoint {
+
+/// Whether a folder is a checkpoint that Ingot wrote, sound or damaged, and holds nothing else: files alone, each manifest.json or
+/// one that it names. Where it cannot be read, each has the name of a checkpoint's file. An empty folder is none.
+bool is_own_checkpoint(const std::filesystem::path& folder);
+
+/// Whether an entry of checkpoints/ is of those that Ingot makes while it writes there: a staging folder, a half-written tracker.
+bool is_own_staging(const std::filesystem::path& entry);
+
+/// Throws ConfigError naming what has a checkpoint's name in `folder` and is none of ours: it would be in the way of one.
+void check_no_foreign_checkpoint(const std::filesystem::path& folder);
+
+}  // namespace ingot::checkpoint
