@@ -28,8 +28,11 @@ constexpr const char* kFooter =
 void stop_on_signals() {
   struct sigaction action {};
   action.sa_handler = request_stop;
-  sigaction(SIGINT, &action, nullptr);
-  sigaction(SIGTERM, &action, nullptr);
+  for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
+    struct sigaction inherited {};
+    sigaction(number, nullptr, &inherited);
+    if (number != SIGHUP || inherited.sa_handler != SIG_IGN) sigaction(number, &action, nullptr);  // nohup ignores it for us
+  }
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);  // a file beyond the limit is a failed write
   report_lost_mappings();

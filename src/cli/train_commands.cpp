@@ -42,7 +42,8 @@ void add_export(CLI::App& app, const Jobs& jobs, int& exit_code) {
                             "  ingot export output/lora --adapter --to my-adapter\n\n"
                             "Of a LoRA run: the adapter as PEFT writes it, the merged model, or, without a flag, both.");
   verb->add_option("run", request->run, "output_dir of a training run")->required();
-  verb->add_option("--to", request->to, "Folder to write; RUN/model when not given");
+  verb->add_option("--to", request->to, "Folder to write; RUN/model when not given")
+      ->check([](const std::string& to) { return to.empty() ? std::string("found an empty path, wanted a folder") : std::string(); });
   verb->add_option("--dtype", request->dtype, "auto (as the model that came in), bfloat16, float16, float32")
       ->check(CLI::IsMember({"auto", "bfloat16", "float16", "float32"}));
   auto* adapter = verb->add_flag("--adapter", request->adapter, "Of a LoRA run: the adapter folder");

@@ -12,7 +12,7 @@ std::vector<Key> step_keys() {
       {.name = "global_batch_size", .field = field(&TrainConfig::global_batch_size),
        .meaning = {"rows of one optimizer step, a multiple of `micro_batch_size`",
                    "一个优化器步的行数,须为 `micro_batch_size` 的整数倍"},
-       .range = at_least(1), .environment = "GBS"},
+       .range = between(1, 1 << 24), .environment = "GBS"},
       {.name = "max_steps", .field = field(&TrainConfig::max_steps),
        .meaning = {"optimizer steps; 0 follows `num_train_epochs`",
                    "优化器步数;0 表示由 `num_train_epochs` 决定"},

@@ -95,7 +95,12 @@ YamlConfig YamlConfig::from_text(const std::string& text, const std::string& sou
 void YamlConfig::parse(const std::string& text, const std::string& where) {
   YAML::Node root;
   try {
-    root = YAML::Load(text);
+    auto documents = YAML::LoadAll(text);
+    while (documents.size() > 1 && documents.back().IsNull()) documents.pop_back();
+    if (documents.size() > 1)
+      throw ConfigError(fmt::format("{}: found {} YAML documents, wanted one: what follows a second --- or ... would not count",
+                                    where.empty() ? source_ : where, documents.size()));
+    if (!documents.empty()) root = documents.front();
   } catch (const YAML::Exception& error) {
     throw ConfigError(fmt::format("{}: not valid YAML: {}", where.empty() ? source_ : where + " " + text, error.what()));
   }

@@ -22,7 +22,7 @@ std::vector<data::Batch> read_micro_batches(const DataSource& source, const Step
   std::vector<data::Batch> batches;
   const auto width = static_cast<size_t>(plan.micro_batch);
   const std::span<const uint64_t> samples(plan.samples);
-  for (size_t first = 0; first < samples.size(); first += width)
+  for (size_t first = 0; first < samples.size() && !stop_requested(); first += width)
     batches.push_back(source.batch(samples.subspan(first, std::min(width, samples.size() - first))));
   return batches;
 }
@@ -56,6 +56,7 @@ void accumulate_gradients(model::CausalLm& model, Optimizer& optimizer, const da
 
 std::optional<StepResult> train_step(model::CausalLm& model, Optimizer& optimizer, const DataSource& source, const StepPlan& plan) {
   const auto batches = read_micro_batches(source, plan);
+  if (stop_requested()) return {};
   StepResult result;
   for (const auto& batch : batches) result.labels += static_cast<uint64_t>(batch.num_labels());
   if (result.labels == 0)

@@ -399,3 +399,13 @@ def test_an_adapter_is_exported_for_its_own_base_alone(tmp_path, adapted, base):
     shutil.copytree(base, tmp_path / "moved")
     ingot("export", adapted / "run", "--adapter", "--base", tmp_path / "moved", "--to", tmp_path / "out")
     assert json.loads((tmp_path / "out/adapter_config.json").read_text())["base_model_name_or_path"] == str(tmp_path / "moved")
+
+
+def test_a_second_document_of_a_configuration_an_empty_target_and_a_batch_beyond_bounds_are_refused(tmp_path, trained):
+    config = copied(trained, tmp_path)
+    before = snapshot(tmp_path / "run")
+    refused(ingot("train", config, "--check", "--set", "global_batch_size=4294967296", check=False))
+    assert ingot("export", tmp_path / "run", "--to", "", check=False).returncode == CONFIG
+    config.write_text(config.read_text() + "...\nseed: 7\n")
+    assert str(config) in refused(ingot("train", config, "--check", check=False))
+    assert snapshot(tmp_path / "run") == before
