@@ -18,7 +18,9 @@ constexpr int64_t kMaxRank = 1 << 16;
 constexpr double kMaxAlpha = 1e9;
 constexpr int64_t kMaxLayers = 1 << 16;
 
-std::string text_of(const Json& value) { return printable(value.dump(-1, ' ', false, Json::error_handler_t::replace)); }
+std::string text_of(const Json& value) {
+  return value.is_string() ? in_quotes(value.get<std::string>()) : printable(value.dump(-1, ' ', false, Json::error_handler_t::replace));
+}
 
 [[noreturn]] void refuse(const std::string& source, const std::string& key, const Json& found, const std::string& wanted) {
   throw DataError(fmt::format("{}: {}: found {}, wanted {}", source, key, text_of(found), wanted));

@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "core/file.h"
+#include "core/json.h"
 #include "core/printable.h"
 #include "core/utf8.h"
 
@@ -65,6 +66,15 @@ const std::string* find_foreign(const std::vector<std::string>& items, const std
   return nullptr;
 }
 
+/// A value of a command line as YAML reads it in a file; one without quotes or brackets is all text, where YAML would see a comment.
+std::string plain_or_quoted(const std::string& value) {
+  if (value.find_first_of("\r\n") != std::string::npos)
+    throw ConfigError(fmt::format("--set: found {}, wanted a value of one line", in_quotes(value)));
+  const size_t first = value.find_first_not_of(' ');
+  const bool is_plain = first != std::string::npos && std::string_view("\"'[{&*!|>#").find(value[first]) == std::string_view::npos;
+  return is_plain && value.find(" #") != std::string::npos ? Json(value).dump() : value;
+}
+
 }  // namespace
 
 YamlConfig::YamlConfig(const std::filesystem::path& file, const std::vector<std::string>& overrides)
@@ -82,7 +92,7 @@ YamlConfig::YamlConfig(const std::filesystem::path& file, const std::vector<std:
       throw ConfigError(fmt::format("--set: found \"{}\", wanted key=value", override_text));
     const std::string key = override_text.substr(0, equals);
     entries_.erase(key);
-    parse(key + ": " + override_text.substr(equals + 1), kSet);
+    parse(key + ": " + plain_or_quoted(override_text.substr(equals + 1)), kSet);
   }
 }
 

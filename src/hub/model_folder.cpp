@@ -5,9 +5,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "checkpoint/hf_index.h"
 #include "core/content_digest.h"
+#include "core/error.h"
 #include "core/log.h"
 #include "core/stop.h"
 #include "hub/generation_config.h"
@@ -41,6 +43,12 @@ std::string digest_of(const checkpoint::TensorInfo& tensor, const at::Tensor& va
 }
 
 }  // namespace
+
+ModelFolder::ModelFolder(std::filesystem::path folder) : files_(std::move(folder)) {
+  std::error_code unreadable;  // told by what is read
+  if (const auto inner = path() / "model"; !files_.has("config.json") && std::filesystem::exists(inner / "config.json", unreadable))
+    throw ConfigError(fmt::format("{}: is the folder of a run, not of a model; wanted {}", path().string(), inner.string()));
+}
 
 const model::DecoderConfig& ModelFolder::stated_config() const {
   if (stated_config_) return *stated_config_;

@@ -16,7 +16,8 @@ namespace ingot::hub {
 /// thread at a time. A path converts to it where one call alone reads the folder.
 class ModelFolder {
  public:
-  ModelFolder(std::filesystem::path folder) : files_(std::move(folder)) {}
+  /// Throws ConfigError for the folder of a run, whose model lies deeper.
+  ModelFolder(std::filesystem::path folder);
   const std::filesystem::path& path() const { return files_.path(); }
   /// Its files besides the weights.
   const FolderFiles& files() const { return files_; }

@@ -127,6 +127,7 @@ void read_rope_numbers(ConfigReader& part, RopeScaling& scaling) {
   for (const auto& [name, value] : {std::pair{"attention_factor", &scaling.attention_factor}, {"mscale", &scaling.mscale},
                                     {"mscale_all_dim", &scaling.mscale_all_dim}})
     part.read_not_negative(name, *value);
+  if (part.states_null({"truncate"})) scaling.truncate = false;
   part.read("truncate", scaling.truncate);
 }
 
@@ -149,6 +150,8 @@ void read_rope(ConfigReader& reader, const Family& family, DecoderConfig& config
   ConfigReader part(json == nullptr ? nothing : *json, key + ".");
   read_rotary_share(reader, part, family, config, source);
   if (json == nullptr) return;
+  for (const auto& [name, value] : json->items())
+    if (value.is_object()) part.problems().expect(false, key + "." + name, "an object", "one rope for all layers");
   auto& scaling = config.rope_scaling;
   part.read("type", scaling.kind);
   part.read("rope_type", scaling.kind);
@@ -194,7 +197,7 @@ void refuse_unsupported(ConfigReader& reader, const Json& json, const DecoderCon
   auto& problems = reader.problems();
   std::string activation = "silu";
   reader.read("hidden_act", activation);
-  problems.expect(activation == "silu", "hidden_act", activation, "silu");
+  problems.expect(activation == "silu" || activation == "swish", "hidden_act", activation, "silu");
   const auto rotary = config.rotary_dim();
   problems.expect(config.alibi || (config.partial_rotary_factor <= 1 && rotary > 0 && rotary % 2 == 0),
                   "partial_rotary_factor", config.partial_rotary_factor, "a share of head_dim that is an even number");

@@ -113,6 +113,7 @@ ROPES = {
     "yarn_of_the_whole_length": {"rope_type": "yarn", "factor": 4.0},
     "yarn_with_everything": {"rope_type": "yarn", "factor": 8.0, "original_max_position_embeddings": 16, "beta_fast": 20.0,
                              "beta_slow": 2.0, "truncate": False, "mscale": 0.7, "mscale_all_dim": 0.3},
+    "yarn_truncate_null": {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32, "truncate": None},
     "yarn_attention_factor": {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32, "attention_factor": 1.3},
     "dynamic": {"rope_type": "dynamic", "factor": 2.0},
     "dynamic_of_four": {"rope_type": "dynamic", "factor": 4.0},

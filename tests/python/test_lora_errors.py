@@ -85,7 +85,7 @@ A = "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight"
     (lambda t: {**t, A: torch.zeros(4, 63)}, "found shape [4, 63], wanted [4, 64]"),
     (lambda t: {**t, A: torch.zeros(64)}, "two dims"),
     (lambda t: {**t, A: t[A] * float("nan")}, "holds NaN"),
-    (lambda t: {**t, A: torch.zeros(4, 64, dtype=torch.int64)}, "wanted float32"),
+    (lambda t: {**t, A: torch.zeros(4, 64, dtype=torch.int64)}, "found I64, wanted F32, BF16 or F16"),
     (lambda t: {name: value for name, value in t.items() if name != A}, "without"),
     (lambda t: {name.replace("base_model.model.", ""): value for name, value in t.items()}, "base_model.model."),
     (lambda t: {name.replace("layers.0", "layers.77"): value for name, value in t.items()}, "no linear layer model.layers.77"),

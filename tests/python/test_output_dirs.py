@@ -409,3 +409,10 @@ def test_a_second_document_of_a_configuration_an_empty_target_and_a_batch_beyond
     config.write_text(config.read_text() + "...\nseed: 7\n")
     assert str(config) in refused(ingot("train", config, "--check", check=False))
     assert snapshot(tmp_path / "run") == before
+
+
+@pytest.mark.parametrize("verb", ["eval", "generate"])
+def test_the_folder_of_a_run_is_no_model(trained, verb):
+    more = {"eval": ["--data", trained / "a.jsonl"], "generate": ["--prompt", "Once"]}[verb]
+    result = ingot(verb, "--model", trained / "run", *more, check=False)
+    assert result.returncode == 2 and f"wanted {trained / 'run/model'}" in result.stderr, result.stderr
