@@ -51,8 +51,8 @@ std::string format_manifest(const Manifest& manifest) {
   for (const auto& [name, dtype, shape, file] : manifest.tensors)
     tensors.push_back({{"name", name}, {"dtype", safetensors_name(dtype)}, {"shape", shape}, {"file", file}});
   for (const auto& [name, digest] : manifest.files) files[name] = {{"sha256", digest.sha256}, {"size", digest.size}};
-  Json document{{"format", kCheckpointFormat},         {"version", kVersion}, {"step", manifest.step},
-                {"state", manifest.state}, {"tensors", tensors},  {"files", files}};
+  Json document{{"format", kCheckpointFormat}, {"version", kVersion}, {"step", manifest.step},
+                {"state", manifest.state},     {"tensors", tensors},  {"files", files}};
   document["sha256"] = digest_of(document);
   return document.dump(1) + "\n";
 }

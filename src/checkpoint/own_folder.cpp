@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <regex>
-#include <set>
 #include <string>
 
 #include "checkpoint/checkpoint_name.h"
@@ -29,8 +28,6 @@ Json manifest_in(const fs::path& folder) try {
   return {};
 }
 
-bool is_damaged(const Json& manifest) { return !manifest.is_object() || !manifest.value("files", Json()).is_object(); }
-
 }  // namespace
 
 bool is_own_checkpoint(const fs::path& folder) {
@@ -39,10 +36,11 @@ bool is_own_checkpoint(const fs::path& folder) {
   if (error || begin(entries) == end(entries)) return false;
   const Json manifest = manifest_in(folder);
   if (manifest.is_object() && manifest.value("format", Json()) != kCheckpointFormat) return false;
+  const Json files = manifest.is_object() ? manifest.value("files", Json()) : Json();
   for (const auto& entry : entries) {
     const std::string name = entry.path().filename().string();
     if (!entry.is_regular_file(error)) return false;
-    if (name != kManifestFile && !(is_damaged(manifest) ? is_shard_name(name) : manifest["files"].contains(name))) return false;
+    if (name != kManifestFile && !(files.is_object() ? files.contains(name) : is_shard_name(name))) return false;
   }
   return true;
 }

@@ -20,7 +20,8 @@ struct RunFolder {
 };
 
 /// Throws ConfigError naming a file in the folder when that is not empty and no run's: it has neither our mark (folder_mark.h) nor a
-/// run.json of ours; as check_no_foreign_checkpoint (checkpoint/own_folder.h); ConfigError or CommError where nothing can be written in it, or in its data or checkpoints. Writes nothing itself.
+/// run.json of ours, or a foreign checkpoint stands in it (checkpoint/own_folder.h); ConfigError or CommError where nothing can be
+/// written in it, or in its data or checkpoints. Writes nothing itself.
 void check_run_folder(const RunFolder& run);
 
 /// Throws ConfigError naming what stands where a run exports to and may not be replaced.

@@ -14,22 +14,13 @@ void add_history(const JsonValue& history, const std::string& name, std::vector<
   }
 }
 
-/// TRL's prompt and completion may be lists of messages.
-std::vector<Message> messages_in(const JsonValue& list) {
+/// TRL's prompt and completion may be lists of messages; answers in the prompt are no labels.
+void add_messages(const JsonValue& list, bool is_prompt, std::vector<Message>& to) {
   const JsonValue record{JsonValue::Kind::kObject, {}, {"messages"}, {list}};
-  return read_messages(record, MessageNames::openai({})).messages;
-}
-
-/// What was said before the completion is no label.
-void add_prompt(const JsonValue& list, std::vector<Message>& to) {
-  for (auto& message : messages_in(list)) {
-    message.masked = message.role == Role::kAssistant;
+  for (auto& message : read_messages(record, MessageNames::openai({})).messages) {
+    message.masked = is_prompt && message.role == Role::kAssistant;
     to.push_back(std::move(message));
   }
-}
-
-void add_completion(const JsonValue& list, std::vector<Message>& to) {
-  for (auto& message : messages_in(list)) to.push_back(std::move(message));
 }
 
 bool is_list(const JsonValue& record, const std::string& name) {
@@ -84,7 +75,7 @@ Conversation read_pair(const JsonValue& record, const PairNames& names) {
   auto& messages = conversation.messages;
   if (const auto* earlier = find_member(record, names.history)) add_history(*earlier, names.history, messages);
   if (is_list(record, names.question)) {
-    add_prompt(require_member(record, names.question), messages);
+    add_messages(require_member(record, names.question), /*is_prompt=*/true, messages);
   } else {
     std::string question = optional_text(record, names.question);
     const std::string extra = extra_of(record, names);
@@ -92,7 +83,7 @@ Conversation read_pair(const JsonValue& record, const PairNames& names) {
     messages.push_back({Role::kUser, question + extra});
   }
   const JsonValue& answer = require_member(record, names.answer);
-  if (answer.is_list()) add_completion(answer, messages);
+  if (answer.is_list()) add_messages(answer, /*is_prompt=*/false, messages);
   else messages.push_back({Role::kAssistant, text_of(answer, names.answer)});
   if (!messages.empty()) add_reasoning(record, messages);
   return conversation;
