@@ -18,7 +18,7 @@ namespace ingot::config {
 template <class T>
 using Place = std::function<T&(TrainConfig&)>;
 using Field = std::variant<Place<std::string>, Place<std::filesystem::path>, Place<int64_t>, Place<uint64_t>, Place<double>,
-                           Place<std::optional<double>>, Place<bool>, Place<std::vector<std::string>>, Place<std::vector<double>>,
+                           Place<std::optional<double>>, Place<bool>, Place<std::vector<std::string>>, Place<std::vector<double>>, Place<Texts>,
                            Place<std::map<std::string, std::string>>>;
 
 template <class T>

@@ -12,7 +12,7 @@ Json types_of() {
   if (std::is_same_v<T, bool>) return "boolean";
   if (std::is_same_v<T, int64_t> || std::is_same_v<T, uint64_t>) return "integer";
   if (std::is_same_v<T, double> || std::is_same_v<T, std::optional<double>>) return "number";
-  if (std::is_same_v<T, std::vector<std::string>>) return {"array", "string"};  // "a,b" is a list too
+  if (std::is_same_v<T, std::vector<std::string>> || std::is_same_v<T, Texts>) return {"array", "string"};  // "a,b" is a list too
   if (std::is_same_v<T, std::vector<double>>) return {"array", "number", "string"};
   if (std::is_same_v<T, std::map<std::string, std::string>>) return {"object", "string"};  // also as JSON in a text
   return "string";
@@ -25,6 +25,7 @@ Json or_null(Json types) {
 }
 
 Json to_json(const std::filesystem::path& value) { return value.string(); }
+Json to_json(const Texts& value) { return std::vector<std::string>(value); }
 Json to_json(const std::optional<double>& value) { return value ? Json(*value) : Json(); }
 Json to_json(const auto& value) { return value; }
 

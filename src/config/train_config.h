@@ -8,6 +8,7 @@
 
 #include "config/mix_config.h"
 #include "config/sft_config.h"
+#include "core/yaml_config.h"
 
 namespace ingot::config {
 
@@ -64,7 +65,7 @@ struct TrainConfig {
   bool overwrite_output_dir = false;                  // throws an earlier run's checkpoints away
   int64_t save_steps = 500, save_total_limit = 2, eval_steps = 0, logging_steps = 1;
   std::string export_dtype = "auto";                  // auto: the dtype of the model that came in
-  std::vector<std::string> sample_prompts;            // continued before and after training
+  Texts sample_prompts;                               // continued before and after training
   int64_t sample_max_new_tokens = 48;
 };
 

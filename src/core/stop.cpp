@@ -57,6 +57,11 @@ void note_step(int64_t step) { last_step = step; }
 
 void note_saved_step(int64_t step) { saved_step = step; }
 
+std::string unsaved_steps() {
+  const int64_t done = last_step, saved = saved_step;
+  return done > saved ? fmt::format("step {} to {}", saved + 1, done) : std::string();
+}
+
 void clear_stop() {
   asked_signal = 0;
   last_step = kNone, saved_step = 0;

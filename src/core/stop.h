@@ -19,6 +19,9 @@ void end_if_stopped(const std::string& doing);
 void note_step(int64_t step);
 void note_saved_step(int64_t step);
 
+/// "step 4 to 7", those done that are in no checkpoint; empty where there are none.
+std::string unsaved_steps();
+
 /// While one lives there is nothing to save: the first signal, too, ends the process at once, with exit code 143.
 class NothingToSave {
  public:

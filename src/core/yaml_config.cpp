@@ -228,10 +228,20 @@ void YamlConfig::read(const std::string& key, bool& value) {
   note(key, value);
 }
 
-void YamlConfig::read(const std::string& key, std::vector<std::string>& value) {
+const YamlConfig::Entry* YamlConfig::list(const std::string& key) {
   const Entry* entry = find(key);
-  if (entry && entry->is_map) problems_.add(fmt::format("{}: found a mapping ({}), wanted a list", key, entry->where));
-  else if (entry) value = entry->is_list ? entry->items : split_commas(entry->items.at(0));
+  if (!entry || !entry->is_map) return entry;
+  problems_.add(fmt::format("{}: found a mapping ({}), wanted a list", key, entry->where));
+  return nullptr;
+}
+
+void YamlConfig::read(const std::string& key, std::vector<std::string>& value) {
+  if (const Entry* entry = list(key)) value = entry->is_list ? entry->items : split_commas(entry->items.at(0));
+  note(key, value);
+}
+
+void YamlConfig::read(const std::string& key, Texts& value) {
+  if (const Entry* entry = list(key)) value.assign(entry->items.begin(), entry->items.end());
   note(key, value);
 }
 

@@ -13,6 +13,11 @@
 
 namespace ingot {
 
+/// A list of prose: a comma separates nothing.
+struct Texts : std::vector<std::string> {
+  using std::vector<std::string>::vector;
+};
+
 /// A flat, strict YAML configuration: `key: scalar`, `key: [list]`, and `key: {mapping}` for the few keys that are one.
 /// Each `read` names a known key and leaves the default where the file is silent; `finish` reports every unknown key with
 /// the nearest known one, every value of the wrong type and every further problem, at once.
@@ -34,6 +39,8 @@ class YamlConfig {
   /// A list, or a scalar with commas: "a,b".
   void read(const std::string& key, std::vector<std::string>& value);
   void read(const std::string& key, std::vector<double>& value);
+  /// A list, or one text alone.
+  void read(const std::string& key, Texts& value);
   /// A mapping, also as JSON in a text: {"a": "x", "b": {"c": "y"}} is read as a: x, b.c: y.
   void read(const std::string& key, std::map<std::string, std::string>& value);
 
@@ -61,6 +68,7 @@ class YamlConfig {
   void parse(const std::string& text, const std::string& where);
   const Entry* find(const std::string& key);
   const Entry* scalar(const std::string& key);
+  const Entry* list(const std::string& key);
   void wrong_type(const std::string& key, const Entry& entry, const std::string& wanted);
   void note(const std::string& key, const Json& value);
 

@@ -93,7 +93,7 @@ class Loop {
       if (save_due(done || stopping)) save(stopping ? "stop" : "checkpoint");
       if (!done && !stopping) one_step();
     }
-    writer_.wait();
+    finish_saving();
     console_.summary();
     return {position_.step, stopping, last_loss_, position_.first_evaluation, position_.last_evaluation};
   }
@@ -196,6 +196,15 @@ class Loop {
     });
     writer_.save(position_.step, pack_run_state(model_, optimizer_, position_, identity_));
     saved_step_ = position_.step;
+  }
+
+  void finish_saving() {
+    try {
+      writer_.wait();
+    } catch (const CommError& error) {
+      const std::string lost = unsaved_steps();
+      throw CommError(lost.empty() ? error.what() : fmt::format("{}; not saved: {}", error.what(), lost));
+    }
   }
 
   /// Samples of the next step.

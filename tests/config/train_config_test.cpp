@@ -31,7 +31,8 @@ TEST(TrainConfig, TakesDefaultsAndOverrides) {
   const auto config = load({"learning_rate=2e-4", "max_steps=7", "sample_prompts=[a, b]"});
   EXPECT_EQ(config.learning_rate, 2e-4);
   EXPECT_EQ(config.max_steps, 7);
-  EXPECT_EQ(config.sample_prompts, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(config.sample_prompts, (Texts{"a", "b"}));
+  EXPECT_EQ(load({"sample_prompts=Hello, world"}).sample_prompts, (Texts{"Hello, world"}));  // prose is not cut at a comma
   EXPECT_EQ(config.lr_scheduler_type, "cosine");
 }
 
