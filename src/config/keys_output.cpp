@@ -19,8 +19,9 @@ std::vector<Key> output_keys() {
       {.name = "overwrite_output_dir", .field = field(&TrainConfig::overwrite_output_dir),
        .meaning = {"throws away what another run left, its exports too, once the new one has passed every check; one line says what "
                    "differs. A run that can go on from the checkpoints (same model, data, seed and batch; other settings may "
-                   "change) does so. Checkpoints behind a link are not thrown away",
-                   "在新运行通过全部检查之后丢弃其他运行留下的内容(包括其导出),并用一行说明差异;能从已有检查点继续的运行(模型、数据、种子和批量相同,其他设置可变)则继续。链接指向的检查点目录不会被清空"}},
+                   "change) does so. Checkpoints behind a link are not thrown away, and an `iter_…` in `checkpoints/` that Ingot did not "
+                   "write is refused, whatever its step",
+                   "在新运行通过全部检查之后丢弃其他运行留下的内容(包括其导出),并用一行说明差异;能从已有检查点继续的运行(模型、数据、种子和批量相同,其他设置可变)则继续。链接指向的检查点目录不会被清空;`checkpoints/` 中并非由 Ingot 写入的 `iter_…`,无论步数,一律拒绝"}},
       {.name = "save_steps", .field = field(&TrainConfig::save_steps),
        .meaning = {"steps from one checkpoint to the next; 0: at the end only",
                    "两次检查点之间的步数;0 表示仅在结束时保存"},
