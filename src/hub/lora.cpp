@@ -14,6 +14,7 @@
 #include "model/lora.h"
 #include "hub/load_model.h"
 #include "hub/lora_target.h"
+#include "hub/peft_experts.h"
 #include "hub/peft_names.h"
 
 namespace ingot::hub {
@@ -228,6 +229,9 @@ LoraStart start_lora(const ModelFolder& base, const LoraRequest& request, model:
       return tensors.at(name);
     };
   }
+  if (const auto trouble = trouble_in_peft(start.config, model); !trouble.empty())
+    log_warning(fmt::format("PEFT beside transformers 5 cannot use this run's adapter: {}; the merged model, and PEFT beside transformers 4, can",
+                            trouble));
   const int64_t all = model.parameters.num_elements(), trainable = model.parameters.num_trainable();
   log_info(fmt::format("LoRA: {:.3f} M of {:.2f} M parameters are trained ({:.2f}%)", static_cast<double>(trainable) / 1e6,
                        static_cast<double>(all) / 1e6, 100.0 * static_cast<double>(trainable) / static_cast<double>(all)));

@@ -184,6 +184,30 @@ def test_whole_modules_of_a_mixture_are_read_as_peft_writes_them(tmp_path, mixtu
     assert largest(adapted, logits_of(open_in_peft(run / "adapter", mixture), request)) <= MAX_LOGIT_ERROR
 
 
+PEFT_USES = [{"lora_target": target} for target in (["w2"], ["gate"], ["w1", "w2", "w3"], ["w2", "q_proj"], ".*layers\\.0.*w[123]")]
+PEFT_REFUSES = [{"lora_target": target} for target in (["w1"], ["w3", "q_proj"], ["w1", "w3"], ["w1", "w2"], ".*\\.w3", ["0.w2"], ".*experts\\.0\\.w[123]")]
+PEFT_REFUSES += [{"lora_target": target, "lora_dropout": 0.1} for target in (["w2"], ["gate"], ["w1", "w2", "w3"])]
+PEFT_REFUSES += [{"lora_target": ["w1", "w2", "w3"], "use_rslora": True}]
+
+
+def opens_as_the_merged_model(adapter, base, merged):
+    """Whether PEFT has this adapter's logits, and not the base's."""
+    try:
+        model = open_in_peft(adapter, base)
+    except (ValueError, RuntimeError):
+        return False
+    request = request_for(model)
+    return largest(logits_of(model, request), logits_of(load_base(merged), request)) <= MAX_LOGIT_ERROR
+
+
+@pytest.mark.parametrize("keys", PEFT_USES + PEFT_REFUSES, ids=lambda keys: "-".join(map(str, keys.values())))
+def test_a_line_says_where_peft_cannot_use_an_adapter_of_experts(tmp_path, mixture, keys):
+    config = write_config(tmp_path, **{**LORA, "model_name_or_path": str(mixture), "max_steps": 2, "learning_rate": 1e-2, "save_steps": 0, **keys})
+    stderr = ingot("train", config).stderr
+    assert opens_as_the_merged_model(tmp_path / "run/adapter", mixture, tmp_path / "run/model") == (keys in PEFT_USES)
+    assert ("PEFT beside transformers 5 cannot use this run's adapter" in stderr) == (keys in PEFT_REFUSES), stderr
+
+
 def test_a_head_of_other_values_than_the_embedding_it_is_said_to_be_stays_out_of_an_adapter(tmp_path):
     """config.json says tie_word_embeddings, and the file has a head of its own."""
     make_folder(tmp_path / "model", vocab_size=512, initializer_range=0.06, tie_word_embeddings=True)
