@@ -15,7 +15,6 @@ namespace {
 constexpr const char* kConfigFile = "adapter_config.json";
 constexpr const char *kWeightsFile = "adapter_model.safetensors", *kTorchFile = "adapter_model.bin";
 constexpr std::string_view kPrefix = "base_model.model.";  // PEFT's wrapper around the model
-constexpr std::string_view kBaseCopy = ".base_layer.weight";
 
 /// Ends of the names of an addition's factors, of a linear layer and of an embedding.
 struct FactorEnds { std::string_view a, b; };
@@ -34,24 +33,23 @@ std::string twin_of(const std::string& name) {
   return {};
 }
 
-void check_entry(const TensorInfo& entry, const fs::path& file, bool has_whole_modules) {
+void check_entry(const TensorInfo& entry, const fs::path& file) {
   const auto refuse = [&](const std::string& reason) {
     throw DataError(fmt::format("{}: tensor {}: {}", file.string(), in_quotes(entry.name), reason));
   };
   if (!entry.name.starts_with(kPrefix)) refuse(fmt::format("wanted a name that begins with {}", kPrefix));
   const bool factor = is_factor(entry.name);
   if (!factor && entry.name.find(".lora_") != entry.name.npos) refuse("is of no linear layer's plain LoRA");
-  if (!factor && !has_whole_modules && !base_of_copy(entry.name)) refuse("is neither lora_A nor lora_B, and modules_to_save is empty");
   if (factor && entry.shape.size() != 2) refuse(fmt::format("found shape {}, wanted two dims", to_string(entry.shape)));
   if (entry.dtype != DType::kF32 && entry.dtype != DType::kBF16 && entry.dtype != DType::kF16)
     refuse(fmt::format("found {}, wanted F32, BF16 or F16", safetensors_name(entry.dtype)));
 }
 
-std::vector<NamedTensor> read_tensors(const fs::path& path, bool has_whole_modules) {
+std::vector<NamedTensor> read_tensors(const fs::path& path) {
   const auto file = open_weight_file(path);
   std::vector<NamedTensor> tensors;
   for (const auto& entry : file->tensors()) {
-    check_entry(entry, path, has_whole_modules);
+    check_entry(entry, path);
     const std::string twin = twin_of(entry.name);
     if (!twin.empty() && !file->contains(twin))
       throw DataError(fmt::format("{}: tensor {} is there without {}", path.string(), in_quotes(entry.name), in_quotes(twin)));
@@ -73,11 +71,6 @@ std::optional<std::string> module_of_first_factor(const std::string& name) {
 
 bool is_factor(const std::string& name) { return !twin_of(name).empty(); }
 
-std::optional<std::string> base_of_copy(const std::string& name) {
-  const auto module = before(name, kBaseCopy);
-  return module ? *module + ".weight" : module;
-}
-
 fs::path adapter_weights(const fs::path& folder) {
   const char* name = fs::exists(folder / kWeightsFile) ? kWeightsFile : kTorchFile;
   if (!fs::exists(folder / name)) throw DataError(fmt::format("{}: neither {} nor {} is there", folder.string(), kWeightsFile, kTorchFile));
@@ -89,7 +82,7 @@ Adapter read_adapter(const fs::path& folder) {
     throw ConfigError(fmt::format("adapter: found {}, wanted a folder with {}", folder.string(), kConfigFile));
   const auto config_file = path_inside(folder, kConfigFile, folder);
   Adapter adapter{AdapterConfig::from_json(read_json(config_file, size_t{16} << 20), config_file.string()), {}};
-  adapter.tensors = read_tensors(adapter_weights(folder), !adapter.config.modules_to_save.empty());
+  adapter.tensors = read_tensors(adapter_weights(folder));
   return adapter;
 }
 

@@ -12,8 +12,7 @@ namespace ingot::checkpoint {
 
 /// A LoRA adapter: "MODULE.lora_A.weight" and "MODULE.lora_B.weight" of the linear layers it adds to, of an embedding
 /// "MODULE.lora_embedding_A" and "MODULE.lora_embedding_B", and the parameters of the modules that are saved whole, under
-/// the names that they have in the base model. PEFT writes beside the additions to an embedding or a head what they are
-/// added to, "MODULE.base_layer.weight".
+/// the names that they have in the base model. PEFT may write the base's own embedding and head too: hub/base_copies.h.
 struct Adapter {
   AdapterConfig config;
   std::vector<NamedTensor> tensors;
@@ -31,8 +30,6 @@ Adapter read_adapter(const std::filesystem::path& folder);
 std::optional<std::string> module_of_first_factor(const std::string& name);
 /// True for both factors.
 bool is_factor(const std::string& name);
-/// The name of the base's parameter that "MODULE.base_layer.weight" holds; nothing for other tensors.
-std::optional<std::string> base_of_copy(const std::string& name);
 
 /// Writes such a folder, float32, in one step; a folder of that name is replaced.
 void write_adapter(const std::filesystem::path& folder, const Adapter& adapter);

@@ -12,6 +12,7 @@
 #include "core/printable.h"
 #include "model/family.h"
 #include "model/lora.h"
+#include "hub/base_copies.h"
 #include "hub/load_model.h"
 #include "hub/lora_target.h"
 #include "hub/peft_experts.h"
@@ -170,8 +171,9 @@ void attach_adapter(model::CausalLm& model, const Adapter& adapter, const std::s
 
 Adapter fitted_adapter(const ModelFolder& base, const model::CausalLm& model, Adapter adapter, const std::string& source) {
   settle_targets(adapter, model, source);
-  drop_base_copies(adapter, base, source);
   use_models_names(adapter, model, source);
+  check_base_copies(adapter, base, model, source);
+  drop_base_copies(adapter, model, source);
   auto tensors = tensors_of(adapter, model, source);
   plan_of(adapter, tensors, model, source);
   if (adapter.config.target_modules.empty()) return adapter;
@@ -208,8 +210,8 @@ int64_t check_lora(const ModelFolder& base, const LoraRequest& request) {
     auto adapter = checkpoint::read_adapter(request.go_on_from);
     const auto source = request.go_on_from.string();
     settle_targets(adapter, *model, source);
-    std::erase_if(adapter.tensors, [](const auto& tensor) { return checkpoint::base_of_copy(tensor.name).has_value(); });
     use_models_names(adapter, *model, source);
+    drop_base_copies(adapter, *model, source);
     model::add_lora(model->parameters, plan_of(adapter, tensors_of(adapter, *model, source), *model, source));
   }
   return model->parameters.num_trainable();

@@ -74,9 +74,6 @@ void fuse_experts(Adapter& adapter) {
   }
 }
 
-/// Rounds values as a file of this type would.
-at::Tensor rounded(const at::Tensor& values, at::ScalarType type) { return values.to(type).to(at::kFloat); }
-
 }  // namespace
 
 std::vector<std::string> modules_around(const std::string& parameter) {
@@ -101,18 +98,6 @@ void use_models_names(Adapter& adapter, const model::CausalLm& model, const std:
       tensor.name = with_end(tensor.name, kNewRouter, kRouter);
   }
   std::erase_if(adapter.tensors, [&](const auto& tensor) { return !names.insert(tensor.name).second; });
-}
-
-void drop_base_copies(Adapter& adapter, const ModelFolder& base, const std::string& source) {
-  std::erase_if(adapter.tensors, [&](const checkpoint::NamedTensor& tensor) {
-    const auto name = checkpoint::base_of_copy(tensor.name);
-    if (!name) return false;
-    const auto own = base.weights().contains(*name) ? base.weights().load(*name).to(at::kFloat) : at::Tensor();
-    const auto is_own = [&](at::ScalarType type) { return own.defined() && rounded(own, type).equal(tensor.value); };
-    if (is_own(at::kFloat) || is_own(at::kBFloat16) || is_own(at::kHalf)) return true;
-    throw DataError(fmt::format("{}: tensor {}: found other values than {} of {}; wanted the base model that the adapter was trained on",
-                                source, tensor.name, *name, base.path().string()));
-  });
 }
 
 Adapter with_newer_names(Adapter adapter) {

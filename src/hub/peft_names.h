@@ -4,7 +4,6 @@
 #include <vector>
 
 #include "checkpoint/adapter_folder.h"
-#include "hub/model_folder.h"
 #include "model/causal_lm.h"
 
 namespace ingot::hub {
@@ -22,9 +21,5 @@ void use_models_names(checkpoint::Adapter& adapter, const model::CausalLm& model
 /// The adapter of a Mixtral as PEFT looks for it beside transformers 5: experts that are saved whole are one tensor of a layer,
 /// and a router that is saved whole has that name too, beside the older one; see checkpoint/fused_experts.h.
 checkpoint::Adapter with_newer_names(checkpoint::Adapter adapter);
-
-/// Leaves out what PEFT writes beside an addition to the embedding or the head: the base's own weight, in the type of the
-/// model that it was trained with. Throws DataError naming `source` for one of other values.
-void drop_base_copies(checkpoint::Adapter& adapter, const ModelFolder& base, const std::string& source);
 
 }  // namespace ingot::hub

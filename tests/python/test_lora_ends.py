@@ -84,6 +84,38 @@ def test_the_copies_of_base_weights_that_peft_adds_are_taken_for_what_they_are(b
     assert result.returncode == 3 and "base_layer.weight: found other values" in result.stderr, result.stderr
 
 
+@pytest.mark.parametrize("tied", [True, False], ids=["tied", "untied"])
+@pytest.mark.parametrize("settings", [{}, {"modules_to_save": ["model.norm"]}, {"modules_to_save": ["lm_head"]}],
+                         ids=["alone", "beside_a_norm", "beside_a_head"])
+def test_copies_of_the_base_that_no_addition_is_for_are_left_out_where_they_are_the_base(tmp_path, base, tied, settings):
+    """save_embedding_layers=True; PEFT puts such a tensor in the base's place, so that another one changes the model."""
+    if tied and "lm_head" in settings.get("modules_to_save", []):
+        pytest.skip("one of two tied ends")
+    folder = STORIES if tied else base
+    model = make_adapter(tmp_path / "adapter", folder, r=4, target_modules=["q_proj"], **settings)
+    model.save_pretrained(tmp_path / "adapter", save_embedding_layers=True)
+    assert "base_model.model.model.embed_tokens.weight" in load_file(tmp_path / "adapter/adapter_model.safetensors")
+    request = request_for(model)
+    assert largest(ingot_logits(folder, request, tmp_path, tmp_path / "adapter"), logits_of(model, request)) <= MAX_LOGIT_ERROR
+    keys = {"model_name_or_path": str(folder), "adapter_name_or_path": str(tmp_path / "adapter"), "lora_rank": None}
+    result = ingot("train", write_config(tmp_path, **{**LORA, **keys, "max_steps": 1, "save_steps": 0}))
+    assert "copies of the base model's own weights are left out" in result.stderr, result.stderr
+    assert not any("embed_tokens" in name for name in load_file(tmp_path / "run/adapter/adapter_model.safetensors"))
+    edit_tensors(tmp_path / "adapter", lambda tensors: {n: v + 1 if "embed_tokens" in n else v for n, v in tensors.items()})
+    result = ingot("convert", "--from", folder, "--adapter", tmp_path / "adapter", "--to", tmp_path / "merged", check=False)
+    assert result.returncode == 3 and "model.embed_tokens.weight: found other values" in result.stderr, result.stderr
+
+
+def test_an_adapter_of_a_resized_model_is_refused_by_that_reason(tmp_path, base):
+    resized = load_base(base)
+    resized.resize_token_embeddings(520)
+    peft.get_peft_model(resized, peft.LoraConfig(task_type="CAUSAL_LM", target_modules=["q_proj"])).save_pretrained(tmp_path / "adapter")
+    keys = {"model_name_or_path": str(base), "adapter_name_or_path": str(tmp_path / "adapter"), "lora_rank": None}
+    result = ingot("train", write_config(tmp_path, **{**LORA, **keys}), check=False)
+    assert result.returncode == 3 and "weight: found shape [520, 32]" in result.stderr, result.stderr
+    assert "resized" in result.stderr and not (tmp_path / "run").exists(), result.stderr
+
+
 def test_a_copy_in_bfloat16_is_still_the_base(base, tmp_path):
     model = make_adapter(tmp_path / "adapter", base, r=4, target_modules=["lm_head"])
     model.save_pretrained(tmp_path / "adapter", save_embedding_layers=True)
