@@ -111,11 +111,17 @@ void warn_unknown(const Reader& read) {
       log_warning(fmt::format("{}: {}: found {}, a key that is unknown here: it is left out", read.source, printable(key), text_of(value)));
 }
 
+/// Every layer that an addition fits is a linear layer, for which PEFT takes the key as false too.
+void warn_fan_in(const Reader& read) {
+  if (read.flag("fan_in_fan_out"))
+    log_warning(fmt::format("{}: fan_in_fan_out: found true, taken as false: the model's layers are linear ones", read.source));
+}
+
 /// Keys that change the result when set, and are not built here.
 void refuse_unsupported(const Reader& read) {
   const std::string kind = read.text("peft_type");
   if (kind != "LORA") refuse(read.source, "peft_type", kind, "LORA");
-  for (const char* key : {"use_dora", "fan_in_fan_out", "lora_bias", "use_qalora"})
+  for (const char* key : {"use_dora", "lora_bias", "use_qalora"})
     if (read.flag(key)) refuse(read.source, key, true, "false");
   if (const Json* bias = read.find("bias"); bias && *bias != "none") refuse(read.source, "bias", *bias, "none");
   for (const char* key : {"target_parameters", "trainable_token_indices", "layer_replication", "alora_invocation_tokens",
@@ -162,6 +168,7 @@ AdapterConfig AdapterConfig::from_json(const Json& json, const std::string& sour
   const Reader read{json, source};
   refuse_unsupported(read);
   warn_unknown(read);
+  warn_fan_in(read);
   AdapterConfig config;
   config.base_model_name_or_path = read.text("base_model_name_or_path");
   if (const Json* r = read.find("r")) config.r = read.rank("r", *r);

@@ -46,7 +46,7 @@ def test_a_sound_adapter_is_taken(adapter):
 
 @pytest.mark.parametrize("changes, key", [
     ({"peft_type": "LOHA"}, "peft_type"), ({"peft_type": None}, "peft_type"), ({"use_dora": True}, "use_dora"), ({"bias": "all"}, "bias"),
-    ({"fan_in_fan_out": True}, "fan_in_fan_out"), ({"lora_bias": True}, "lora_bias"), ({"init_lora_weights": "pissa"}, "init_lora_weights"),
+    ({"fan_in_fan_out": 1}, "fan_in_fan_out"), ({"lora_bias": True}, "lora_bias"), ({"init_lora_weights": "pissa"}, "init_lora_weights"),
     ({"target_parameters": ["w"]}, "target_parameters"), ({"layer_replication": [[0, 1]]}, "layer_replication"), ({"r": 0}, "r"),
     ({"r": 1e300}, "r"), ({"r": "8"}, "r"), ({"r": 8}, "lora_A"), ({"rank_pattern": {"q_proj": -1}}, "rank_pattern"),
     ({"alpha_pattern": {"q_proj": "x"}}, "alpha_pattern"), ({"alpha_pattern": {"(": 1}}, "alpha_pattern"),

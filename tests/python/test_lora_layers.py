@@ -103,6 +103,13 @@ def test_an_unknown_key_that_says_something_is_named(tmp_path, value):
     assert "use_magic: found" in say(tmp_path / "adapter")
 
 
+def test_fan_in_fan_out_is_false_for_linear_layers_as_in_peft(tmp_path, base):
+    make_adapter(tmp_path / "adapter", base, r=4)
+    edit_config(tmp_path / "adapter", fan_in_fan_out=True)
+    assert "fan_in_fan_out: found true, taken as false" in say(tmp_path / "adapter")
+    expect_same_as_peft(tmp_path / "adapter", tmp_path, base)
+
+
 def test_keys_that_say_nothing_and_known_ones_are_passed(tmp_path):
     make_adapter(tmp_path / "adapter", r=4)
     edit_config(tmp_path / "adapter", a=None, b=False, c="", d=[], e={}, init_lora_weights="orthogonal", inference_mode=False)
