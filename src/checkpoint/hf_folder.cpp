@@ -12,6 +12,7 @@
 #include "core/error.h"
 #include "core/file.h"
 #include "core/is_there.h"
+#include "core/log.h"
 #include "core/printable.h"
 
 namespace ingot::checkpoint {
@@ -29,6 +30,13 @@ at::Tensor copied(const SafetensorsFile& file, std::span<const std::byte> bytes,
   if (!bytes.empty()) std::memcpy(tensor.mutable_data_ptr(), bytes.data(), bytes.size());
   file.file().release(static_cast<size_t>(bytes.data() - file.file().bytes().data()), bytes.size());
   return tensor;
+}
+
+/// As in transformers an index says which files there are, and each tensor is looked for in all of them.
+void warn_of(const fs::path& index, const std::vector<std::string>& names, const char* what) {
+  if (names.empty()) return;
+  const std::string others = names.size() > 1 ? fmt::format(", and so are {} more", names.size() - 1) : "";
+  log_warning(fmt::format("{}: tensor {} is {}{}: every tensor of every file listed is taken", index.string(), in_quotes(names[0]), what, others));
 }
 
 class SafetensorsWeights : public WeightFile {
@@ -87,19 +95,18 @@ void HfWeights::open_one(const fs::path& file) {
 }
 
 void HfWeights::open_shards(const fs::path& folder, const fs::path& index) {
-  std::map<std::string, size_t> number_of_shard, file_of;
-  for (const auto& [name, shard] : read_weight_map(index)) {
-    const auto [known, is_new] = number_of_shard.emplace(shard, files_.size());
-    if (is_new) files_.push_back(open_weight_file(path_inside(folder, shard, index)));
-    if (!files_[known->second]->contains(name))
-      throw DataError(fmt::format("{}: tensor {} is not in {}", index.string(), in_quotes(name), in_quotes(shard)));
-    file_of.emplace(name, known->second);
-  }
+  const auto weight_map = read_weight_map(index);
+  std::map<std::string, size_t> number_of_shard;
+  for (const auto& [name, shard] : weight_map)
+    if (number_of_shard.emplace(shard, files_.size()).second) files_.push_back(open_weight_file(path_inside(folder, shard, index)));
+  std::vector<std::string> not_there, not_listed;
+  for (const auto& [name, shard] : weight_map)
+    if (!files_[number_of_shard.at(shard)]->contains(name)) not_there.push_back(name);
   for (const auto& file : files_)
     for (const auto& tensor : file->tensors())
-      if (const auto owner = file_of.find(tensor.name); owner == file_of.end() || files_[owner->second] != file)
-        throw DataError(fmt::format("{}: tensor {} is not listed for this file in {}", file->path().string(),
-                                    in_quotes(tensor.name), index.filename().string()));
+      if (!weight_map.contains(tensor.name)) not_listed.push_back(tensor.name);
+  warn_of(index, not_there, "listed for a file that does not hold it");
+  warn_of(index, not_listed, "in one of its files and not listed");
 }
 
 void HfWeights::place_tensors() {
