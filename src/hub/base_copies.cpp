@@ -76,7 +76,7 @@ void check_base_copies(const Adapter& adapter, const ModelFolder& base, const mo
     const auto own = copies.of(tensor.name);
     if (!own) continue;
     check_shape(tensor, *own, source);
-    const auto value = base.weights().load(own->name).to(at::kFloat);
+    const auto value = base.parameter(own->name).to(at::kFloat);
     const auto is_own = [&](at::ScalarType type) { return rounded(value, type).equal(tensor.value); };
     if (!is_own(at::kFloat) && !is_own(at::kBFloat16) && !is_own(at::kHalf))
       throw DataError(fmt::format("{}: tensor {}: found other values than {} of {}; wanted the base model that the adapter was trained on, "

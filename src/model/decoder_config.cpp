@@ -56,6 +56,9 @@ const Family& read_family(const Json& json, DecoderConfig& config, const std::st
   const bool known = family != families().end() && !(model_type.empty() && architecture.empty());
   reader.problems().expect(known, "architectures", architecture.empty() ? model_type : architecture,
                            "one of " + supported_names());
+  const auto map = json.value("auto_map", Json());
+  reader.problems().expect(!known || !model_type.empty() || (map.is_object() && !map.empty()), "model_type", "nothing",
+                           fmt::format("{}, as {} says: transformers does not open a model without it", known ? family->model_type : "", architecture));
   reader.finish(source);
   config.model_type = family->model_type;
   config.architecture = architecture.empty() ? family->architectures[0] : architecture;
@@ -106,16 +109,20 @@ void settle_heads(ConfigReader& reader, const ConfigKeys& keys, DecoderConfig& c
                   fmt::format("{} * {} at most {}", dim, heads, kMaxDim));
 }
 
-/// The object that holds the scaling, in either spelling; of both, rope_scaling counts, as in transformers, when it says
-/// anything.
-std::string scaling_key(ConfigReader& reader, DecoderConfig& config, const std::string& source) {
+/// The object that holds the scaling and its key, in either spelling; of both, rope_scaling counts, as in transformers, when
+/// it says anything.
+struct ScalingObject {
+  std::string key;
+  const Json* json;  // null where the file has none
+};
+ScalingObject scaling_object(ConfigReader& reader, DecoderConfig& config, const std::string& source) {
   const auto* older = reader.object("rope_scaling");
   const auto* newer = reader.object("rope_parameters");
   const bool both = older != nullptr && newer != nullptr && !older->empty();
   if (both && *older != *newer)
     config.notes.push_back(fmt::format("{}: states rope_scaling {} and rope_parameters {}: the first counts, as in transformers", source,
                                        older->dump(), newer->dump()));
-  return both || newer == nullptr ? "rope_scaling" : "rope_parameters";
+  return both || newer == nullptr ? ScalingObject{"rope_scaling", older} : ScalingObject{"rope_parameters", newer};
 }
 
 void read_rope_numbers(ConfigReader& part, RopeScaling& scaling) {
@@ -145,8 +152,7 @@ void read_rotary_share(ConfigReader& reader, ConfigReader& scaling, const Family
 
 void read_rope(ConfigReader& reader, const Family& family, DecoderConfig& config, const std::string& source) {
   static const Json nothing = Json::object();
-  const std::string key = scaling_key(reader, config, source);
-  const auto* json = reader.object(key);
+  const auto [key, json] = scaling_object(reader, config, source);
   ConfigReader part(json == nullptr ? nothing : *json, key + ".");
   read_rotary_share(reader, part, family, config, source);
   if (json == nullptr) return;

@@ -84,6 +84,19 @@ TEST(DecoderConfig, NamesTheSupportedArchitectures) {
   EXPECT_NE(problem.find("found FalconForCausalLM, wanted one of LlamaForCausalLM"), std::string::npos) << problem;
 }
 
+TEST(DecoderConfig, WantsAModelTypeAsTransformersDoes) {
+  auto config = tiny();
+  config.erase("model_type");
+  const auto problem = problem_of(config);
+  EXPECT_NE(problem.find("model_type: found nothing, wanted llama, as LlamaForCausalLM says"), std::string::npos) << problem;
+}
+
+TEST(DecoderConfig, SaysOnceThatAScalingIsNone) {
+  const auto problem = problem_of(with("rope_scaling", false));
+  EXPECT_NE(problem.find("rope_scaling"), std::string::npos) << problem;
+  EXPECT_EQ(problem.find("rope_scaling"), problem.rfind("rope_scaling")) << problem;
+}
+
 TEST(DecoderConfig, RefusesWhatWouldChangeResults) {
   const auto expect_problem = [](const Json& config, const std::string& part) {
     EXPECT_NE(problem_of(config).find(part), std::string::npos) << part;
@@ -142,7 +155,7 @@ TEST(DecoderConfig, ReadsQwen2sWindowOnlyWhereItIsUsed) {
 }
 
 TEST(DecoderConfig, ReadsBothSpellingsOfQwen) {
-  const Json present{{"architectures", {"QWenLMHeadModel"}}, {"vocab_size", 100}, {"hidden_size", 32},
+  const Json present{{"architectures", {"QWenLMHeadModel"}}, {"model_type", "qwen"}, {"vocab_size", 100}, {"hidden_size", 32},
                      {"num_hidden_layers", 2}, {"num_attention_heads", 4}, {"kv_channels", 8},
                      {"intermediate_size", 128}, {"layer_norm_epsilon", 1e-6}, {"rotary_emb_base", 5000},
                      {"seq_length", 64}, {"use_dynamic_ntk", true}};
@@ -182,7 +195,7 @@ TEST(DecoderConfig, TellsTheBaichuanModelsApart) {
 }
 
 TEST(DecoderConfig, ReadsTheWordsOfChatGlm) {
-  Json json{{"architectures", {"ChatGLMModel"}}, {"padded_vocab_size", 100}, {"hidden_size", 64}, {"num_layers", 3},
+  Json json{{"architectures", {"ChatGLMModel"}}, {"model_type", "chatglm"}, {"padded_vocab_size", 100}, {"hidden_size", 64}, {"num_layers", 3},
             {"num_attention_heads", 4}, {"kv_channels", 16}, {"ffn_hidden_size", 80}, {"layernorm_epsilon", 1e-5},
             {"multi_query_attention", true}, {"multi_query_group_num", 2}, {"add_qkv_bias", true}, {"rope_ratio", 500}};
   const auto config = DecoderConfig::from_json(json, "c");
