@@ -40,7 +40,7 @@ TEST(TokenizerFaults, IdsThatCannotBeAreNamed) {
   expect_names(json_error(json_with(R"({"a":1.5})", "[]")), "no integer");
   expect_names(json_error(json_with(R"({"a":0,"b":0})", "[]")), "comes twice");
   expect_names(json_error(json_with(R"({"a":0,"a":1})", "[]")), "comes twice");
-  expect_names(json_error(json_with(R"({"a":0})", "[]", R"(,"added_tokens":[{"id":0,"content":"x"}])")), "belongs");
+  expect_names(json_error(json_with(R"({"a":1})", "[]", R"(,"added_tokens":[{"id":0,"content":"x"}])")), "belongs");
 }
 
 TEST(TokenizerFaults, BadJsonIsRefused) {

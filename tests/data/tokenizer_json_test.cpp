@@ -87,70 +87,97 @@ TEST(TokenizerJson, IgnoreMergesTakesAWholeWord) {
 
 TEST(TokenizerJson, AddedTokensStripAndRespectWords) {
   Json json = byte_level_json();
-  json["added_tokens"] = Json::array({added("<l>", 300, {{"lstrip", true}}), added("<r>", 301, {{"rstrip", true}}),
-                          added("wo", 302, {{"single_word", true}})});
+  json["added_tokens"] = Json::array({added("<l>", 258, {{"lstrip", true}}), added("<r>", 259, {{"rstrip", true}}),
+                          added("wo", 260, {{"single_word", true}})});
   const auto tokenizer = tokenizer_of_json(json.dump());
-  EXPECT_EQ(tokenizer->encode("a \n<l> b"), (Ids{'a', 300, ' ', 'b'}));
-  EXPECT_EQ(tokenizer->encode("a <r> \u3000b"), (Ids{'a', ' ', 301, 'b'}));
-  EXPECT_EQ(tokenizer->encode("wo"), (Ids{302}));
+  EXPECT_EQ(tokenizer->encode("a \n<l> b"), (Ids{'a', 258, ' ', 'b'}));
+  EXPECT_EQ(tokenizer->encode("a <r> \u3000b"), (Ids{'a', ' ', 259, 'b'}));
+  EXPECT_EQ(tokenizer->encode("wo"), (Ids{260}));
   EXPECT_EQ(tokenizer->encode("two"), (Ids{'t', 'w', 'o'}));
   EXPECT_EQ(tokenizer->encode("woe"), (Ids{'w', 'o', 'e'}));
 }
 
 TEST(TokenizerJson, LongestAddedTokenWins) {
   Json json = byte_level_json();
-  json["added_tokens"] = Json::array({added("<a", 300), added("<a>", 301), added("<a>>x", 302)});
-  EXPECT_EQ(tokenizer_of_json(json.dump())->encode("<a>><a<a>>x"), (Ids{301, '>', 300, 302}));
+  json["added_tokens"] = Json::array({added("<a", 258), added("<a>", 259), added("<a>>x", 260)});
+  EXPECT_EQ(tokenizer_of_json(json.dump())->encode("<a>><a<a>>x"), (Ids{259, '>', 258, 260}));
 }
 
 TEST(TokenizerJson, NormalizedAddedTokensAreFoundBehindTheNormalizer) {
   Json json = byte_level_json();
   json["normalizer"] = {{"type", "Replace"}, {"pattern", {{"String", "Q"}}}, {"content", "<t>"}};
-  json["added_tokens"] = Json::array({added("<t>", 300, {{"normalized", true}})});
-  EXPECT_EQ(tokenizer_of_json(json.dump())->encode("aQb"), (Ids{'a', 300, 'b'}));
-  json["added_tokens"] = Json::array({added("<t>", 300)});
+  json["added_tokens"] = Json::array({added("<t>", 258, {{"normalized", true}})});
+  EXPECT_EQ(tokenizer_of_json(json.dump())->encode("aQb"), (Ids{'a', 258, 'b'}));
+  json["added_tokens"] = Json::array({added("<t>", 258)});
   EXPECT_EQ(tokenizer_of_json(json.dump())->encode("aQ"), (Ids{'a', '<', 't', '>'}));
 }
 
 TEST(TokenizerJson, OrdinaryEncodingReadsSpecialTokensAsText) {
   Json json = byte_level_json();
-  json["added_tokens"] = Json::array({added("<s>", 300), added("<x>", 301, {{"special", false}})});
+  json["added_tokens"] = Json::array({added("<s>", 258), added("<x>", 259, {{"special", false}})});
   const auto tokenizer = tokenizer_of_json(json.dump());
-  EXPECT_EQ(tokenizer->encode("<s><x>"), (Ids{300, 301}));
-  EXPECT_EQ(tokenizer->encode_ordinary("<s><x>"), (Ids{'<', 's', '>', 301}));
+  EXPECT_EQ(tokenizer->encode("<s><x>"), (Ids{258, 259}));
+  EXPECT_EQ(tokenizer->encode_ordinary("<s><x>"), (Ids{'<', 's', '>', 259}));
 }
 
 /// Source: transformers 5, tokenization_utils_base.py, _from_pretrained.
 TEST(TokenizerJson, TemplatePutsTokensAroundWhateverTheConfigSays) {
   Json json = byte_level_json();
-  json["added_tokens"] = Json::array({added("<s>", 300), added("</s>", 301)});
+  json["added_tokens"] = Json::array({added("<s>", 258), added("</s>", 259)});
   json["post_processor"] = Json::parse(R"({"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"<s>"}},
-      {"Sequence":{"id":"A"}}],"special_tokens":{"<s>":{"id":"<s>","ids":[300],"tokens":["<s>"]}}})");
-  EXPECT_EQ(tokenizer_of_json(json.dump())->encode_with_special_tokens("x"), (Ids{300, 'x'}));
+      {"Sequence":{"id":"A"}}],"special_tokens":{"<s>":{"id":"<s>","ids":[258],"tokens":["<s>"]}}})");
+  EXPECT_EQ(tokenizer_of_json(json.dump())->encode_with_special_tokens("x"), (Ids{258, 'x'}));
   const TokenizerConfig config{.eos_token = "</s>", .add_bos_token = false, .add_eos_token = true};
-  EXPECT_EQ(tokenizer_of_json(json.dump(), config)->encode_with_special_tokens("x"), (Ids{300, 'x'}));
+  EXPECT_EQ(tokenizer_of_json(json.dump(), config)->encode_with_special_tokens("x"), (Ids{258, 'x'}));
 }
 
 TEST(TokenizerJson, DecodeLeavesSpecialTokensOutWhenAsked) {
   Json json = byte_level_json();
-  json["added_tokens"] = Json::array({added("<s>", 300), added("a b", 301, {{"special", false}})});
+  json["model"]["vocab"]["zz"] = 270;
+  json["added_tokens"] = Json::array({added("<s>", 259), added("a b", 260, {{"special", false}})});
   const auto tokenizer = tokenizer_of_json(json.dump());
-  EXPECT_EQ(tokenizer->decode(Ids{300, 'x', ' ', 301}, false), "<s>x a b");
-  EXPECT_EQ(tokenizer->decode(Ids{300, 'x', ' ', 301}, true), "x a b");
+  EXPECT_EQ(tokenizer->decode(Ids{259, 'x', ' ', 260}, false), "<s>x a b");
+  EXPECT_EQ(tokenizer->decode(Ids{259, 'x', ' ', 260}, true), "x a b");
   EXPECT_EQ(tokenizer->decode(Ids{0xE4, 0xBD, 'x'}, false), "\uFFFDx");
-  EXPECT_EQ(tokenizer->decode(Ids{270, 'x'}, false), "x");  // an id in a gap
-  EXPECT_THROW(tokenizer->decode(Ids{302}, false), DataError);
+  EXPECT_EQ(tokenizer->decode(Ids{265, 'x'}, false), "x");  // an id in a gap
+  EXPECT_THROW(tokenizer->decode(Ids{271}, false), DataError);
   EXPECT_THROW(tokenizer->decode(Ids{-1}, false), DataError);
+}
+
+TEST(TokenizerJson, AddedTokensAreCountedUpFromTheModelsLast) {
+  Json json = byte_level_json();
+  json["added_tokens"] = Json::array({added("<y>", 301), added("<x>", 300), added("abc", 7)});
+  TokenizerConfig config;
+  config.added_tokens = {{.content = "<q>", .id = 900}, {.content = "<p>", .id = 800}, {.content = "<x>", .id = 300}};
+  testing::internal::CaptureStderr();
+  const auto tokenizer = tokenizer_of_json(json.dump(), config);
+  const auto said = testing::internal::GetCapturedStderr();
+  EXPECT_EQ(tokenizer->encode("<x><y>abc<p><q>"), (Ids{259, 258, 257, 260, 261}));  // as tokenizers 0.23 gives them
+  EXPECT_NE(said.find("added token \"<y>\" has id 301, and 258 is next"), std::string::npos) << said;
+  json["added_tokens"] = Json::array({added("<x>", 258)});
+  testing::internal::CaptureStderr();
+  tokenizer_of_json(json.dump());
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+}
+
+TEST(TokenizerJson, MergesLeftOutAtRandomAreRefused) {
+  Json json = byte_level_json();
+  for (const Json& none : {Json(0), Json(0.0), Json()}) {
+    json["model"]["dropout"] = none;
+    EXPECT_EQ(tokenizer_of_json(json.dump())->encode("abc"), (Ids{257}));
+  }
+  json["model"]["dropout"] = 0.1;
+  EXPECT_THROW(tokenizer_of_json(json.dump()), DataError);
 }
 
 TEST(TokenizerJson, MetaspaceSchemesDifferBehindASpecialToken) {
   Json json = char_level_json({"\u2581", "a", "b"}, true);
-  json["added_tokens"] = Json::array({added("<s>", 300)});
+  json["added_tokens"] = Json::array({added("<s>", 260)});
   const auto ids_with = [&](const Json& metaspace) {
     json["pre_tokenizer"] = metaspace;
     return tokenizer_of_json(json.dump())->encode("a<s>b");
   };
-  const Ids everywhere = {1, 2, 300, 1, 3}, first = {1, 2, 300, 3}, nowhere = {2, 300, 3};
+  const Ids everywhere = {1, 2, 260, 1, 3}, first = {1, 2, 260, 3}, nowhere = {2, 260, 3};
   EXPECT_EQ(ids_with({{"type", "Metaspace"}, {"replacement", "\u2581"}, {"prepend_scheme", "always"}}), everywhere);
   EXPECT_EQ(ids_with({{"type", "Metaspace"}, {"replacement", "\u2581"}, {"prepend_scheme", "first"}}), first);
   EXPECT_EQ(ids_with({{"type", "Metaspace"}, {"replacement", "\u2581"}, {"prepend_scheme", "never"}}), nowhere);

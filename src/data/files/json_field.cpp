@@ -35,6 +35,7 @@ JsonField JsonField::at(std::string_view name) const {
 std::string_view JsonField::text() const { return value_or_refuse(value_.get_string(), *this, "a string"); }
 bool JsonField::flag() const { return value_or_refuse(value_.get_bool(), *this, "true or false"); }
 int64_t JsonField::integer() const { return value_or_refuse(value_.get_int64(), *this, "an integer"); }
+double JsonField::number() const { return value_or_refuse(value_.get_double(), *this, "a number"); }
 simdjson::dom::array JsonField::array() const { return value_or_refuse(value_.get_array(), *this, "an array"); }
 simdjson::dom::object JsonField::object() const { return value_or_refuse(value_.get_object(), *this, "an object"); }
 

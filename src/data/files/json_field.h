@@ -25,6 +25,7 @@ class JsonField {
   std::string_view text() const;
   bool flag() const;
   int64_t integer() const;
+  double number() const;
   simdjson::dom::array array() const;
   simdjson::dom::object object() const;
 

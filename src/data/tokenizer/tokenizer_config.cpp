@@ -172,6 +172,8 @@ TokenizerConfig read_tokenizer_config(const FolderFiles& folder) {
     config.tokenizer_class = fields.text("tokenizer_class").value_or("");
     config.add_bos_token = fields.flag("add_bos_token");
     config.add_eos_token = fields.flag("add_eos_token");
+    if (fields.flag("split_special_tokens").value_or(false))
+      throw DataError(fmt::format("{}: split_special_tokens: found true, wanted false: texts with special tokens in pieces are not supported", source));
     config.legacy = fields.flag("legacy").value_or(true);
     special.read(fields);
     const Json* decoder = fields.find("added_tokens_decoder");

@@ -28,6 +28,7 @@ class Vocabulary {
   /// The piece of an id; nothing where the ids have a gap or end. Valid until the next insert.
   std::optional<std::string_view> piece(TokenId id) const;
 
+  size_t num_pieces() const { return num_pieces_; }
   /// Largest id + 1.
   int64_t size() const { return static_cast<int64_t>(spans_.size()); }
 
