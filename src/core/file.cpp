@@ -98,8 +98,11 @@ fs::path path_inside(const fs::path& folder, const std::string& name, const fs::
   const bool climbs = std::any_of(relative.begin(), relative.end(), [](const fs::path& part) { return part == ".."; });
   if (name.empty() || name.find('\0') != std::string::npos || relative.is_absolute() || climbs)
     throw DataError(fmt::format("{}: file name \"{}\" points outside its folder", source.string(), name));
+  std::error_code error;
   if (!stays_inside(folder, relative))
-    throw DataError(fmt::format("{}: file name \"{}\" points outside its folder", source.string(), name));
+    throw DataError(fmt::format("{}: file name \"{}\" points outside its folder, through a link to {}; wanted the file itself or a hard link to it "
+                                "there, or the folder named that it lies in",
+                                source.string(), name, fs::weakly_canonical(folder / relative, error).string()));
   return folder / relative;
 }
 

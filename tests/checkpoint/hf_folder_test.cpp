@@ -94,7 +94,8 @@ TEST(HfFolder, RefusesALinkThatLeavesTheFolder) {
   const TemporaryFolder folder, other;
   put_file(other / "real.safetensors", safetensors_bytes(kByte, "1"));
   fs::create_symlink(other / "real.safetensors", folder / "model.safetensors");
-  expect_data_error([&] { HfWeights weights(folder.path()); }, "points outside its folder");
+  expect_data_error([&] { HfWeights weights(folder.path()); },
+                    "points outside its folder, through a link to " + (other / "real.safetensors").string() + "; wanted the file itself or a hard link");
 }
 
 TEST(HfFolder, ReadsAHuggingFaceCache) {
