@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <initializer_list>
+#include <utility>
 #include <vector>
 
 #include "data/sft/formats.h"
@@ -65,6 +66,26 @@ JsonValue parsed_or_text(const JsonValue& text, bool (*is_wanted)(const JsonValu
   return text;
 }
 
+/// A message or a turn in any format.
+bool is_message_or_turn(const JsonValue& item, const MapKeys& keys) {
+  const auto has = [&](const std::string& name) { return item.find(name) != nullptr; };
+  const bool is_turn = std::any_of(TurnNames::known().begin(), TurnNames::known().end(),
+                                   [&](const TurnNames& names) { return has(names.question) && has(names.answer); });
+  return is_turn || has(keys.name("tags.role_tag", "role")) || has(keys.name("tags.role_tag", "from"));
+}
+
+/// A list of texts each of which is the JSON of a message, as tables with one type a column have them, as those messages.
+void read_messages_in_texts(JsonValue& list, const MapKeys& keys) {
+  std::vector<JsonValue> messages;
+  for (const JsonValue& item : list.items) {
+    const size_t first = item.is_text() ? item.text.find_first_not_of(" \t\r\n") : std::string::npos;
+    if (first == std::string::npos || item.text[first] != '{') return;
+    messages.push_back(parsed_or_text(item, [](const JsonValue& found) { return found.is_object(); }));
+    if (!is_message_or_turn(messages.back(), keys)) return;
+  }
+  list.items = std::move(messages);
+}
+
 /// The format of a list of messages, turns or texts, by its first.
 std::string format_of_list(const JsonValue& first, const MapKeys& keys) {
   if (first.is_text()) return "lima";
@@ -89,12 +110,14 @@ JsonValue with_lists_read(JsonValue record, const MapKeys& keys) {
   for (size_t i = 0; i < record.keys.size(); ++i) {
     const auto is_one_of = [&](const std::vector<std::string>& names) { return std::find(names.begin(), names.end(), record.keys[i]) != names.end(); };
     JsonValue& value = record.items[i];
+    if (value.is_list() && (is_one_of(lists) || is_one_of(texts_or_lists))) read_messages_in_texts(value, keys);
     if (!value.is_text()) continue;
     const size_t first = value.text.find_first_not_of(" \t\r\n");
     if (is_blank_cell(value.text)) {
       if (is_one_of(lists)) value = {};
     } else if (is_one_of(lists) && value.text[first] == '[') {
       value = parsed_or_text(value, [](const JsonValue& found) { return found.is_list(); });
+      read_messages_in_texts(value, keys);
     } else if (is_one_of(texts_or_lists) && value.text[first] == '[') {
       value = parsed_or_text(value, is_list_of_messages);
     } else if (record.keys[i] == "chat" && value.text[first] == '{') {

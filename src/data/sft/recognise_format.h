@@ -8,7 +8,7 @@
 namespace ingot::data {
 
 /// The record with the lists that stand as JSON text in a cell, as CSV and Parquet have them, read: messages, history,
-/// tools and the like. An empty cell is null.
+/// tools and the like. So are lists of texts each of which is the JSON of a message. An empty cell is null.
 JsonValue with_lists_read(JsonValue record, const MapKeys& keys);
 
 /// The name of the column that holds the messages or turns: of "conversations", "messages" and "conversation" the one that

@@ -40,7 +40,7 @@ std::vector<ToolCall> read_tool_calls(const JsonValue& calls) {
   if (calls.is_null() || (calls.is_object() && calls.items.empty())) return {};
   if (!calls.is_list()) return {read_call(calls)};
   std::vector<ToolCall> read;
-  for (const JsonValue& call : calls.items) read.push_back(read_call(call));
+  for (const JsonValue& call : calls.items) read.push_back(read_call(call.is_text() ? parse_part(call.text, "a function call's contents") : call));
   return read;
 }
 
