@@ -115,7 +115,7 @@ TEST(BesideTalk, MediaAreRefusedWhereverTheyAndTheirPlacesStand) {
 }
 
 TEST(BesideTalk, AnAnswerThatIsNotWantedIsRefusedOrNoLabel) {
-  for (const char* more : {R"("desirable": false)", R"("loss": false)", R"("train": false)", R"("negative_messages": [{"role": "assistant", "content": "b"}])"})
+  for (const char* more : {R"("desirable": false)", R"("kto_tag": 0)", R"("loss": false)", R"("train": false)", R"("negative_messages": [{"role": "assistant", "content": "b"}])"})
     for (const auto& record : forms_with(more)) EXPECT_NE(handled(record).reason.find("ignore_fields"), std::string::npos) << record;
   for (const char* more : {R"("train": false)", R"("loss_scale": 0)", R"("loss_scale": 0.0)"})
     EXPECT_EQ(messages_of(std::string(R"({"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "b", )") + more +

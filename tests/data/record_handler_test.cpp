@@ -134,8 +134,8 @@ TEST(RecordHandler, NamesTheColumnsThatAreNotUsed) {
   EXPECT_EQ(handled(R"({"id": 1, "instruction": "q", "output": "a", "input": "", "tags": [], "source": {"x": 1}, "note": null})").unused, (Names{"id", "source"}));
   EXPECT_EQ(handled(R"({"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}], "conversations": [], "images": ["x"]})").unused,
             (Names{"images"}));
-  EXPECT_EQ(handled(R"({"conversation": [{"human": "q", "assistant": "a", "thought": "t", "weight": 0}], "dataset": "moss"})").unused,
-            (Names{"dataset", "conversation[].thought", "conversation[].weight"}));
+  EXPECT_EQ(handled(R"({"conversation": [{"human": "q", "assistant": "a", "thought": "t"}], "dataset": "moss"})").unused,
+            (Names{"dataset", "conversation[].thought"}));
   EXPECT_EQ(handled(R"({"messages": [{"role": "user", "content": "q", "time": 3}, {"role": "assistant", "content": "a", "refusal": null, "time": 4, "name": "x"}]})").unused,
             (Names{"messages[].time"}));
   EXPECT_TRUE(handled(R"({"system": "s", "query": "q", "response": "a", "history": [["x", "y"]], "tools": []})").unused.empty());

@@ -36,9 +36,6 @@ Conversation read_messages(const JsonValue& record, const MessageNames& names);
 /// {LIST: [question, answer, question, ...]}: UltraChat's data, LIMA's conversations.
 Conversation read_texts(const JsonValue& record, const std::string& list);
 
-/// What an answer counts in the loss: true, false or a number from 0 to 1. Throws RecordError for anything else.
-double weight_of(const JsonValue& value);
-
 /// What a turn of question and answer calls them.
 struct TurnNames {
   std::string format, question, answer;

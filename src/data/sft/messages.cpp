@@ -1,12 +1,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdlib>
-#include <optional>
 #include <utility>
 
 #include "core/printable.h"
 #include "data/chat/python_json.h"
+#include "data/sft/answer_weight.h"
 #include "data/sft/formats.h"
 #include "data/sft/record_error.h"
 #include "data/sft/record_json.h"
@@ -29,18 +28,6 @@ Role role_of(const std::string& role, const MessageNames& names) {
 
 void add_calls(const JsonValue& calls, Message& message) {
   for (auto& call : read_tool_calls(calls)) message.calls.push_back(std::move(call));
-}
-
-/// What an answer counts in the loss: OpenAI's weight, ms-swift's loss and loss_scale, LLaMA-Factory's loss_weight, Axolotl's train.
-double weight_in(const JsonValue& message) {
-  std::optional<double> weight;
-  for (const auto& name : kWeightFields) {
-    const JsonValue* value = find_member(message, name);
-    if (!value) continue;
-    if (weight && *weight != weight_of(*value)) throw RecordError("a message has two weights that differ");
-    weight = weight_of(*value);
-  }
-  return weight.value_or(1);
 }
 
 /// A part of a content: {"type": "text", "text"} of OpenAI's, {"type", "value"} of LLaMA-Factory's.
@@ -85,7 +72,8 @@ Message read_message(const JsonValue& object, const MessageNames& names) {
   object_of(object, "a message");
   const JsonValue *role = find_member(object, names.role), *content = find_member(object, names.content);
   if (!role) throw RecordError(names.role + " is absent, not text");
-  Message message{.role = role_of(text_of(*role, names.role), names), .weight = weight_in(object)};
+  Message message{.role = role_of(text_of(*role, names.role), names)};
+  message.weight = weight_in(object, message.role);
   const bool is_call = is_one_of(role->text, names.function_call);
   if (content && is_call) add_calls(*content, message);
   else if (content) add_content(*content, names.content, message);
@@ -128,13 +116,6 @@ std::vector<JsonValue> tools_in_system(const JsonValue& message, Role role) {
 }
 
 }  // namespace
-
-double weight_of(const JsonValue& value) {
-  if (value.kind == JsonValue::Kind::kBool) return value.text == "true" ? 1 : 0;
-  const double weight = value.kind == JsonValue::Kind::kNumber ? std::strtod(value.text.c_str(), nullptr) : -1;
-  if (!(weight >= 0 && weight <= 1)) throw RecordError("a message's weight is no number from 0 to 1", value.text);
-  return weight;
-}
 
 MessageNames MessageNames::sharegpt(const MapKeys& keys) {
   return names_of(keys, {.messages = keys.name("messages", "conversations"), .role = "from", .content = "value"});

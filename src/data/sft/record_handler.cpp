@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/problems.h"
+#include "data/sft/answer_weight.h"
 #include "data/sft/formats.h"
 #include "data/sft/recognise_format.h"
 #include "data/sft/record_error.h"
@@ -57,7 +58,7 @@ JsonValue parse(std::string_view json) {
 std::vector<std::string> fields_of_message(const MessageNames& names) {
   std::vector<std::string> fields{names.role, names.content, "tool_calls", "function_call", "tool_call_id", "name"};
   fields.insert(fields.end(), kReasoningFields.begin(), kReasoningFields.end());
-  fields.insert(fields.end(), kWeightFields.begin(), kWeightFields.end());
+  fields.insert(fields.end(), weight_fields().begin(), weight_fields().end());
   return fields;
 }
 
@@ -102,6 +103,7 @@ class FormatHandler : public RecordHandler {
       object_of(record, "record");
       const auto ignored = drop_fields(record, ignored_);
       refuse_preferences(record);
+      refuse_weights_beside(record);
       handled.handler = name_ == "auto" ? recognise_format(record, keys_) : name_;
       auto [whole, used, unused] = read(record, handled.handler);
       if (ignores("reasoning_content") && clear_reasoning(whole)) unused.push_back("reasoning_content");
@@ -153,8 +155,9 @@ class FormatHandler : public RecordHandler {
   }
 
   static Read read_as(const JsonValue& record, const std::string& list, const TurnNames& names) {
-    return {read_turns(record, list, names), {list},
-            unused_in_messages(record, list, {names.question, names.answer, "system", "output_with_loss"})};
+    std::vector<std::string> fields{names.question, names.answer, "system", "output_with_loss"};
+    fields.insert(fields.end(), weight_fields().begin(), weight_fields().end());
+    return {read_turns(record, list, names), {list}, unused_in_messages(record, list, fields)};
   }
 
   static Read read_as(const JsonValue& record, const PairNames& names) {

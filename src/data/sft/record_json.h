@@ -28,9 +28,6 @@ std::string optional_name(const JsonValue& object, std::string_view name);
 /// What a message's or a record's reasoning is called.
 inline const std::vector<std::string> kReasoningFields{"reasoning_content", "reasoning", "thinking"};
 
-/// What a message's weight in the loss is called.
-inline const std::vector<std::string> kWeightFields{"weight", "loss", "loss_weight", "loss_scale", "train"};
-
 /// True for a cell that says nothing: blank, or what tables write for it ("null", "None", "nan").
 bool is_blank_cell(std::string_view text);
 

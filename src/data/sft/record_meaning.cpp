@@ -26,10 +26,11 @@ bool is_filled(const JsonValue& record, const std::string& name) {
   return found && holds_something(*found);
 }
 
-/// false, also as a cell of a table spells it.
+/// false, also as a cell of a table spells it. A label of 0 is one of many things, the other marks know no third value.
 bool is_false(const JsonValue& record, const char* name) {
   const JsonValue* found = record.find(name);
   const bool may_be = found && (found->kind == JsonValue::Kind::kBool || found->is_text());
+  if (found && found->kind == JsonValue::Kind::kNumber && found->text == "0") return std::string_view(name) != "label";
   return may_be && (found->text == "false" || found->text == "False" || found->text == "FALSE");
 }
 
@@ -63,7 +64,7 @@ void refuse_preferences(const JsonValue& record) {
   for (const char* name : {"chosen", "rejected", "rejected_response", "rejected_messages", "negative_messages"})
     if (is_filled(record, name))
       throw RecordError(fmt::format("{} belongs to a preference between answers; ignore_fields: [{}] trains what else is there", name, name));
-  for (const char* name : {"label", "kto_tag", "desirable", "loss", "train"})
+  for (const char* name : {"label", "kto_tag", "desirable"})
     if (is_false(record, name))
       throw RecordError(fmt::format("{}: false says that the answer is not wanted; ignore_fields: [{}] trains it", name, name));
 }

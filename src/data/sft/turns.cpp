@@ -1,4 +1,5 @@
 // Conversations whose turns are no messages: UltraChat's and LIMA's list of texts, XTuner's and Firefly's lists of questions and answers.
+#include "data/sft/answer_weight.h"
 #include "data/sft/formats.h"
 #include "data/sft/record_error.h"
 #include "data/sft/record_json.h"
@@ -26,7 +27,7 @@ Conversation read_turns(const JsonValue& record, const std::string& list, const 
     if (!system.empty()) conversation.messages.push_back({Role::kSystem, system});
     conversation.messages.push_back({Role::kUser, text_of(require_member(turn, names.question), names.question)});
     const JsonValue* loss = find_member(turn, "output_with_loss");
-    conversation.messages.push_back({Role::kAssistant, text_of(require_member(turn, names.answer), names.answer), loss ? weight_of(*loss) : 1});
+    conversation.messages.push_back({Role::kAssistant, text_of(require_member(turn, names.answer), names.answer), loss ? weight_of(*loss) : weight_in(turn, Role::kAssistant)});
   }
   return conversation;
 }
