@@ -11,6 +11,7 @@
 #include "data/shards/indexed_layout.h"
 #include "line_chat.h"
 #include "places.h"
+#include "test_files.h"
 
 namespace ingot::data {
 namespace {
@@ -47,6 +48,21 @@ const std::string kLines =
     "broken\n"
     "{\"conversations\":[{\"from\":\"human\",\"value\":\"x\"},{\"from\":\"gpt\",\"value\":\"a long answer\"}]}\n"
     "{\"instruction\":\"\\udc00\",\"output\":\"a\"}\n";
+
+TEST(PreprocessSft, AColumnOfMapKeysThatNoRecordHasIsRefused) {
+  const ScratchFolder folder;
+  const auto file = folder.write("in.jsonl", "{\"instruct\": \"Say\", \"input\": \"x\", \"output\": \"a\"}\nbroken\n{\"input\": \"y\", \"output\": \"b\", \"sys\": \"s\"}\n");
+  const auto with = [&](MapKeys::Names keys) {
+    auto options = options_for(folder, file);
+    options.map_keys = MapKeys(std::move(keys));
+    return options;
+  };
+  EXPECT_EQ(error_of<ConfigError>([&] { preprocess(with({{"prompt", "instuct"}, {"query", "input"}})); }),
+            fmt::format("map_keys: prompt: found instuct, in no record of {}; wanted a column: input, instruct, output, sys; did you mean instruct?", file.string()));
+  EXPECT_NE(error_of<ConfigError>([&] { preprocess(with({{"system", "syss"}})); }).find("system: found syss"), std::string::npos);
+  EXPECT_FALSE(fs::exists(ledger_path(folder / "out")));
+  EXPECT_EQ(preprocess(with({{"prompt", "instruct"}, {"query", "input"}, {"system", "sys"}, {"history", "history"}})).samples, 2u);
+}
 
 TEST(PreprocessSft, LedgerAccountsForEveryRecordAndToken) {
   const ScratchFolder folder;

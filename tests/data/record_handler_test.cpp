@@ -353,6 +353,13 @@ TEST(RecordHandler, GivesTheReasonOfWhatCannotBeTrainedOn) {
   EXPECT_EQ(handled(R"({"conversations": [{"from": "robot", "value": "q"}]})").detail, "\"robot\"");
 }
 
+TEST(RecordHandler, AnAbsentQuestionIsNamed) {
+  const MapKeys keys({{"prompt", "problem"}, {"response", "solution"}});
+  EXPECT_EQ(handled(R"({"solution": "a"})", "auto", keys).reason, "no problem");
+  EXPECT_EQ(handled(R"({"problem": "", "solution": "a"})", "auto", keys).reason, "a question is empty");
+  EXPECT_EQ(handled(R"({"output": "a"})").reason, "no instruction");
+}
+
 TEST(RecordHandler, RefusesAnUnknownNameWithTheNearest) {
   const auto message = error_of<ConfigError>([] { make_record_handler("MOSSMultiTurnHandlr", {}); });
   EXPECT_EQ(message, "handler_name: found MOSSMultiTurnHandlr, wanted perhaps MOSSMultiTurnHandler");

@@ -79,6 +79,7 @@ Conversation read_pair(const JsonValue& record, const PairNames& names) {
   } else {
     std::string question = optional_text(record, names.question);
     const std::string extra = extra_of(record, names);
+    if (!record.find(names.question) && extra.empty()) require_member(record, names.question);
     if (!question.empty() && !extra.empty()) question += "\n";
     messages.push_back({Role::kUser, question + extra});
   }

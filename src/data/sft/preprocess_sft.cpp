@@ -84,6 +84,7 @@ void render_row(const JsonRow& row, uint32_t file, const RecordHandler& handler,
   else handled.reason = row.problem;
   if (!handled.handler.empty()) ++batch.handlers[handled.handler];
   for (const auto& column : handled.unused) ++batch.unused[column];
+  batch.columns.see(handled.columns);
   if (!handled.reason.empty()) {
     Sample left_out;
     left_out.reason = handled.reason, left_out.detail = handled.detail;
@@ -146,6 +147,7 @@ void run_pipeline(const fs::path& prefix, SftLedger ledger, const SftPreprocessO
                                          [](uint64_t sum, const InputFile& file) { return sum + file.bytes; });
   Progress progress("reading conversations", total, "B");
   RecordInput reader(inputs, options.max_samples);
+  MappedColumns columns(options.map_keys);
   PipelineLimits limits;
   const int num_cores = static_cast<int>(std::thread::hardware_concurrency());
   limits.workers = std::max(options.num_workers > 0 ? options.num_workers : num_cores, 1);
@@ -154,7 +156,7 @@ void run_pipeline(const fs::path& prefix, SftLedger ledger, const SftPreprocessO
   pipeline.read = [&] { return reader.next(); };
   pipeline.size_of = memory_of;
   pipeline.work = [&](const ReadBatch& batch) {
-    RenderedBatch rendered{.bytes_read = batch.bytes_read};
+    RenderedBatch rendered{.bytes_read = batch.bytes_read, .columns = MappedColumns(options.map_keys)};
     for (const auto& row : batch.rows) try {
       render_row(row, batch.file, *handler, options, chat, tokenizer, rendered);
     } catch (const DataError& error) {
@@ -164,9 +166,11 @@ void run_pipeline(const fs::path& prefix, SftLedger ledger, const SftPreprocessO
   };
   pipeline.write = [&](const RenderedBatch& batch) {
     output.add(batch);
+    columns.see(batch.columns);
     progress.add(batch.bytes_read);
   };
   pipeline.run(limits);
+  columns.refuse_absent(inputs.size() == 1 ? inputs[0].path.string() : fmt::format("{} and {} more files", inputs[0].path.string(), inputs.size() - 1));
   output.finish();
 }
 

@@ -41,7 +41,7 @@ struct SftReport {
 /// Records to shards with a ledger (PREFIX.ledger.json) and the samples' origins (PREFIX.origins) beside them. A record
 /// that cannot be trained on is counted under its reason. Finished work with an equal key is recognised and not redone.
 /// Stops cleanly, leaving nothing, when core/stop.h asks. Throws DataError on a damaged file, when no sample is left,
-/// and with truncation error on a sample that is too long.
+/// and with truncation error on a sample that is too long; ConfigError when a column that map_keys names is in no record.
 SftReport preprocess_sft(const SftPreprocessOptions& options, const ChatTemplate& chat, const Tokenizer& tokenizer);
 
 }  // namespace ingot::data

@@ -98,8 +98,9 @@ class FormatHandler : public RecordHandler {
 
   HandledRecord handle(std::string_view json) const override {
     HandledRecord handled;
+    JsonValue record;
     try {
-      JsonValue record = with_lists_read(parse(json), keys_);
+      record = with_lists_read(parse(json), keys_);
       object_of(record, "record");
       const auto ignored = drop_fields(record, ignored_);
       refuse_preferences(record);
@@ -119,6 +120,7 @@ class FormatHandler : public RecordHandler {
       handled.reason = error.what();
       handled.detail = error.detail;
     }
+    handled.columns = std::move(record.keys);
     return handled;
   }
 

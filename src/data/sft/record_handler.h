@@ -17,6 +17,7 @@ struct HandledRecord {
   std::vector<Conversation> conversations;  // one, or with moss_per_turn one a turn
   std::string reason, detail;               // see RecordError
   std::vector<std::string> unused;          // columns that hold something which training does not use
+  std::vector<std::string> columns;         // all that the record has, also where there is a reason
 };
 
 /// Reads records of one format as conversations. Immutable: safe from many threads.

@@ -12,7 +12,7 @@ namespace ingot::data {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr int kSftLedgerVersion = 4;
+constexpr int kSftLedgerVersion = 5;
 constexpr size_t kFirstRows = 20, kMaxReasons = 200;
 constexpr const char* kOtherReasons = "other reasons";
 

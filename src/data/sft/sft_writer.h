@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "data/sft/mapped_columns.h"
 #include "data/sft/render_sample.h"
 #include "data/sft/sft_ledger.h"
 
@@ -22,6 +23,7 @@ struct OriginatedSample {
 struct RenderedBatch {
   uint64_t bytes_read = 0, records = 0, further_samples = 0;
   std::map<std::string, uint64_t> handlers, unused;
+  MappedColumns columns;
   std::vector<OriginatedSample> samples;
 };
 
