@@ -131,6 +131,34 @@ TEST(BesideTalk, AnEmptyCellOfCallsIsNone) {
     EXPECT_EQ(messages_of(std::string(R"({"instruction": "q", "output": "a", "history": ")") + cell + "\"}"), (Messages{{kUser, "q"}, {kAssistant, "a"}}));
 }
 
+TEST(BesideTalk, TwoThatSayTheSameThingMayNotDiffer) {
+  for (const auto& record : forms_with(R"("system": "A", "system_prompt": "B")"))
+    EXPECT_EQ(handled(record).reason, "the columns system and system_prompt differ; ignore_fields: [system_prompt] trains the former") << record;
+  EXPECT_EQ(handled(R"({"query": "q", "response": "a", "system": "A", "system_prompt": "B"})", {{"system", "system"}}).unused, Names{"system_prompt"});
+  EXPECT_EQ(handled(R"({"query": "q", "response": "a", "system": "A", "system_prompt": "A"})").unused, Names{});
+}
+
+TEST(BesideTalk, ToolsOfASystemMessageAreUsedAndMayNotDifferFromTheColumn) {
+  const std::string talk = R"([{"role": "system", "content": "s", "tools": [{"name": "f"}]}, {"role": "user", "content": "q"}])", answer = R"({"role": "assistant", "content": "a"})";
+  const std::string whole = R"({"messages": )" + talk.substr(0, talk.size() - 1) + ", " + answer + "]";
+  EXPECT_EQ(handled(whole + "}").unused, Names{});
+  EXPECT_EQ(conversation_of(whole + R"(, "tools": [{"type": "function", "function": {"name": "f"}}]})").tools.size(), 1u);
+  EXPECT_EQ(handled(whole + R"(, "tools": [{"name": "g"}]})").reason, "the column tools and the tools of the system message differ; ignore_fields: [tools] trains neither");
+  const auto trl = handled(R"({"prompt": )" + talk + R"(, "completion": [)" + answer + "]}");
+  EXPECT_EQ(trl.unused, Names{});
+  EXPECT_EQ(trl.conversations.at(0).tools.size(), 1u);
+  EXPECT_EQ(handled(R"({"messages": [{"role": "user", "content": "q", "tools": [{"name": "f"}]}, )" + answer + "]}").unused, Names{"messages[].tools"});
+}
+
+TEST(BesideTalk, OfCallsUnderTwoNamesOneSetIsTaken) {
+  const auto with = [](const std::string& older) {
+    return handled(R"({"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "tool_calls": [{"id": "1", "function": {"name": "f", "arguments": "{}"}}],
+      "function_call": {"name": ")" + older + R"(", "arguments": "{}"}}]})");
+  };
+  EXPECT_EQ(with("g").reason, "tool_calls and function_call of a message differ; ignore_fields: [function_call] trains the former");
+  EXPECT_EQ(with("f").conversations.at(0).messages.at(1).calls.size(), 1u);
+}
+
 TEST(BesideTalk, CallsInAQuestionAreRefused) {
   EXPECT_EQ(handled(R"({"messages": [{"role": "user", "content": "q", "tool_calls": [{"name": "f", "arguments": {}}]}, {"role": "assistant", "content": "a"}]})").reason,
             "tool calls stand in a message that is no answer");

@@ -28,6 +28,8 @@ struct MessageNames {
   std::vector<std::string> user, assistant, system, observation, function_call;
   static MessageNames sharegpt(const MapKeys& keys);
   static MessageNames openai(const MapKeys& keys);
+  /// All that is read of a message.
+  std::vector<std::string> fields_of(const JsonValue& message) const;
 };
 
 /// {"conversations": [{"from", "value"}, ...]} or {"messages": [{"role", "content"}, ...]}.
@@ -60,8 +62,11 @@ struct BesideNames {
   std::vector<std::string> used(const JsonValue& record) const;
 };
 
-/// Adds it to the talk. Refuses a system message beside one in the talk that says something else.
+/// Adds it to the talk. Refuses a system message or tools beside those in the talk that say something else.
 void add_beside(const JsonValue& record, const BesideNames& names, Conversation& conversation);
+
+/// Throws RecordError with that reason where both say something and differ; a function is the same with and without its wrapper.
+void refuse_two_sets_of_tools(const std::vector<JsonValue>& some, const std::vector<JsonValue>& others, const std::string& reason);
 
 /// Definitions of tools in the column, each an object or the JSON text of one.
 std::vector<JsonValue> tool_definitions(const JsonValue& object, const std::string& name);

@@ -58,10 +58,23 @@ void add_content(const JsonValue& content, const std::string& name, Message& mes
   else message.content = text_of(content, name);
 }
 
+bool is_same_call(const ToolCall& one, const ToolCall& other) { return one.name == other.name && one.arguments == other.arguments; }
+
+/// The calls, under OpenAI's two names of them.
+void add_calls_beside(const JsonValue& object, Message& message) {
+  const auto calls_in = [&](const char* name) {
+    const JsonValue* calls = find_member(object, name);
+    return calls ? read_tool_calls(*calls) : std::vector<ToolCall>{};
+  };
+  auto calls = calls_in("tool_calls"), older = calls_in("function_call");
+  if (!calls.empty() && !older.empty() && !std::equal(calls.begin(), calls.end(), older.begin(), older.end(), is_same_call))
+    throw RecordError("tool_calls and function_call of a message differ; ignore_fields: [function_call] trains the former");
+  for (auto& call : calls.empty() ? older : calls) message.calls.push_back(std::move(call));
+}
+
 /// Calls and reasoning beside the content.
 void read_beside(const JsonValue& object, Message& message) {
-  for (const char* name : {"tool_calls", "function_call"})
-    if (const JsonValue* calls = find_member(object, name)) add_calls(*calls, message);
+  add_calls_beside(object, message);
   if (message.role != Role::kAssistant && !message.calls.empty()) throw RecordError("tool calls stand in a message that is no answer");
   for (const auto& name : kReasoningFields) message.reasoning += optional_text(object, name);
   message.call_id = optional_name(object, "tool_call_id");
@@ -111,8 +124,11 @@ MessageNames names_of(const MapKeys& keys, MessageNames names) {
 }
 
 /// GLM-4's own data has the definitions in the system message.
-std::vector<JsonValue> tools_in_system(const JsonValue& message, Role role) {
-  return role == Role::kSystem ? tool_definitions(message, "tools") : std::vector<JsonValue>{};
+void add_tools_in_system(const JsonValue& message, Role role, std::vector<JsonValue>& to) {
+  if (role != Role::kSystem) return;
+  auto tools = tool_definitions(message, "tools");
+  refuse_two_sets_of_tools(to, tools, "the tools of two system messages differ");
+  if (to.empty()) to = std::move(tools);
 }
 
 }  // namespace
@@ -125,6 +141,14 @@ MessageNames MessageNames::openai(const MapKeys& keys) {
   return names_of(keys, {.messages = keys.name("messages", "messages"), .role = "role", .content = "content"});
 }
 
+std::vector<std::string> MessageNames::fields_of(const JsonValue& message) const {
+  std::vector<std::string> fields{role, content, "tool_calls", "function_call", "tool_call_id", "name"};
+  for (const auto* more : {&kReasoningFields, &weight_fields()}) fields.insert(fields.end(), more->begin(), more->end());
+  const JsonValue* speaker = find_member(message, role);
+  if (speaker && is_one_of(speaker->text, system)) fields.push_back("tools");
+  return fields;
+}
+
 Conversation read_messages(const JsonValue& record, const MessageNames& names) {
   Conversation conversation;
   size_t number = 0;
@@ -132,7 +156,7 @@ Conversation read_messages(const JsonValue& record, const MessageNames& names) {
     ++number;
     try {
       add_message(read_message(message, names), is_one_of(optional_text(message, names.role), names.function_call), conversation.messages);
-      if (conversation.tools.empty()) conversation.tools = tools_in_system(message, conversation.messages.back().role);
+      add_tools_in_system(message, conversation.messages.back().role, conversation.tools);
     } catch (RecordError& error) {
       error.place = fmt::format("message {}", number);
       throw;

@@ -15,11 +15,13 @@ void add_history(const JsonValue& history, const std::string& name, std::vector<
 }
 
 /// TRL's prompt and completion may be lists of messages; answers in the prompt are no labels.
-void add_messages(const JsonValue& list, bool is_prompt, std::vector<Message>& to) {
+void add_messages(const JsonValue& list, bool is_prompt, Conversation& to) {
   const JsonValue record{JsonValue::Kind::kObject, {}, {"messages"}, {list}};
-  for (auto& message : read_messages(record, MessageNames::openai({})).messages) {
+  Conversation read = read_messages(record, MessageNames::openai({}));
+  if (!read.tools.empty()) to.tools = std::move(read.tools);
+  for (auto& message : read.messages) {
     message.masked = is_prompt && message.role == Role::kAssistant;
-    to.push_back(std::move(message));
+    to.messages.push_back(std::move(message));
   }
 }
 
@@ -75,7 +77,7 @@ Conversation read_pair(const JsonValue& record, const PairNames& names) {
   auto& messages = conversation.messages;
   if (const auto* earlier = find_member(record, names.history)) add_history(*earlier, names.history, messages);
   if (is_list(record, names.question)) {
-    add_messages(require_member(record, names.question), /*is_prompt=*/true, messages);
+    add_messages(require_member(record, names.question), /*is_prompt=*/true, conversation);
   } else {
     std::string question = optional_text(record, names.question);
     const std::string extra = extra_of(record, names);
@@ -84,7 +86,7 @@ Conversation read_pair(const JsonValue& record, const PairNames& names) {
     messages.push_back({Role::kUser, question + extra});
   }
   const JsonValue& answer = require_member(record, names.answer);
-  if (answer.is_list()) add_messages(answer, /*is_prompt=*/false, messages);
+  if (answer.is_list()) add_messages(answer, /*is_prompt=*/false, conversation);
   else messages.push_back({Role::kAssistant, text_of(answer, names.answer)});
   if (!messages.empty()) add_reasoning(record, messages);
   return conversation;

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <functional>
 #include <utility>
 
 #include "core/problems.h"
@@ -54,12 +53,8 @@ JsonValue parse(std::string_view json) {
   }
 }
 
-/// All that is read of a message.
-std::vector<std::string> fields_of_message(const MessageNames& names) {
-  std::vector<std::string> fields{names.role, names.content, "tool_calls", "function_call", "tool_call_id", "name"};
-  fields.insert(fields.end(), kReasoningFields.begin(), kReasoningFields.end());
-  fields.insert(fields.end(), weight_fields().begin(), weight_fields().end());
-  return fields;
+std::vector<std::string> unused_in(const JsonValue& record, const std::string& list, const MessageNames& names) {
+  return unused_in_messages(record, list, [&](const JsonValue& message) { return names.fields_of(message); });
 }
 
 /// Takes `names` of an object for absent; those that say something go to `dropped` behind `prefix`.
@@ -153,20 +148,20 @@ class FormatHandler : public RecordHandler {
       if (names.format == format) return read_as(record, names);
     MessageNames names = format == "openai" ? MessageNames::openai(keys_) : MessageNames::sharegpt(keys_);
     if (name_ == "auto") names.messages = list_of_messages(record, keys_);
-    return {read_messages(record, names), {names.messages}, unused_in_messages(record, names.messages, fields_of_message(names))};
+    return {read_messages(record, names), {names.messages}, unused_in(record, names.messages, names)};
   }
 
   static Read read_as(const JsonValue& record, const std::string& list, const TurnNames& names) {
     std::vector<std::string> fields{names.question, names.answer, "system", "output_with_loss"};
     fields.insert(fields.end(), weight_fields().begin(), weight_fields().end());
-    return {read_turns(record, list, names), {list}, unused_in_messages(record, list, fields)};
+    return {read_turns(record, list, names), {list}, unused_in_messages(record, list, [&](const JsonValue&) { return fields; })};
   }
 
   static Read read_as(const JsonValue& record, const PairNames& names) {
     Read read{read_pair(record, names), {names.question, names.answer, names.history}};
     for (const auto* columns : {&names.extras, &kReasoningFields}) read.used.insert(read.used.end(), columns->begin(), columns->end());
     for (const auto& list : {names.question, names.answer}) {
-      const auto more = unused_in_messages(record, list, fields_of_message(MessageNames::openai({})));
+      const auto more = unused_in(record, list, MessageNames::openai({}));
       read.unused.insert(read.unused.end(), more.begin(), more.end());
     }
     return read;

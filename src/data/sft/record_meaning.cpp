@@ -83,11 +83,12 @@ std::vector<std::string> unused_columns(const JsonValue& record, const std::vect
   return unused;
 }
 
-std::vector<std::string> unused_in_messages(const JsonValue& record, const std::string& list, const std::vector<std::string>& used) {
+std::vector<std::string> unused_in_messages(const JsonValue& record, const std::string& list,
+                                            const std::function<std::vector<std::string>(const JsonValue& message)>& used) {
   std::vector<std::string> unused;
   const JsonValue* messages = record.find(list);
   for (const JsonValue& message : messages ? messages->items : std::vector<JsonValue>{})
-    for (const auto& name : unused_columns(message, used)) {
+    for (const auto& name : unused_columns(message, used(message))) {
       const std::string shown = fmt::format("{}[].{}", list, name);
       if (std::find(unused.begin(), unused.end(), shown) == unused.end()) unused.push_back(shown);
     }

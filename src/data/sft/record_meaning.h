@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -19,7 +20,8 @@ void refuse_media(const JsonValue& record, const Conversation& conversation);
 /// Columns that hold something and are none of `used`, in the record's order.
 std::vector<std::string> unused_columns(const JsonValue& record, const std::vector<std::string>& used);
 
-/// The same of the messages in `list`, each name once, as "LIST[].NAME".
-std::vector<std::string> unused_in_messages(const JsonValue& record, const std::string& list, const std::vector<std::string>& used);
+/// The same of the messages in `list`, of each of which those are used, each name once, as "LIST[].NAME".
+std::vector<std::string> unused_in_messages(const JsonValue& record, const std::string& list,
+                                            const std::function<std::vector<std::string>(const JsonValue& message)>& used);
 
 }  // namespace ingot::data
