@@ -97,6 +97,7 @@ TEST(RecordHandler, ReadsPairsUnderTheNamesOfManyTrainers) {
       {"xtuner", R"({"conversation": [{"input": "q", "output": "a"}]})"},
       {"firefly_turns", R"({"conversation": [{"human": "q", "assistant": "a"}]})"},
       {"firefly_turns", R"({"conversations": [{"human": "q", "assistant": "a"}]})"},
+      {"coig_turns", R"({"instruction": "talk", "conversations": [{"question": "q", "answer": "a"}]})"},
       {"firefly_turns", R"({"messages": [], "conversation": [{"human": "q", "assistant": "a"}]})"},
       {"openai", R"({"conversation": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]})"},
       {"sharegpt", R"({"conversation": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]})"},
@@ -252,6 +253,22 @@ TEST(RecordHandler, AdvisesWhereKeysLookLikeQuestionAndAnswer) {
   EXPECT_EQ(advice, "keys id, Problem, gold_solution; perhaps map_keys: {prompt: Problem, response: gold_solution}");
   EXPECT_EQ(handled(R"({"text": "### Human: q"})").detail, "keys text; stage pt trains on text alone");
   EXPECT_EQ(handled(R"({"a": 1})").detail, "keys a");
+  const auto hint = [](const std::string& record) { return handled(record).detail; };
+  EXPECT_EQ(hint(R"({"problem": "q", "solution": "s", "answer": "4", "problem_type": "A", "question_type": "m"})"),
+            "keys problem, solution, answer, problem_type, question_type; map_keys can name the prompt (problem) and the response (solution or answer)");
+  EXPECT_EQ(hint(R"({"problem": "q", "generated_solution": "s", "expected_answer": "4", "problem_source": "x"})"),
+            "keys problem, generated_solution, expected_answer, problem_source; perhaps map_keys: {prompt: problem, response: generated_solution}");
+  EXPECT_EQ(hint(R"({"user_id": "7", "problem": "p", "solution": "s", "answer_key": "k", "problem_is_valid": "Yes"})"),
+            "keys user_id, problem, solution, answer_key, problem_is_valid; perhaps map_keys: {prompt: problem, response: solution}");
+}
+
+TEST(RecordHandler, NamesAWayOutOfFormsThatAreNotRead) {
+  const auto hint = [](const std::string& record) { return handled(record).detail; };
+  EXPECT_EQ(hint(R"({"query": "q", "answers": "[{}]", "tools": "[{\"name\": \"f\"}]"})"), "keys query, answers, tools; calls of tools are trained in a list of messages, as tool_calls");
+  EXPECT_EQ(hint(R"({"system": "s", "chat": "USER: q"})"), "keys system, chat; chat is a whole talk in one text, wanted a list of messages");
+  EXPECT_EQ(hint(R"({"segments": [{"label": true, "text": "a"}]})"), "keys segments; segments of a text are written as a list of messages, weight: 0 for what is not trained");
+  EXPECT_EQ(handled(R"({"instruction": "q", "output": ["good", "bad"]})").reason, "output is a list of texts, wanted one text; two answers are a preference between them");
+  EXPECT_NE(handled(R"({"input": "q", "preferred_output": [{"role": "assistant", "content": "a"}]})").reason.find("belongs to a preference"), std::string::npos);
 }
 
 TEST(RecordHandler, ReadsReasoningWhereverItStands) {

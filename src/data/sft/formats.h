@@ -41,7 +41,7 @@ Conversation read_texts(const JsonValue& record, const std::string& list);
 /// What a turn of question and answer calls them.
 struct TurnNames {
   std::string format, question, answer;
-  /// XTuner's input and output, Firefly's human and assistant.
+  /// XTuner's input and output, Firefly's human and assistant, COIG's question and answer.
   static const std::vector<TurnNames>& known();
 };
 

@@ -86,6 +86,8 @@ Conversation read_pair(const JsonValue& record, const PairNames& names) {
     messages.push_back({Role::kUser, question + extra});
   }
   const JsonValue& answer = require_member(record, names.answer);
+  if (answer.is_list() && !answer.items.empty() && answer.items[0].is_text())
+    throw RecordError(names.answer + " is a list of texts, wanted one text; two answers are a preference between them");
   if (answer.is_list()) add_messages(answer, /*is_prompt=*/false, conversation);
   else messages.push_back({Role::kAssistant, text_of(answer, names.answer)});
   if (!messages.empty()) add_reasoning(record, messages);

@@ -3,45 +3,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <initializer_list>
 #include <utility>
 #include <vector>
 
+#include "data/sft/format_advice.h"
 #include "data/sft/formats.h"
 #include "data/sft/record_error.h"
 #include "data/sft/record_json.h"
 
 namespace ingot::data {
 namespace {
-
-constexpr size_t kKeysShown = 8;
-
-std::string shown(const std::string& key) { return key.substr(0, 40); }
-
-/// The first key that contains one of the words, whatever its case.
-std::string key_like(const JsonValue& record, std::initializer_list<std::string_view> words) {
-  for (const std::string_view word : words)
-    for (size_t i = 0; i < record.keys.size(); ++i) {
-      std::string lower = record.keys[i];
-      std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-      if (lower.find(word) != std::string::npos && record.items[i].is_text()) return record.keys[i];
-    }
-  return {};
-}
-
-std::string keys_and_advice(const JsonValue& record) {
-  std::vector<std::string> keys;
-  for (const auto& key : record.keys)
-    if (keys.size() < kKeysShown) keys.push_back(shown(key));
-  std::string text = fmt::format("keys {}", fmt::join(keys, ", "));
-  const std::string question = key_like(record, {"question", "prompt", "instruct", "query", "problem", "input", "user", "human"});
-  const std::string answer = key_like(record, {"answer", "response", "output", "completion", "solution", "reply", "target", "assistant"});
-  if (!question.empty() && !answer.empty() && question != answer)
-    text += fmt::format("; perhaps map_keys: {{prompt: {}, response: {}}}", shown(question), shown(answer));
-  else if (const JsonValue* alone = find_member(record, "text"); alone && alone->is_text())
-    text += "; stage pt trains on text alone";
-  return text;
-}
 
 bool is_filled_list(const JsonValue& record, const std::string& name) {
   const JsonValue* found = find_member(record, name);
@@ -146,7 +117,7 @@ std::string recognise_format(const JsonValue& record, const MapKeys& keys) {
   if (is_filled_list(record, "data") && record.find("data")->items[0].is_text()) return "ultrachat";
   if (has_list) return "sharegpt";  // of no message
   refuse_broken_lists(record, keys);
-  throw RecordError("the format of the record is none that is known", keys_and_advice(record));
+  throw RecordError("the format of the record is none that is known", format_advice(record));
 }
 
 }  // namespace ingot::data

@@ -15,8 +15,8 @@ JsonValue with_lists_read(JsonValue record, const MapKeys& keys);
 /// is not empty.
 std::string list_of_messages(const JsonValue& record, const MapKeys& keys);
 
-/// The name of the format that the record's keys and first message tell. Throws RecordError naming the keys and, where two
-/// of them look like question and answer, the map_keys that would fit.
+/// The name of the format that the record's keys and first message tell. Throws RecordError with
+/// format_advice.
 std::string recognise_format(const JsonValue& record, const MapKeys& keys);
 
 }  // namespace ingot::data

@@ -61,7 +61,7 @@ bool is_there(const JsonValue& record, const std::string& column) {
 }  // namespace
 
 void refuse_preferences(const JsonValue& record) {
-  for (const char* name : {"chosen", "rejected", "rejected_response", "rejected_messages", "negative_messages"})
+  for (const char* name : {"chosen", "rejected", "rejected_response", "rejected_messages", "negative_messages", "preferred_output", "non_preferred_output"})
     if (is_filled(record, name))
       throw RecordError(fmt::format("{} belongs to a preference between answers; ignore_fields: [{}] trains what else is there", name, name));
   for (const char* name : {"label", "kto_tag", "desirable"})

@@ -16,7 +16,7 @@ Conversation read_texts(const JsonValue& record, const std::string& list) {
 }
 
 const std::vector<TurnNames>& TurnNames::known() {
-  static const std::vector<TurnNames> names{{"xtuner", "input", "output"}, {"firefly_turns", "human", "assistant"}};
+  static const std::vector<TurnNames> names{{"xtuner", "input", "output"}, {"firefly_turns", "human", "assistant"}, {"coig_turns", "question", "answer"}};
   return names;
 }
 
