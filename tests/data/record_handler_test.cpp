@@ -279,6 +279,27 @@ TEST(RecordHandler, ReadsReasoningWhereverItStands) {
     EXPECT_EQ(messages_of(R"({"messages": [{"role": "user", "content": "q"}, {"role": "assistant", )" + std::string(answer) + "}]}"), (Messages{{kUser, "q"}, thought}));
 }
 
+TEST(RecordHandler, ReadsReasoningUnderManyNamesOnce) {
+  const auto with = [](const std::string& more) {
+    return handled(R"({"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "THINK hm. a", )" + more + "}]}");
+  };
+  const auto reasoning = [&](const std::string& more) {
+    const auto record = with(more);
+    EXPECT_EQ(record.reason, "") << more;
+    return record.conversations.empty() ? "" : record.conversations[0].messages.back().reasoning;
+  };
+  for (const char* more : {R"("thought": "why")", R"("thoughts": "why")", R"("think": "why")", R"("cot": "why")", R"("chain_of_thought": "why")", R"("Complex_CoT": "why")",
+                           R"("reasoning": "why", "reasoning_content": "why")", R"("reasoning": "why", "reasoning_details": [{"type": "reasoning.encrypted", "data": "x"}])",
+                           R"("reasoning_details": [{"type": "reasoning.text", "text": "w"}, {"type": "reasoning.text", "text": "hy"}])"})
+    EXPECT_EQ(reasoning(more), "why") << more;
+  for (const char* none : {R"("think": true)", R"("thinking": false)", R"("cot": 0)", R"("thought": "hm.")", R"("cot": "")", R"("reasoning_details": [])"})
+    EXPECT_EQ(reasoning(none), "") << none;
+  EXPECT_EQ(with(R"("reasoning": "why", "cot": "so")").reason, "two reasonings of an answer differ; ignore_fields: [cot] trains the other");
+  EXPECT_NE(with(R"("reasoning_details": [{"type": "reasoning.encrypted", "data": "x"}])").reason.find("hold no text"), std::string::npos);
+  EXPECT_EQ(handled(R"({"question": "q", "answer": "a", "cot": "why"})").conversations.at(0).messages.back().reasoning, "why");
+  EXPECT_EQ(handled(R"({"question": "q", "answer": "a", "rationale": "why"})").unused, std::vector<std::string>{"rationale"});
+}
+
 TEST(RecordHandler, ReadsEveryNameOfAWeight) {
   const auto with = [](const std::string& weight) {
     return R"({"messages": [{"role": "user", "content": "q", "loss_weight": 0.0}, {"role": "assistant", "content": "a", )" + weight + "}]}";

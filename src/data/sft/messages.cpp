@@ -76,7 +76,7 @@ void add_calls_beside(const JsonValue& object, Message& message) {
 void read_beside(const JsonValue& object, Message& message) {
   add_calls_beside(object, message);
   if (message.role != Role::kAssistant && !message.calls.empty()) throw RecordError("tool calls stand in a message that is no answer");
-  for (const auto& name : kReasoningFields) message.reasoning += optional_text(object, name);
+  message.reasoning += reasoning_in(object, message.content);
   message.call_id = optional_name(object, "tool_call_id");
   message.name = optional_name(object, "name");
 }

@@ -43,11 +43,6 @@ std::string extra_of(const JsonValue& record, const PairNames& names) {
   return extra;
 }
 
-/// Reasoning in a column belongs to the last answer.
-void add_reasoning(const JsonValue& record, std::vector<Message>& messages) {
-  for (const auto& name : kReasoningFields) messages.back().reasoning += optional_text(record, name);
-}
-
 }  // namespace
 
 PairNames PairNames::alpaca(const MapKeys& keys) {
@@ -90,7 +85,7 @@ Conversation read_pair(const JsonValue& record, const PairNames& names) {
     throw RecordError(names.answer + " is a list of texts, wanted one text; two answers are a preference between them");
   if (answer.is_list()) add_messages(answer, /*is_prompt=*/false, conversation);
   else messages.push_back({Role::kAssistant, text_of(answer, names.answer)});
-  if (!messages.empty()) add_reasoning(record, messages);
+  if (!messages.empty()) messages.back().reasoning += reasoning_in(record, messages.back().content);  // a column's is the last answer's
   return conversation;
 }
 

@@ -25,6 +25,15 @@ const JsonValue& expect(Kind kind, const JsonValue& value, std::string_view name
   return value;
 }
 
+constexpr const char* kDetails = "reasoning_details";
+
+std::string text_of_details(const JsonValue& details) {
+  std::string text;
+  for (const JsonValue& detail : list_of(details, kDetails)) text += optional_text(detail, "text");
+  if (text.empty() && !details.items.empty()) throw RecordError(fmt::format("{} hold no text; ignore_fields: [{}] trains without them", kDetails, kDetails));
+  return text;
+}
+
 }  // namespace
 
 bool is_blank_cell(std::string_view text) {
@@ -64,6 +73,24 @@ std::string optional_text(const JsonValue& object, std::string_view name) {
 std::string optional_name(const JsonValue& object, std::string_view name) {
   const auto* member = find_member(object, name);
   return member && member->kind == Kind::kNumber ? member->text : optional_text(object, name);
+}
+
+std::string reasoning_in(const JsonValue& object, std::string_view content) {
+  std::string reasoning;
+  for (const auto& name : kReasoningFields) {
+    const JsonValue* found = find_member(object, name);
+    if (!found || found->kind == Kind::kBool || found->kind == Kind::kNumber) continue;
+    if (name == kDetails) {
+      if (reasoning.empty()) reasoning = text_of_details(*found);
+      continue;
+    }
+    const std::string& text = text_of(*found, name);
+    const bool is_repeated = name.starts_with("thought") && content.find(text) != std::string_view::npos;
+    if (text.empty() || text == reasoning || is_repeated) continue;
+    if (!reasoning.empty()) throw RecordError(fmt::format("two reasonings of an answer differ; ignore_fields: [{}] trains the other", name));
+    reasoning = text;
+  }
+  return reasoning;
 }
 
 std::vector<JsonValue> optional_list(const JsonValue& object, std::string_view name) {

@@ -26,7 +26,12 @@ std::string optional_text(const JsonValue& object, std::string_view name);
 std::string optional_name(const JsonValue& object, std::string_view name);
 
 /// What a message's or a record's reasoning is called.
-inline const std::vector<std::string> kReasoningFields{"reasoning_content", "reasoning", "thinking"};
+inline const std::vector<std::string> kReasoningFields{"reasoning_content", "reasoning",        "thinking",    "thought", "thoughts", "think",
+                                                       "cot",               "chain_of_thought", "Complex_CoT", "reasoning_details"};
+
+/// The reasoning of an answer that says `content`, under one of those names: a text, or OpenRouter's details, a list of objects with a
+/// text. A flag of that name is none, nor is a thought that an agent's content repeats. Throws RecordError where two differ.
+std::string reasoning_in(const JsonValue& object, std::string_view content);
 
 /// True for a cell that says nothing: blank, or what tables write for it ("null", "None", "nan").
 bool is_blank_cell(std::string_view text);
