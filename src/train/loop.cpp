@@ -68,28 +68,36 @@ std::optional<checkpoint::LoadedCheckpoint> find_checkpoint(const LoopConfig& co
   return {};
 }
 
+/// Steps of all sessions. Where an earlier one, of fewer epochs, ended with a short batch, the rows that are left decide.
+int64_t steps_in_all(const LoopConfig& config, const RunPosition& position) {
+  if (!config.max_samples) return config.max_steps;
+  const uint64_t left = *config.max_samples - std::min(*config.max_samples, position.consumed_samples);
+  return position.step + steps_of_samples(left, config.batch.global_batch);
+}
+
 /// One session of a run. Saving and evaluating happen between two steps and nowhere else; a stop inside a step gives it up.
 class Loop {
  public:
   Loop(model::CausalLm& model, const DataSource& train, const std::vector<EvaluationSet>& eval, const LoopConfig& config)
       : model_(model), train_(train), eval_(eval), config_(config), identity_(identity_of(config, model, train)),
-        eval_identity_(eval_identity_of(config)), optimizer_(model.parameters, config.optimizer), position_(start()), saved_step_(position_.step),
+        eval_identity_(eval_identity_of(config)), optimizer_(model.parameters, config.optimizer), position_(start()),
+        max_steps_(steps_in_all(config, position_)), saved_step_(position_.step),
         writer_(config.output_dir / "checkpoints", config.save_total_limit),
         metrics_(config.output_dir / "metrics.jsonl", resumed_ ? position_.step : -1),
-        console_(config.max_steps - position_.step, config.logging_steps) {
+        console_(max_steps_ - position_.step, config.logging_steps) {
     schedule_ = config.schedule;
-    schedule_.total_steps = config.max_steps;
+    schedule_.total_steps = max_steps_;
   }
 
   LoopResult run() {
-    if (position_.step < config_.max_steps) begin();
+    if (position_.step < max_steps_) begin();
     note_step(position_.step);
     note_saved_step(position_.step);
     bool stopping = false;
     for (bool done = false; !done && !stopping;) {
       if (evaluation_due()) evaluate_now();
       stopping = stop_requested() != 0;
-      done = position_.step >= config_.max_steps;
+      done = position_.step >= max_steps_;
       if (save_due(done || stopping)) save(stopping ? "stop" : "checkpoint");
       if (!done && !stopping) one_step();
     }
@@ -149,7 +157,7 @@ class Loop {
   bool evaluation_due() const {
     if (eval_.empty() || position_.evaluated_step == position_.step) return false;
     const bool by_interval = config_.eval_steps > 0 && position_.step % config_.eval_steps == 0;
-    return position_.step == 0 || position_.step >= config_.max_steps || by_interval;
+    return position_.step == 0 || position_.step >= max_steps_ || by_interval;
   }
 
   /// The mean over all sets; nothing when asked to stop on the way.
@@ -233,7 +241,7 @@ class Loop {
 
   void report(const StepResult& result, const StepPlan& plan, double seconds) {
     monitor::StepMetrics metrics;
-    metrics.step = position_.step, metrics.total_steps = config_.max_steps;
+    metrics.step = position_.step, metrics.total_steps = max_steps_;
     metrics.consumed_samples = position_.consumed_samples;
     metrics.epoch = static_cast<double>(position_.consumed_samples) / static_cast<double>(train_.num_samples);
     metrics.loss = result.loss, metrics.grad_norm = result.grad_norm, metrics.learning_rate = plan.learning_rate;
@@ -255,6 +263,7 @@ class Loop {
   Optimizer optimizer_;
   bool resumed_ = false;  // set by start()
   RunPosition position_;
+  const int64_t max_steps_;
   int64_t saved_step_;
   checkpoint::CheckpointWriter writer_;
   monitor::MetricsWriter metrics_;

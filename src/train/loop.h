@@ -25,8 +25,8 @@ struct EvaluationSet {
 
 struct LoopConfig {
   std::filesystem::path output_dir;  // gets metrics.jsonl and checkpoints/
-  int64_t max_steps = 1;             // schedule.total_steps is set to it
-  std::optional<uint64_t> max_samples;  // over all steps: the last one is short where they do not fill it; absent: no end
+  int64_t max_steps = 1;             // of a run without max_samples; of others where no earlier session had another end. Is schedule.total_steps
+  std::optional<uint64_t> max_samples;  // over all steps: the last one is short where they do not fill it, and they end the run; absent: max_steps does
   BatchConfig batch;
   ScheduleConfig schedule;
   OptimizerConfig optimizer;

@@ -219,6 +219,32 @@ TEST_F(Loop, EndsWithAShortBatchWhoseLabelsWeighAlike) {
   EXPECT_NEAR(steps.at(2)["loss"].get<double>(), evaluate(*model, tail, {.micro_batch = 2}).value().loss, 1e-6);
 }
 
+/// The run's consumed samples, step by step, and the last step's count of steps.
+std::pair<std::vector<int64_t>, int64_t> consumed(const std::vector<Json>& steps) {
+  std::vector<int64_t> samples;
+  for (const auto& step : steps) samples.push_back(step["consumed_samples"]);
+  return {samples, steps.back()["total_steps"]};
+}
+
+TEST_F(Loop, LeavesOutNoRowOfMoreEpochsBehindAShortBatch) {
+  const auto rows = random_rows(6);
+  auto epochs = config("run");
+  const auto run = [&](uint64_t samples, int64_t steps) {
+    epochs.max_samples = samples, epochs.max_steps = steps;
+    return run_loop(*tiny_llama(), rows, {}, epochs);
+  };
+  epochs.schedule.warmup_steps = 0, epochs.save_steps = 1;
+  run(6, 2);
+  EXPECT_EQ(run(12, 3).step, 4);
+  EXPECT_EQ(consumed(lines("run", "loss")), std::pair(std::vector<int64_t>({4, 6, 10, 12}), int64_t{4}));
+  EXPECT_EQ(run(12, 3).step, 4);  // it is at its end
+  EXPECT_EQ(run(6, 2).step, 4);   // and beyond that of fewer epochs
+  EXPECT_EQ(run(13, 4).step, 5);
+  epochs.max_samples = {}, epochs.max_steps = 6;  // steps that were asked for are those, and whole
+  run_loop(*tiny_llama(), rows, {}, epochs);
+  EXPECT_EQ(consumed(lines("run", "loss")), std::pair(std::vector<int64_t>({4, 6, 10, 12, 13, 17}), int64_t{6}));
+}
+
 TEST_F(Loop, RefusesToOverwriteWhenItMayNotResume) {
   run_loop(*tiny_llama(), random_rows(40), {}, config("run"));
   auto fresh = config("run");
