@@ -127,8 +127,11 @@ std::vector<std::string> differences_of(const Json& was, const Json& is) {
   std::vector<std::string> differences;
   compare_fields(was["model_config"], is["model_config"], "config.json: ", differences);
   const auto digest = [](const Json& record) { return record.at("weights").is_object() ? record["weights"].value("digest", "") : ""; };
-  const bool other_weights = was.contains("weights") && digest(was) != digest(is);
-  if (other_weights) differences.push_back(fmt::format("base model: found the weights in {}, was another in {}", shown(is, "model_name_or_path"), shown(was, "model_name_or_path")));
+  const bool same_start = shown(was, "train_from_scratch") == shown(is, "train_from_scratch");  // else weights and none are compared
+  const std::string place = shown(is, "model_name_or_path"), earlier = shown(was, "model_name_or_path");
+  if (same_start && was.contains("weights") && digest(was) != digest(is))
+    differences.push_back(place == earlier ? fmt::format("base model: the weights in {} have changed", place)
+                                           : fmt::format("base model: found the weights in {}, was another in {}", place, earlier));
   if (was.value("tokenizer", Json()) != is.value("tokenizer", Json())) differences.push_back("tokenizer: its files are others");
   for (const char* field : {"stage", "finetuning_type", "train_from_scratch", "template", "resize_vocab"})
     if (shown(was, field) != shown(is, field))
@@ -186,6 +189,15 @@ void throw_away(const RunFolder& run) {
   fs::remove(run.path / "metrics.jsonl");
 }
 
+/// Generation settings are no part of what a run is of, and its exports have those that it copied.
+void tell_kept_generation_config(const ModelFolder& base, const RunFolder& run) {
+  const char* name = "generation_config.json";
+  const FolderFiles kept(run.source());
+  const auto text_in = [&](const FolderFiles& files) { return files.has(name) ? files.text(name).text : std::string_view(); };
+  if (text_in(base.files()) != text_in(kept))
+    log_info(fmt::format("the run keeps the {} that it started with: {} has another now", name, base.path().string()));
+}
+
 void write_source(const TrainConfig& config, const ModelFolder& base, const RunFolder& run) {
   for (const auto& folder : {run.source(), run.layout()})
     if (fs::exists(folder)) remove_whole(folder);
@@ -235,7 +247,8 @@ void RunStart::begin() const {
   }
   if (overwrites_) throw_away(run_);
   write_file(run_.record(), record_.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
-  if (!goes_on()) write_source(config_, base_, run_);
+  if (goes_on()) tell_kept_generation_config(base_, run_);
+  else write_source(config_, base_, run_);
 }
 
 bool has_tied_head(const RunFolder& run) {

@@ -164,3 +164,24 @@ def test_a_second_yaml_document_is_refused(tmp_path, name):
         file.write("---\nsystem: S\n")
     result = ingot("train", "--check", config, check=False)
     assert result.returncode == 2 and name in result.stderr and "wanted one" in result.stderr, result.stderr
+
+
+def test_a_changed_generation_config_is_said(tmp_path):
+    base = tmp_path / "base"
+    shutil.copytree(STORIES, base)
+    config = write_config(tmp_path, model_name_or_path=str(base), dataset=texts(tmp_path / "a.jsonl"), max_steps=1)
+    ingot("train", config)
+    assert "generation_config.json" not in ingot("train", config).stderr
+    (base / "generation_config.json").write_text('{"eos_token_id": 2, "temperature": 0.5}')
+    assert ingot("train", config).stderr.count("the run keeps the generation_config.json that it started with") == 1
+
+
+def test_changed_weights_are_named_as_that(tmp_path):
+    base = tmp_path / "base"
+    shutil.copytree(STORIES, base)
+    config = write_config(tmp_path, model_name_or_path=str(base), dataset=texts(tmp_path / "a.jsonl"), max_steps=1)
+    ingot("train", config)
+    weights = bytearray((base / "model.safetensors").read_bytes())
+    weights[-3] ^= 1
+    (base / "model.safetensors").write_bytes(weights)
+    assert f'the weights in "{base}" have changed' in ingot("train", config, check=False).stderr
