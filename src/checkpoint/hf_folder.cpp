@@ -141,12 +141,20 @@ std::vector<TensorInfo> HfWeights::tensors_of(const WeightFile& file) const {
 
 bool HfWeights::contains(const std::string& name) const { return found_.contains(name); }
 
+const HfWeights::Found& HfWeights::found(const std::string& name) const {
+  if (const auto found = found_.find(name); found != found_.end()) return found->second;
+  throw DataError(fmt::format("{}: no tensor {}", files_.at(0)->path().string(), in_quotes(name)));
+}
+
+const TensorInfo& HfWeights::info(const std::string& name) const {
+  const auto [file, place] = found(name);
+  return places_[file][place].info;
+}
+
 at::Tensor HfWeights::load(const std::string& name) const {
-  const auto found = found_.find(name);
-  if (found == found_.end())
-    throw DataError(fmt::format("{}: no tensor {}", files_.at(0)->path().string(), in_quotes(name)));
-  const auto& place = places_[found->second.file][found->second.place];
-  const auto& file = *files_[found->second.file];
+  const auto [number, index] = found(name);
+  const auto& place = places_[number][index];
+  const auto& file = *files_[number];
   return place.first_row ? file.load_rows(place.stored, *place.first_row, place.info.shape[0]) : file.load(place.stored);
 }
 

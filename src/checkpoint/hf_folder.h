@@ -29,6 +29,8 @@ class HfWeights {
   std::vector<TensorInfo> tensors() const;
   std::vector<TensorInfo> tensors_of(const WeightFile& file) const;
   bool contains(const std::string& name) const;
+  /// What the header says of a tensor. Throws DataError when absent, as load does.
+  const TensorInfo& info(const std::string& name) const;
   /// A copy as a tensor of the file's dtype and shape on the CPU. Throws DataError when absent.
   at::Tensor load(const std::string& name) const;
   uint64_t total_bytes() const;
@@ -41,6 +43,7 @@ class HfWeights {
   std::vector<std::unique_ptr<WeightFile>> files_;
   std::vector<std::vector<StoredTensor>> places_;  // by file
   struct Found { size_t file, place; };
+  const Found& found(const std::string& name) const;
   std::map<std::string, Found> found_;  // by name
 };
 

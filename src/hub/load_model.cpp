@@ -37,9 +37,6 @@ void check_numbers(const at::Tensor& value, const std::string& stored, const che
 /// Returns the bytes read.
 uint64_t fill(model::Parameter& parameter, const ModelFolder& folder) {
   const at::Tensor loaded = folder.parameter(parameter.name);
-  if (loaded.sizes() != at::IntArrayRef(parameter.shape))
-    throw DataError(fmt::format("{}: {} has shape {}, wanted {}", folder.path().string(), parameter.name,
-                                to_string(loaded.sizes().vec()), to_string(parameter.shape)));
   const at::NoGradGuard no_grad;
   check_numbers(loaded, folder.stored_name(parameter.name), folder.weights());
   parameter.value.copy_(loaded);
@@ -47,19 +44,26 @@ uint64_t fill(model::Parameter& parameter, const ModelFolder& folder) {
 }
 
 void check_names(const model::CausalLm& model, const ModelFolder& folder) {
-  const auto& weights = folder.weights();
-  const std::string source = folder.path().string();
   std::string missing;
+  for (const auto& parameter : model.parameters.parameters)
+    if (!folder.weights().contains(folder.stored_name(parameter->name))) missing += (missing.empty() ? "" : ", ") + parameter->name;
+  if (!missing.empty()) throw DataError(fmt::format("{}: parameters are missing: {}", folder.path().string(), missing));
+}
+
+void check_shapes(const model::CausalLm& model, const ModelFolder& folder) {
+  std::string others;
+  for (const auto& parameter : model.parameters.parameters)
+    if (const auto found = folder.parameter_shape(parameter->name); found != parameter->shape)
+      others += fmt::format("{}{} has shape {}, wanted {}", others.empty() ? "" : "; ", parameter->name, to_string(found), to_string(parameter->shape));
+  if (!others.empty()) throw DataError(fmt::format("{}: {}", folder.path().string(), others));
+}
+
+void warn_of_surplus(const model::CausalLm& model, const ModelFolder& folder) {
   std::set<std::string> wanted;
-  for (const auto& parameter : model.parameters.parameters) {
-    const std::string stored = folder.stored_name(parameter->name);
-    wanted.insert(stored);
-    if (!weights.contains(stored)) missing += (missing.empty() ? "" : ", ") + parameter->name;
-  }
-  if (!missing.empty()) throw DataError(fmt::format("{}: parameters are missing: {}", source, missing));
-  for (const auto& tensor : weights.tensors())
+  for (const auto& parameter : model.parameters.parameters) wanted.insert(folder.stored_name(parameter->name));
+  for (const auto& tensor : folder.weights().tensors())
     if (!wanted.contains(tensor.name) && !is_derived(tensor.name, model.config))
-      log_warning(fmt::format("{}: {} has no place in this model and is left out", source, tensor.name));
+      log_warning(fmt::format("{}: {} has no place in this model and is left out", folder.path().string(), tensor.name));
 }
 
 }  // namespace
@@ -71,6 +75,12 @@ void check_types(const model::CausalLm& model, const ModelFolder& folder) {
     if (wanted.contains(tensor.name) && !is_float(tensor.dtype))
       throw DataError(fmt::format("{}: {}: found {}, as quantized weights have, wanted F32, BF16 or F16",
                                   file_of(folder.weights(), tensor.name), tensor.name, safetensors_name(tensor.dtype)));
+}
+
+void check_weights(const model::CausalLm& model, const ModelFolder& folder) {
+  check_names(model, folder);
+  check_shapes(model, folder);
+  check_types(model, folder);
 }
 
 bool is_derived(const std::string& name, const model::DecoderConfig& config) {
@@ -90,8 +100,8 @@ at::ScalarType compute_type(const std::string& precision, const std::string& fie
 std::unique_ptr<model::CausalLm> load_model(const ModelFolder& folder, at::ScalarType type) {
   const auto& weights = folder.weights();
   auto model = model::build_model(folder.config(), type, "cpu");
-  check_names(*model, folder);
-  check_types(*model, folder);
+  check_weights(*model, folder);
+  warn_of_surplus(*model, folder);
   Progress progress("loading weights", weights.total_bytes(), "B");
   uint64_t read = 0;
   for (const auto& parameter : model->parameters.parameters) {

@@ -15,13 +15,17 @@ namespace ingot::hub {
 at::ScalarType compute_type(const std::string& precision, const std::string& field);
 
 /// Builds the model that the folder's config describes and fills it from the folder's weights, converted to `type`. Throws
-/// DataError naming every parameter that is missing or has another shape, and as check_types does; tensors that the model has
+/// DataError as check_weights does; tensors that the model has
 /// no place for are named in a warning, and so are those that hold infinite values; NaN is refused.
 std::unique_ptr<model::CausalLm> load_model(const ModelFolder& folder, at::ScalarType type);
 
 /// Throws DataError naming the first parameter that the folder's weights hold as integers or truth values: those are numbers of a
 /// quantization, which mean nothing alone. Reads no values.
 void check_types(const model::CausalLm& model, const ModelFolder& folder);
+
+/// Throws DataError naming every parameter that is missing from the folder's weights, or that has another shape there, and as
+/// check_types does. Reads headers alone; the model may be on meta.
+void check_weights(const model::CausalLm& model, const ModelFolder& folder);
 
 /// True for tensors of Hugging Face files that are computed here, not loaded: rope's frequencies and a tied head.
 bool is_derived(const std::string& name, const model::DecoderConfig& config);

@@ -121,10 +121,20 @@ std::string ModelFolder::stored_name(const std::string& parameter) const {
   return head_alone ? head : parameter;
 }
 
+bool ModelFolder::grows(const std::string& parameter, const Shape& shape) const {
+  const auto [embedding, head] = ends_of(config());
+  return grown_ && (parameter == embedding || parameter == head) && shape.size() == 2 && shape[0] < *grown_;
+}
+
+Shape ModelFolder::parameter_shape(const std::string& name) const {
+  Shape shape = weights().info(stored_name(name)).shape;
+  if (grows(name, shape)) shape[0] = *grown_;
+  return shape;
+}
+
 at::Tensor ModelFolder::parameter(const std::string& name) const {
   const auto value = weights().load(stored_name(name));
-  const auto [embedding, head] = ends_of(config());
-  if (!grown_ || (name != embedding && name != head) || value.dim() != 2 || value.size(0) >= *grown_) return value;
+  if (!grows(name, value.sizes().vec())) return value;
   const auto mean = value.to(at::kFloat).mean(0, true).to(value.scalar_type());
   return at::cat({value, mean.expand({*grown_ - value.size(0), -1})});
 }

@@ -48,8 +48,11 @@ class ModelFolder {
   /// A parameter's value as it is stored; the embedding and the head of a vocabulary that has grown with the mean of their rows
   /// in every new row.
   at::Tensor parameter(const std::string& name) const;
+  /// Its shape, from the header of its file alone.
+  Shape parameter_shape(const std::string& name) const;
 
  private:
+  bool grows(const std::string& parameter, const Shape& shape) const;
   FolderFiles files_;
   std::optional<int64_t> grown_;
   mutable std::optional<model::DecoderConfig> stated_config_, config_;

@@ -15,6 +15,7 @@
 #include "core/stop.h"
 #include "monitor/metrics.h"
 #include "train/console.h"
+#include "train/loop_identity.h"
 #include "train/peak_rate.h"
 #include "train/run_state.h"
 #include "train/step.h"
@@ -23,34 +24,6 @@ namespace ingot::train {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-at::ScalarType compute_dtype(const model::CausalLm& model) { return model.head_weight().scalar_type(); }
-std::string precision_name(const model::CausalLm& model) {
-  return std::string(config_name(checkpoint::to_dtype(compute_dtype(model))));
-}
-
-RunIdentity identity_of(const LoopConfig& config, const model::CausalLm& model, const DataSource& train) {
-  RunIdentity identity{.fixed = config.fixed};
-  identity.fixed["global_batch_size"] = config.batch.global_batch;
-  identity.fixed["seed"] = config.seed;
-  identity.fixed["train_rows"] = train.num_samples;
-  identity.fixed["precision"] = precision_name(model);
-  identity.settings = {{"router_aux_loss_coef", model.config.router_aux_loss_coef},
-                       {"max_steps", config.max_steps},
-                       {"micro_batch_size", config.batch.micro_batch},
-                       {"learning_rate", config.schedule.learning_rate},
-                       {"min_lr", config.schedule.min_learning_rate},
-                       {"lr_scheduler_type", config.schedule.lr_scheduler_type},
-                       {"warmup_steps", config.schedule.warmup_steps},
-                       {"lr_wsd_decay_steps", config.schedule.decay_steps},
-                       {"weight_decay", config.optimizer.weight_decay},
-                       {"adam_beta1", config.optimizer.adam_beta1},
-                       {"adam_beta2", config.optimizer.adam_beta2},
-                       {"adam_epsilon", config.optimizer.adam_epsilon},
-                       {"max_grad_norm", config.optimizer.max_grad_norm}};
-  identity.settings.update(config.settings);
-  return identity;
-}
 
 /// Of the rows that are evaluated: eval_batches may leave some out.
 std::string eval_identity_of(const LoopConfig& config) {
@@ -137,8 +110,8 @@ class Loop {
   /// What a session with steps to do starts with.
   void begin() {
     if (resumed_) write_metrics([&] { metrics_.event(position_.step, "resume", fmt::format("from step {}", position_.step)); });
-    matrix_rate_ = measure_matrix_rate(compute_dtype(model_), model_.head_weight().device());
-    log_info(fmt::format("matrix rate of this machine in {}: {:.1f} GFLOP/s (measured)", precision_name(model_),
+    matrix_rate_ = measure_matrix_rate(model_.head_weight().scalar_type(), model_.head_weight().device());
+    log_info(fmt::format("matrix rate of this machine in {}: {:.1f} GFLOP/s (measured)", identity_.fixed["precision"].get<std::string>(),
                          matrix_rate_ / 1e9));
   }
 
@@ -287,12 +260,6 @@ void LoopConfig::check(Problems& problems) const {
   problems.expect(eval_steps >= 0, "eval_steps", eval_steps, "0 (only before and after) or more");
   problems.expect(eval_batches >= 0, "eval_batches", eval_batches, "0 (all) or more");
   problems.expect(logging_steps >= 1, "logging_steps", logging_steps, "1 or more");
-}
-
-std::vector<std::string> differences_from_checkpoint(const model::CausalLm& model, const DataSource& train, const LoopConfig& config) {
-  const Json state = checkpoint::newest_state(config.output_dir / "checkpoints");
-  if (!state.is_object() || !state.value("fixed", Json()).is_object()) return {};
-  return fixed_differences({.fixed = state["fixed"]}, identity_of(config, model, train));
 }
 
 LoopResult run_loop(model::CausalLm& model, const DataSource& train, const std::vector<EvaluationSet>& eval,

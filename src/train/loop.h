@@ -53,9 +53,6 @@ struct LoopResult {
   std::optional<Evaluation> first_evaluation, last_evaluation;
 };
 
-/// How what a resumed run must have unchanged differs from the newest checkpoint in output_dir; empty when there is none to be read.
-std::vector<std::string> differences_from_checkpoint(const model::CausalLm& model, const DataSource& train, const LoopConfig& config);
-
 /// Trains `model`, whose values are filled, until `max_steps`, or until core/stop.h asks to stop: then the step under
 /// way is given up at its next micro-batch and the state before it is saved. It goes on from the newest good checkpoint in output_dir: the result has the bits of a
 /// run that was never interrupted. `eval` is evaluated before, every eval_steps and at the end; of several sets each is

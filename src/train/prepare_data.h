@@ -19,7 +19,7 @@ struct NamedSets {
   std::string name;  // "train" or "eval"
 };
 
-/// The shards of data sets for a run: made, or found whole from before.
+/// The shards of data sets for a run, which check_data has let through: made, or found whole from before.
 data::PreprocessReport prepare_dataset(const config::TrainConfig& config, const hub::ModelFolder& model, const NamedSets& sets,
                                        const DataPlace& place);
 

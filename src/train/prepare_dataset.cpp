@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include "core/error.h"
 #include "core/file.h"
 #include "core/log.h"
 
@@ -43,9 +42,6 @@ data::PreprocessReport prepare_dataset(const config::TrainConfig& config, const 
                                        const NamedSets& sets, const DataPlace& place) {
   const auto& tokenizer = model.tokenizer();
   auto options = preprocess_options(config, model, sets, place);
-  if (options.append_eod && !tokenizer.eos_id())
-    throw ConfigError(fmt::format("append_eod: the tokenizer in {} names no eos token; set append_eod: false",
-                                  config.model_name_or_path.string()));
   options.eod_id = tokenizer.eos_id().value_or(0);
   const auto done = data::preprocess_pretrain(options, tokenizer).at(0);
   report(done, place);

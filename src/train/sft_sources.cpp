@@ -68,14 +68,8 @@ Sources open_sft_sources(const config::TrainConfig& config, const hub::ModelFold
     sources.eval_identity = combined_sha256(eval_reports);
     sources.eval = evaluation_sets(others, counted_from(0, others->num_samples()), config.eval_dataset, options);
   }
-  sources.identity = {{"stage", config.stage},
-                      {"template", config.sft.chat_template},
-                      {"sha256 of the dataset's tokens and loss masks", combined_sha256(reports)},
-                      {"cutoff_len", config.cutoff_len},
-                      {"packing", config.sft.packing},
-                      {"shuffle", config.shuffle},
-                      {"val_size", config.val_size}};
-  sources.identity.update(mix_identity(config.mix));
+  sources.identity = rows_identity(config);
+  sources.identity["sha256 of the dataset's tokens and loss masks"] = combined_sha256(reports);
   return sources;
 }
 

@@ -49,13 +49,8 @@ Sources open_pretrain_sources(const config::TrainConfig& config, const hub::Mode
     sources.eval.push_back({"val_size", evaluation_source(rows, split.eval)});
     sources.eval_identity = kHeldOut;
   }
-  sources.identity = {{"sha256 of the dataset's tokens", prepared.bin_sha256},
-                      {"cutoff_len", config.cutoff_len},
-                      {"shuffle", config.shuffle},
-                      {"val_size", config.val_size},
-                      {"reset_position_ids", config.reset_position_ids},
-                      {"reset_attention_mask", config.reset_attention_mask}};
-  sources.identity.update(mix_identity(config.mix));
+  sources.identity = rows_identity(config);
+  sources.identity["sha256 of the dataset's tokens"] = prepared.bin_sha256;
   if (!config.mix.is_plain()) sources.identity["documents of each data set"] = prepared.documents_of_sets;
   return sources;
 }
@@ -79,6 +74,16 @@ void expect_known_ids(const Sources& sources, const hub::ModelFolder& model) {
 }
 
 }  // namespace
+
+Json rows_identity(const config::TrainConfig& config) {
+  Json identity{{"cutoff_len", config.cutoff_len}, {"shuffle", config.shuffle}, {"val_size", config.val_size}};
+  identity.update(mix_identity(config.mix));
+  if (config.stage == "sft")
+    identity.update({{"stage", config.stage}, {"template", config.sft.chat_template}, {"packing", config.sft.packing}});
+  else
+    identity.update({{"reset_position_ids", config.reset_position_ids}, {"reset_attention_mask", config.reset_attention_mask}});
+  return identity;
+}
 
 Sources open_sources(const config::TrainConfig& config, const hub::ModelFolder& model, const DataPlace& place) {
   auto sources = config.stage == "sft" ? open_sft_sources(config, model, place) : open_pretrain_sources(config, model, place);

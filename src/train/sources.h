@@ -25,6 +25,9 @@ struct Sources {
   Json identity = Json::object();  // what a resumed run must have unchanged: the data and how rows are made of it
 };
 
+/// The part of `Sources::identity` that is known before the data is read.
+Json rows_identity(const config::TrainConfig& config);
+
 /// The data of a configuration, preprocessed with the model's tokenizer when it is not yet.
 Sources open_sources(const config::TrainConfig& config, const hub::ModelFolder& model, const DataPlace& place);
 

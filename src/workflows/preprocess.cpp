@@ -3,6 +3,7 @@
 #include "config/train_config.h"
 #include "core/error.h"
 #include "hub/run_folder.h"
+#include "train/check_data.h"
 #include "train/prepare_data.h"
 
 namespace ingot::workflows {
@@ -11,6 +12,7 @@ int preprocess(const TrainRequest& request) {
   const auto config = config::load_train_config(request.config, request.overrides);
   hub::check_run_folder(hub::RunFolder(config.output_dir));
   const hub::ModelFolder model(config.model_name_or_path);
+  train::check_data(config, model);
   const hub::RunLock lock(hub::RunFolder(config.output_dir));
   const auto place = train::DataPlace::direct(config.output_dir);
   const auto prepare = [&](const std::vector<std::string>& dataset, const char* name) {

@@ -15,6 +15,7 @@
 #include "hub/run_record.h"
 #include "generate/sample_prompts.h"
 #include "train/loop_config.h"
+#include "train/loop_identity.h"
 #include "train/prepare_data.h"
 #include "train/sources.h"
 #include "workflows/train_start.h"
@@ -95,16 +96,6 @@ void identify_adapter(const hub::ModelFolder& base, const checkpoint::AdapterCon
   loop.settings["model_name_or_path"] = fs::absolute(base.path()).lexically_normal().string();
 }
 
-void resize_vocabulary(const config::TrainConfig& config, hub::ModelFolder& base) {
-  const int64_t ids = base.tokenizer().vocab_size(), rows = base.stated_config().vocab_size, step = config.resize_vocab_multiple;
-  if (!config.resize_vocab || ids <= rows) return;
-  if (base.stated_config().model_type == "baichuan")
-    throw ConfigError("resize_vocab: found true, wanted false for Baichuan, whose vocab_size tells its generations apart");
-  base.grow_vocabulary((ids + step - 1) / step * step);
-  log_info(fmt::format("resize_vocab: the tokenizer has {} ids, the model {}: it gets {}, the new ones with the mean of the others",
-                       ids, rows, base.stated_config().vocab_size));
-}
-
 /// What sample_prompts need beside the model.
 struct SampleTexts {
   SampleTexts(const config::TrainConfig& config, const hub::ModelFolder& base)
@@ -143,12 +134,12 @@ Start settled_model(const config::TrainConfig& config, const hub::ModelFolder& b
 
 int train(const TrainRequest& request) {
   const config::TrainConfig config = config::load_train_config(request.config, request.overrides);
-  hub::ModelFolder base(config.model_name_or_path);
-  resize_vocabulary(config, base);
+  const hub::ModelFolder base = open_base(config);
   check_start(config, base);
   const hub::RunFolder run(config.output_dir);
   const hub::RunLock lock(run);
   hub::RunStart begun(config, base, run);
+  check_origin(config, base, begun);
   if (begun.is_fresh()) begun.begin();
   const auto data = begun.is_fresh() ? train::DataPlace::direct(run.path) : train::DataPlace::beside(run.path);
   const train::Sources sources = train::open_sources(config, base, data);

@@ -13,11 +13,15 @@
 #include "core/log.h"
 #include "core/memory.h"
 #include "core/progress.h"
+#include "hub/load_model.h"
 #include "hub/model_files.h"
 #include "hub/run_folder.h"
 #include "model/causal_lm.h"
+#include "train/check_data.h"
 #include "train/disk_need.h"
 #include "train/loop_config.h"
+#include "train/loop_identity.h"
+#include "train/sources.h"
 #include "workflows/train.h"
 
 namespace ingot::workflows {
@@ -56,6 +60,12 @@ uint64_t exported_bytes(const config::TrainConfig& config, const hub::ModelFolde
   return parameters * static_cast<uint64_t>(size_of(dtype.value_or(base.stated_config().dtype)));
 }
 
+/// Of the arithmetic.
+at::ScalarType type_of(const config::TrainConfig& config) {
+  const bool bf16 = config.precision == "bf16" || (config.precision == "auto" && cpu_has_bf16_dot_products());
+  return bf16 ? at::kBFloat16 : at::kFloat;
+}
+
 /// How many values a run holds, and trains.
 struct Sizes {
   uint64_t parameters, trainable, value_bytes;  // without an adapter's; in the arithmetic's type
@@ -65,8 +75,7 @@ struct Sizes {
 Sizes sizes_of(const config::TrainConfig& config, const hub::ModelFolder& base, std::optional<int64_t> adapted) {
   const auto model = model::build_model(base.stated_config(), at::kFloat, "meta");
   const auto parameters = static_cast<uint64_t>(model->parameters.num_elements());
-  const bool bf16 = config.precision == "bf16" || (config.precision == "auto" && cpu_has_bf16_dot_products());
-  return {parameters, adapted ? static_cast<uint64_t>(*adapted) : parameters, bf16 ? 2u : 4u};
+  return {parameters, adapted ? static_cast<uint64_t>(*adapted) : parameters, type_of(config) == at::kBFloat16 ? 2u : 4u};
 }
 
 /// Notes for the message of a failed allocation what the run holds all the time; see train/optimizer.h.
@@ -78,6 +87,16 @@ void note_memory(const Sizes& sizes) {
   note_memory_need(fmt::format("this run holds {} at all times ({} of weights, {} of gradients, {} of the optimizer), and activations beside "
                                "them, which a smaller micro_batch_size or cutoff_len, or recompute: full, makes less",
                                shown(weights + gradients + optimizer), shown(weights), shown(gradients), shown(optimizer)));
+}
+
+void resize_vocabulary(const config::TrainConfig& config, hub::ModelFolder& base) {
+  const int64_t ids = base.tokenizer().vocab_size(), rows = base.stated_config().vocab_size, step = config.resize_vocab_multiple;
+  if (!config.resize_vocab || ids <= rows) return;
+  if (base.stated_config().model_type == "baichuan")
+    throw ConfigError("resize_vocab: found true, wanted false for Baichuan, whose vocab_size tells its generations apart");
+  base.grow_vocabulary((ids + step - 1) / step * step);
+  log_info(fmt::format("resize_vocab: the tokenizer has {} ids, the model {}: it gets {}, the new ones with the mean of the others",
+                       ids, rows, base.stated_config().vocab_size));
 }
 
 train::DiskNeed need_of(const config::TrainConfig& config, const hub::ModelFolder& base, const Sizes& sizes, bool lora) {
@@ -98,6 +117,12 @@ hub::LoraRequest lora_request(const config::TrainConfig& config) {
           config.seed};
 }
 
+hub::ModelFolder open_base(const config::TrainConfig& config) {
+  hub::ModelFolder base(config.model_name_or_path);
+  resize_vocabulary(config, base);
+  return base;
+}
+
 void check_start(const config::TrainConfig& config, const hub::ModelFolder& base) {
   check_keys(config, base.stated_config());
   std::optional<int64_t> adapted;
@@ -109,11 +134,24 @@ void check_start(const config::TrainConfig& config, const hub::ModelFolder& base
   note_memory(sizes);
   train::check_disk(config.output_dir, need_of(config, base, sizes, adapted.has_value()));
   warn_of_length(config, base.stated_config());
+  train::check_data(config, base);
+}
+
+void check_origin(const config::TrainConfig& config, const hub::ModelFolder& base, const hub::RunStart& begun) {
+  const bool fills_from_checkpoint = begun.goes_on() && config.finetuning_type != "lora";
+  if (!config.train_from_scratch && !fills_from_checkpoint)
+    hub::check_weights(*model::build_model(base.config(), at::kFloat, "meta"), base);
+  if (!begun.goes_on() || config.overwrite_output_dir) return;
+  auto loop = train::make_loop_config(config, {});
+  loop.fixed = train::rows_identity(config);
+  train::check_resume(loop, type_of(config));
 }
 
 int check_train(const TrainRequest& request, std::ostream& out) {
   const config::TrainConfig config = config::load_train_config(request.config, request.overrides);
-  check_start(config, config.model_name_or_path);
+  const hub::ModelFolder base = open_base(config);
+  check_start(config, base);
+  check_origin(config, base, hub::RunStart(config, base, hub::RunFolder(config.output_dir)));
   out << config.in_effect;
   return kExitOk;
 }

@@ -135,12 +135,19 @@ DataFiles find_data_files(const fs::path& path) {
   if (found.files.empty())
     throw DataError(fmt::format("{}: no data file in this folder, wanted one of {}{}", path.string(), known_endings(),
                                 found.passed_over.empty() ? "" : "; passed over: " + names_of(found.passed_over, path)));
-  if (!found.passed_over.empty())
-    log_info(fmt::format("{}: passed over: {} {}: {}", path.string(), found.passed_over.size(),
-                         found.passed_over.size() == 1 ? "entry" : "entries", names_of(found.passed_over, path)));
   return found;
 }
 
-std::vector<fs::path> list_data_files(const fs::path& path) { return find_data_files(path).files; }
+void report_passed_over(const fs::path& path, const DataFiles& found) {
+  if (!found.passed_over.empty())
+    log_info(fmt::format("{}: passed over: {} {}: {}", path.string(), found.passed_over.size(),
+                         found.passed_over.size() == 1 ? "entry" : "entries", names_of(found.passed_over, path)));
+}
+
+std::vector<fs::path> list_data_files(const fs::path& path) {
+  auto found = find_data_files(path);
+  report_passed_over(path, found);
+  return std::move(found.files);
+}
 
 }  // namespace ingot::data

@@ -44,10 +44,13 @@ struct DataFiles {
 };
 
 /// The file itself, or those of a folder, also behind links to folders; a folder that is met again on its own way down is
-/// not entered. Every other entry is passed over, and said in one line. Throws DataError when there is nothing to read.
+/// not entered. Throws DataError when there is nothing to read.
 DataFiles find_data_files(const std::filesystem::path& path);
 
-/// The files to read alone.
+/// Says in one line what of a folder is passed over.
+void report_passed_over(const std::filesystem::path& path, const DataFiles& found);
+
+/// The files to read alone; what is passed over is said.
 std::vector<std::filesystem::path> list_data_files(const std::filesystem::path& path);
 
 }  // namespace ingot::data

@@ -39,6 +39,7 @@ InputFiles input_files(const std::vector<fs::path>& inputs) {
   InputFiles found;
   for (const auto& input : inputs) {
     const DataFiles data = find_data_files(input);
+    report_passed_over(input, data);
     for (const auto& file : data.files) found.files.push_back(input_file(file));
     found.files_of_sets.push_back(data.files.size());
     for (const auto& path : data.passed_over) found.passed_over.push_back(path.string());
