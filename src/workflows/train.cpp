@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "core/log.h"
+#include "core/stop.h"
 #include "hub/export_run.h"
 #include "hub/load_model.h"
 #include "hub/lora.h"
@@ -150,6 +151,7 @@ int train(const TrainRequest& request) {
   if (begun.goes_on()) loop.before_writing = begin_late;
   else if (!begun.is_fresh()) begin_late();
   if (!begun.goes_on()) generate::print_samples(samples.prompts, *start.model, "before");
+  end_if_stopped("answering sample_prompts, nothing is lost");
   loop.exact_weights = start.exact_weights;
   const auto result = train::run_loop(*start.model, sources.train, sources.eval, loop);
   if (result.stopped) return kExitTerminated;

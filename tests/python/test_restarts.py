@@ -185,3 +185,11 @@ def test_changed_weights_are_named_as_that(tmp_path):
     weights[-3] ^= 1
     (base / "model.safetensors").write_bytes(weights)
     assert f'the weights in "{base}" have changed' in ingot("train", config, check=False).stderr
+
+
+def test_a_stop_while_prompts_are_answered_says_so(tmp_path):
+    config = write_config(tmp_path, sample_prompts=["Once upon a time"] * 2000, sample_max_new_tokens=200)
+    process = start(config)
+    process.stdout.readline()
+    process.send_signal(signal.SIGTERM)
+    assert "while answering sample_prompts, nothing is lost" in process.communicate(timeout=60)[1] and process.returncode == 143
