@@ -1,10 +1,19 @@
 #include "cli/commands.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
+
+#include <cmath>
+#include <cstdlib>
 
 namespace ingot::cli {
 namespace {
 const CLI::IsMember kPrecisions({"auto", "bf16", "fp32"});
+
+/// What CLI's ranges let through: no number is below or above them.
+std::string is_number(const std::string& text) {
+  return std::isfinite(std::strtod(text.c_str(), nullptr)) ? "" : fmt::format("found {}, wanted a finite number", text);
+}
 }
 
 void add_evaluate(CLI::App& app, const Jobs& jobs, int& exit_code) {
@@ -53,11 +62,13 @@ void add_generate(CLI::App& app, const Jobs& jobs, int& exit_code) {
   verb->add_option("--system", request->system, "System message; else the template's own")->needs(chat);
   auto* length = verb->add_option("--max-new-tokens", request->max_new_tokens, "Tokens to make at most; 1024 with --chat")
                      ->check(CLI::NonNegativeNumber)->capture_default_str();
-  verb->add_option("--temperature", request->temperature, "0 takes the likeliest token [0]")->check(CLI::NonNegativeNumber);
-  verb->add_option("--top-p", request->top_p, "Likeliest tokens up to this probability [1]")->check(CLI::Range(1e-6, 1.0));
+  verb->add_option("--temperature", request->temperature, "0 takes the likeliest token [0]")
+      ->check(CLI::NonNegativeNumber)->check(is_number);
+  verb->add_option("--top-p", request->top_p, "Likeliest tokens up to this probability [1]")
+      ->check(CLI::Range(1e-6, 1.0))->check(is_number);
   verb->add_option("--top-k", request->top_k, "This many likeliest tokens; 0 for all [0]")->check(CLI::NonNegativeNumber);
   verb->add_option("--repetition-penalty", request->repetition_penalty, "Above 1: tokens that were read or made are less likely [1]")
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::PositiveNumber)->check(is_number);
   verb->add_flag("--verbose", request->verbose, "Tell how tokens are chosen");
   verb->add_option("--seed", request->seed, "Of the random choice")->capture_default_str();
   verb->add_option("--precision", request->precision, "auto, bf16, fp32")->check(kPrecisions)->capture_default_str();

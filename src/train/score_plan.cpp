@@ -78,6 +78,7 @@ ScorePlan plan_scoring(const ScoreRequest& request, const hub::ModelFolder& fold
   const auto by_stage = config ? std::optional(config->stage == "pt" ? ScoredKind::kText : ScoredKind::kChat) : std::nullopt;
   const auto wanted = request.kind == "auto" ? by_stage : kind_named(request.kind);
   for (const auto& path : request.data) plan.data.push_back(find_data(path, wanted, plan));
+  if (std::any_of(plan.data.begin(), plan.data.end(), [](const ScoredData& data) { return data.kind != ScoredKind::kIds; })) folder.tokenizer();
   const auto is_chat = [](const ScoredData& data) { return data.kind == ScoredKind::kChat; };
   if (std::none_of(plan.data.begin(), plan.data.end(), is_chat)) return plan;
   if (request.chat_template.empty() && config && config->stage == "sft") plan.chat = open_chat_template(*config);

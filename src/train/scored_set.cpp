@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
+#include <optional>
 #include <utility>
 
 #include "core/error.h"
@@ -90,7 +92,7 @@ class SetScorer {
       sample.loss_mask.push_back(is_label ? data::kLabel : data::kNoLabel);
     }
     if (sample.num_labels() == 0) return skip("not one token is a label");
-    score(sample);
+    score(sample, {});  // ids alone need no tokenizer
   }
 
   void add_conversations(const std::string& json) {
@@ -99,13 +101,13 @@ class SetScorer {
     for (auto& conversation : handled.conversations) {
       const auto sample = data::render_sample(std::move(conversation), *plan_.chat, folder_.tokenizer(), plan_.sample);
       if (!sample.reason.empty()) skip(sample.reason, sample.detail);
-      else score(sample);
+      else score(sample, folder_.tokenizer().eos_id());
     }
   }
 
-  void score(const data::Sample& sample) {
+  void score(const data::Sample& sample, std::optional<data::TokenId> eos_id) {
     if (!is_known(sample.ids)) return;
-    const auto labels = data::labels_of(sample.ids, sample.loss_mask, folder_.tokenizer().eos_id());
+    const auto labels = data::labels_of(sample.ids, sample.loss_mask, eos_id);
     scored.longest = std::max(scored.longest, static_cast<int64_t>(sample.ids.size()) - 1);
     scored.score += score_labels(model_, sample.ids, labels, sample.weights);
   }
@@ -156,7 +158,11 @@ std::string ScoredSet::skipped_text() const {
 ScoredSet score_set(const ScorePlan& plan, const ScoredData& data, const hub::ModelFolder& folder, const model::CausalLm& model) {
   SetScorer scorer(plan, data, folder, model);
   for (const auto& file : data.files) scorer.add_file(file, data.kind);
-  if (scorer.scored.score.tokens > 0) return std::move(scorer.scored);
+  if (const auto& score = scorer.scored.score; score.tokens > 0) {
+    if (!std::isfinite(score.mean()))
+      throw DataError(fmt::format("{}: its weights give the loss {} on {}, wanted a finite number", folder.path().string(), score.mean(), data.path.string()));
+    return std::move(scorer.scored);
+  }
   const std::string skipped = scorer.scored.skipped_text();
   throw DataError(fmt::format("{}: no token to score{}{}", data.path.string(), skipped.empty() ? "" : "; ", skipped));
 }

@@ -4,6 +4,7 @@ import gzip
 import json
 
 import pytest
+import safetensors.torch
 from conftest import STORIES, ingot, write_config
 from test_folders import texts, tiny
 
@@ -123,3 +124,32 @@ def test_a_damaged_configuration_is_exit_2(tmp_path):
     (tmp_path / "bad.yaml").write_text("cutoff: 5\n")
     result = score("--config", tmp_path / "bad.yaml", data=texts(tmp_path / "a.jsonl"), check=False)
     assert result.returncode == 2 and "cutoff: unknown key" in result.stderr
+
+
+@pytest.mark.parametrize("broken", ["absent", "garbage"])
+def test_a_tokenizer_that_cannot_be_opened_is_no_fault_of_the_records(tmp_path, broken):
+    model = tiny(tmp_path / "model")
+    if broken == "absent":
+        (model / "tokenizer.model").unlink()
+    else:
+        (model / "tokenizer.model").write_bytes(b"x")
+    done = score(model=model, data=texts(tmp_path / "a.jsonl"), check=False)
+    assert done.returncode == 3 and "tokenizer" in done.stderr and "not scored" not in done.stderr, done.stderr
+    labelled = lines(tmp_path / "ids.jsonl", [{"input_ids": [1, 5, 9], "labels": [-100, 5, 9]}])
+    assert score(model=model, data=labelled)[0]["tokens"] == 2
+
+
+def test_weights_without_a_finite_loss_are_an_error(tmp_path):
+    model = tiny(tmp_path / "model")
+    weights = safetensors.torch.load_file(model / "model.safetensors")
+    weights["model.norm.weight"].fill_(float("inf"))
+    safetensors.torch.save_file(weights, model / "model.safetensors", metadata={"format": "pt"})
+    done = score(model=model, data=texts(tmp_path / "a.jsonl"), check=False)
+    assert done.returncode == 3 and done.stdout == "" and f"{model}: its weights give the loss" in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("flag", ["--temperature", "--top-p", "--repetition-penalty"])
+@pytest.mark.parametrize("value", ["nan", "inf"])
+def test_sampling_takes_finite_numbers_alone(flag, value):
+    done = ingot("generate", "--model", STORIES, "--prompt", "a", flag, value, check=False)
+    assert done.returncode == 2 and flag in done.stderr, done.stderr
