@@ -20,7 +20,15 @@ void limit_spinning() {
   if (std::getenv("OMP_WAIT_POLICY") == nullptr) ::setenv("GOMP_SPINCOUNT", "2000", /*overwrite=*/0);
 }
 
+/// LibTorch's libraries end the process where the working directory was deleted, with a message of their own.
+void expect_working_directory() {
+  std::error_code gone;
+  if (std::filesystem::current_path(gone).empty())
+    throw ingot::ConfigError(fmt::format("the working directory: {}; start from a folder that is there", gone.message()));
+}
+
 int become_engine(char** argv) {
+  expect_working_directory();
   limit_spinning();
   const auto engine = std::filesystem::read_symlink("/proc/self/exe").parent_path() / "ingot-engine";
   ::execv(engine.c_str(), argv);

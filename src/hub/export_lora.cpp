@@ -7,6 +7,7 @@
 #include <map>
 
 #include "core/error.h"
+#include "core/expect_folder.h"
 #include "core/log.h"
 #include "model/causal_lm.h"
 #include "hub/lora.h"
@@ -27,7 +28,10 @@ const Json& object_of(const checkpoint::LoadedCheckpoint& loaded, const char* na
 }
 
 fs::path base_of(const checkpoint::LoadedCheckpoint& loaded, const ExportRequest& request) {
-  if (!request.base.empty()) return request.base;
+  if (!request.base.empty()) {
+    expect_folder(request.base, "--base", kModelFolder);
+    return request.base;
+  }
   const auto& settings = object_of(loaded, "settings");
   const auto found = settings.find("model_name_or_path");
   const fs::path base = found != settings.end() && found->is_string() ? found->get<std::string>() : "";

@@ -6,6 +6,7 @@
 #include <ostream>
 
 #include "core/error.h"
+#include "core/expect_folder.h"
 #include "core/json.h"
 #include "hub/load_model.h"
 #include "hub/lora.h"
@@ -44,6 +45,8 @@ void print_json(const train::Score& total, const std::vector<train::ScoredSet>& 
 }  // namespace
 
 int evaluate(const EvaluateRequest& request, std::ostream& out) {
+  expect_folder(request.model, "--model", kModelFolder);
+  if (!request.adapter.empty()) expect_folder(request.adapter, "--adapter", kAdapterFolder);
   const hub::ModelFolder folder(request.model);
   const train::ScorePlan plan = train::plan_scoring(request, folder);
   const auto model = hub::load_adapted_model(folder, request.adapter, hub::compute_type(request.precision, "--precision"));

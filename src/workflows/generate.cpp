@@ -6,6 +6,7 @@
 #include <ostream>
 
 #include "core/error.h"
+#include "core/expect_folder.h"
 #include "core/json.h"
 #include "core/log.h"
 #include "core/stop.h"
@@ -76,6 +77,8 @@ int chat_with_model(const GenerateRequest& request, std::istream& in, std::ostre
 }  // namespace
 
 int generate(const GenerateRequest& request, std::istream& in, std::ostream& out) {
+  expect_folder(request.model, "--model", kModelFolder);
+  if (!request.adapter.empty()) expect_folder(request.adapter, "--adapter", kAdapterFolder);
   if (request.chat) return chat_with_model(request, in, out);
   const hub::ModelFolder folder(request.model);
   const auto& tokenizer = folder.tokenizer();

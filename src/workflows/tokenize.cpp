@@ -8,6 +8,7 @@
 #include <string>
 
 #include "core/error.h"
+#include "core/expect_folder.h"
 #include "core/json.h"
 #include "core/json_value.h"
 #include "core/stop.h"
@@ -92,6 +93,7 @@ std::unique_ptr<data::ChatTemplate> chat_template_of(const TokenizeRequest& requ
 }  // namespace
 
 int tokenize(const TokenizeRequest& request, std::istream& in, std::ostream& out) {
+  expect_folder(request.model, "--model", "a folder with a tokenizer");
   const auto chat = request.chat ? chat_template_of(request) : nullptr;
   const auto tokenizer = data::load_tokenizer(request.model);
   std::string line;

@@ -9,6 +9,7 @@ import pytest
 
 from conftest import INGOT, ROOT, SHAKESPEARE, STORIES, ingot, write_config
 from lora_support import make_adapter
+from test_errors import CONFIG
 
 LORA = {"finetuning_type": "lora"}
 WITHOUT_OVERRIDE = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-dac_override,-dac_read_search"]
@@ -140,3 +141,35 @@ def test_every_file_of_the_run(tmp_path, name, fault):
         expect_refused(train(write_config(tmp_path, max_steps=4), fault), tmp_path / "run" / name, fault)
     finally:
         open_again(tmp_path / "run" / name, fault)
+
+
+@pytest.mark.parametrize("words, flag, wanted", [
+    (["eval", "--model", "{gone}", "--data", "{data}"], "--model", "wanted a folder with config.json"),
+    (["generate", "--model", "{gone}", "--prompt", "a"], "--model", "wanted a folder with config.json"),
+    (["generate", "--model", "{gone}", "--chat"], "--model", "wanted a folder with config.json"),
+    (["generate", "--model", "{stories}", "--adapter", "{gone}", "--prompt", "a"], "--adapter", "wanted a folder with adapter_config.json"),
+    (["tokenize", "--model", "{gone}"], "--model", "wanted a folder with a tokenizer"),
+    (["convert", "--from", "{gone}", "--to", "{to}"], "--from", "wanted a .gguf file"),
+    (["convert", "--from", "{stories}", "--to", "{to}"], "--from", "which is a folder, wanted a .gguf file, or a model's folder with --adapter"),
+    (["convert", "--from", "{gone}", "--adapter", "{stories}", "--to", "{to}"], "--from", "wanted a folder with config.json"),
+    (["eval", "--model", "{data}", "--data", "{data}"], "--model", "is no folder"),
+])
+def test_a_model_that_is_not_there_is_named_with_its_flag(tmp_path, words, flag, wanted):
+    data = tmp_path / "a.txt"
+    data.write_text("Once upon a time")
+    places = {"gone": tmp_path / "gone", "data": data, "stories": STORIES, "to": tmp_path / "to"}
+    result = ingot(*[word.format(**places) for word in words], check=False)
+    assert result.returncode == CONFIG and f"{flag}: found " in result.stderr and wanted in result.stderr, result.stderr
+
+
+def test_a_base_that_is_not_there_is_named(tmp_path):
+    ingot("train", write_config(tmp_path, max_steps=1, finetuning_type="lora"))
+    result = ingot("export", tmp_path / "run", "--to", tmp_path / "to", "--base", tmp_path / "gone", check=False)
+    assert result.returncode == CONFIG and "--base: found " in result.stderr, result.stderr
+
+
+def test_a_deleted_working_directory_is_said(tmp_path):
+    (tmp_path / "gone").mkdir()
+    command = f"cd {tmp_path}/gone && rmdir {tmp_path}/gone && exec {INGOT} generate --model {STORIES} --prompt a"
+    result = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert result.returncode == CONFIG and "the working directory" in result.stderr and len(result.stderr.splitlines()) == 1, result.stderr
