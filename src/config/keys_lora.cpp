@@ -23,10 +23,13 @@ std::vector<Key> lora_keys() {
       {.name = "lora_target", .field = field(&TrainConfig::lora_target),
        .meaning = {"`all` linear layers inside the model's layers; or any of them, an MoE router (`gate`), `lm_head` and "
                    "`embed_tokens` (where the two are not tied): ends of their Hugging Face paths, such as `q_proj,v_proj` or "
-                   "`c_attn`; or one regular expression for whole paths, in `[\"...\"]` when it has a comma",
+                   "`c_attn`; or one regular expression for whole paths, in `[\"...\"]` when it has a comma; of a "
+                   "Mixtral's experts take `w1,w2,w3` or `w2`, with `lora_dropout: 0`, where PEFT beside transformers 5 is to read the "
+                   "adapter: a line says so at the start",
                    "`all` 为模型各层内的所有线性层;或其中任意几个、MoE 路由(`gate`)、`lm_head` 与 "
                    "`embed_tokens`(二者不共享权重时): Hugging Face 模块路径的结尾,如 "
-                   "`q_proj,v_proj`、`c_attn`;或一个匹配整条路径的正则表达式,含逗号时写作 `[\"...\"]`"},
+                   "`q_proj,v_proj`、`c_attn`;或一个匹配整条路径的正则表达式,含逗号时写作 `[\"...\"]`;若要让 PEFT 配合 transformers 5 "
+                   "读取适配器,Mixtral 的专家应取 `w1,w2,w3` 或 `w2`,且 `lora_dropout: 0`,否则启动时会有一行提示"},
        .aliases = {"lora_target_modules", "target_modules"}},
       {.name = "additional_target", .field = field(&TrainConfig::additional_target),
        .meaning = {"modules that are trained and saved whole, by the ends of their paths: `embed_tokens`, `lm_head`, `norm`; of a "

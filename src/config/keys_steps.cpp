@@ -19,8 +19,8 @@ std::vector<Key> step_keys() {
        .range = at_least(0), .aliases = {"train_iters"}, .environment = "TRAIN_ITERS"},
       {.name = "num_train_epochs", .field = field(&TrainConfig::num_train_epochs),
        .meaning = {"passes over the rows. No row is repeated to fill the last step: it is short, and its loss is the mean over "
-                   "its own labels",
-                   "遍历数据的次数。最后一步不会用重复的行补满:它较短,其损失是自身标签的平均"},
+                   "its own labels. A run that goes on with more epochs reads every row of them",
+                   "遍历数据的次数。最后一步不会用重复的行补满:它较短,其损失是自身标签的平均。以更多轮次继续的运行会读完这些轮次的每一行"},
        .range = at_least(0), .environment = "EPOCH"},
       {.name = "seed", .field = field(&TrainConfig::seed),
        .meaning = {"of sample order, split and random weights",

@@ -20,19 +20,19 @@ def keys_of(file):
 
 
 def check(file, folder, *overrides, **options):
-    """`ingot train FILE --check` with a tiny folder for the model and shipped data for the user's."""
+    """`ingot preprocess FILE --check`, which looks at the keys alone, with a tiny folder for the model and shipped data for the user's."""
     (folder / "config.json").write_text((STORIES / "config.json").read_text())
     sets = [f"model_name_or_path={folder}", f"dataset={SHIPPED[keys_of(file)['stage']]}", *overrides]
     if "dataset_weights" in keys_of(file):
         sets = [text for text in sets if not text.startswith("dataset=")]
-    return ingot("train", file, "--check", *[word for text in sets for word in ("--set", text)], **options)
+    return ingot("preprocess", file, "--check", *[word for text in sets for word in ("--set", text)], **options)
 
 
 @pytest.mark.parametrize("file", CONFIGS, ids=lambda file: str(file.relative_to(EXAMPLES)))
 def test_the_program_accepts_the_example(file, tmp_path):
     in_effect = check(file, tmp_path).stdout
     (tmp_path / "again.yaml").write_text(in_effect)
-    assert ingot("train", tmp_path / "again.yaml", "--check").stdout == in_effect
+    assert ingot("preprocess", tmp_path / "again.yaml", "--check").stdout == in_effect
     for key, value in keys_of(file).items():
         line = re.search(rf"^{key}: (.*)$", in_effect, re.MULTILINE)
         assert line, key
