@@ -314,9 +314,9 @@ def test_a_fraction_scales_the_loss_of_its_turn(tmp_path):
 
 @pytest.mark.parametrize("keys", [{"train_on_prompt": True}, {"vendor_labels": True, "template": "qwen1.5"}])
 def test_keys_that_undo_each_other_are_refused(tmp_path, sets, keys):
-    """mask_history takes away the labels that the other gives."""
+    """mask_history takes away the labels that the other gives. The keys alone are looked at: the model has no ChatML."""
     config = sft_config(tmp_path, sets, **{"mask_history": True, **keys})
-    result = ingot("train", "--check", config, check=False)
+    result = ingot("preprocess", "--check", config, check=False)
     assert result.returncode == 2 and "mask_history: found true, wanted false with" in result.stderr, result.stderr
-    ingot("train", "--check", sft_config(tmp_path, sets, **keys))
-    ingot("train", "--check", sft_config(tmp_path, sets, mask_history=True, vendor_labels=True, template="default"))
+    ingot("preprocess", "--check", sft_config(tmp_path, sets, **keys))
+    ingot("preprocess", "--check", sft_config(tmp_path, sets, mask_history=True, vendor_labels=True, template="default"))
