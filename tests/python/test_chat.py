@@ -3,6 +3,7 @@
 import json
 import pathlib
 import re
+import shutil
 import tempfile
 
 import jinja2
@@ -121,6 +122,20 @@ def test_ids_equal_apply_chat_template(family, folders):
 def test_yi_with_its_sentencepiece_model_gives_the_same_ids(folders):
     chats = TABLE + UNORDERED
     assert tokenize(folders["yi-model"], chats) == tokenize(folders["yi"], chats)
+
+
+def test_a_line_says_that_a_template_with_the_marks_of_qwen2_5_has_another_text(folders, tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(folders["qwen2_5"], folder)
+    plain = ingot("tokenize", "--chat", "--model", folder, text='[{"role": "user", "content": "q"}]').stderr
+    assert "the published one" not in plain
+    file = folder / "tokenizer_config.json"
+    config = json.loads(file.read_text())
+    changed = config["chat_template"].replace("You may call one or more functions", "You may call a function")
+    assert changed != config["chat_template"]
+    file.write_text(json.dumps({**config, "chat_template": changed}))
+    told = ingot("tokenize", "--chat", "--model", folder, text='[{"role": "user", "content": "q"}]').stderr
+    assert "has the marks of qwen2.5 and another text than the published one" in told
 
 
 def test_qwen2_5_tools_equal_its_own_template(folders):

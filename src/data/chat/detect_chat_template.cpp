@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <optional>
+#include <span>
 #include <vector>
 
+#include "core/content_digest.h"
 #include "core/error.h"
+#include "core/log.h"
 #include "data/chat/chat_template.h"
 #include "data/chat/jinja_shape.h"
 
@@ -15,16 +18,18 @@ namespace {
 using Words = std::vector<std::string_view>;
 
 /// What tells a template whose Jinja text has branches for tools or is written in many ways: words that have to be in it, words
-/// that must not be, and how many conditions it has at most. More conditions are logic of another template.
+/// that must not be, and how many conditions it has at most. More conditions are logic of another template. `published` are digests
+/// of the shapes of the makers' own texts, where they are known: a line says when it is none of them.
 struct Marks {
   const char* name;
   Words wanted, unwanted;
   size_t max_conditions;
+  Words published = {};
 };
 
 const Marks kMarks[] = {
     {"qwen2.5", {"<|im_start|>", "You are Qwen, created by Alibaba Cloud. You are a helpful assistant.", "<tools>",
-                 "<tool_call>", "<tool_response>"}, {"think"}, 20},
+                 "<tool_call>", "<tool_response>"}, {"think"}, 20, {"cd4286c112c05748"}},
     {"llama3.2", {"<|start_header_id|>", "<|eot_id|>", "Cutting Knowledge Date", "strftime_now"}, {}, 40},
     {"llama3.1", {"<|start_header_id|>", "<|eot_id|>", "Cutting Knowledge Date"}, {"strftime_now"}, 40},
     {"llama2", {"[INST] ", " [/INST]", "<<SYS>>\n", "strip()", "bos_token + '[INST] '"}, {"respectful and honest"}, 8},
@@ -124,6 +129,15 @@ std::string nearest_template(std::string_view jinja) {
   return best;
 }
 
+std::string digest_of(const std::string& shape) { return ContentDigest().add(std::as_bytes(std::span(shape))).hex(); }
+
+void warn_unless_published(const Marks& marks, const std::string& shape) {
+  const auto& known = marks.published;
+  if (known.empty() || std::find(known.begin(), known.end(), digest_of(shape)) != known.end()) return;
+  log_warning(fmt::format("the model's chat template has the marks of {0} and another text than the published one: it is taken for {0}; "
+                          "`ingot tokenize --chat` shows what is trained, `template: FILE` describes another", marks.name));
+}
+
 /// The name of the template that renders what this Jinja text renders; nothing when none does.
 std::optional<std::string> name_of(const std::string& jinja) {
   const std::string shape = jinja_shape(jinja);
@@ -132,7 +146,7 @@ std::optional<std::string> name_of(const std::string& jinja) {
   std::string text = jinja;
   for (size_t at = text.find("\\n"); at != text.npos; at = text.find("\\n", at)) text.replace(at, 2, "\n");
   for (const auto& marks : kMarks)
-    if (matches(marks, text)) return marks.name;
+    if (matches(marks, text)) return warn_unless_published(marks, shape), marks.name;
   return {};
 }
 
