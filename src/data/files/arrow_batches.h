@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "core/file.h"
+
 namespace ingot::data {
 
 /// The most memory that decoding one file may hold, whatever its pages claim to be.
@@ -19,7 +21,8 @@ inline constexpr int64_t kArrowMemoryLimit = int64_t{1} << 30;
 /// The record batches of one file. Arrow is included by the sources of this reader alone.
 class ArrowBatches {
  public:
-  explicit ArrowBatches(const std::filesystem::path& file) : name_(file.string()) {}
+  /// Throws what the system says of a file that cannot be read, which Arrow leaves out.
+  explicit ArrowBatches(const std::filesystem::path& file) : name_(file.string()) { const MappedFile readable(file); }
   virtual ~ArrowBatches() = default;
   /// Columns that the batches have.
   virtual std::shared_ptr<arrow::Schema> schema() const = 0;

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include "core/error.h"
-#include "core/file.h"
 #include "data/files/arrow_batches.h"
 
 namespace ingot::data {
@@ -29,7 +28,6 @@ void validate(const arrow::RecordBatch& batch, const std::string& file) {
 class IpcBatches : public ArrowBatches {
  public:
   IpcBatches(const fs::path& file, const std::optional<std::string>& column) : ArrowBatches(file) {
-    const MappedFile readable{std::filesystem::path(name_)};  // else throws what the system says, which Arrow leaves out
     mapped_ = take_arrow(arrow::io::MemoryMappedFile::Open(name_, arrow::io::FileMode::READ), name_);
     file_size_ = take_arrow(mapped_->GetSize(), name_);
     const std::string magic = take_arrow(mapped_->ReadAt(0, 6), name_)->ToString();

@@ -9,7 +9,6 @@
 #include <numeric>
 
 #include "core/error.h"
-#include "core/file.h"
 #include "data/files/arrow_batches.h"
 
 namespace ingot::data {
@@ -58,7 +57,6 @@ class ParquetBatches : public ArrowBatches {
     properties.set_buffer_size(kReadBuffer);
     parquet::ArrowReaderProperties arrow_properties(/*use_threads=*/false);
     arrow_properties.set_pre_buffer(false);
-    const MappedFile readable{std::filesystem::path(name_)};  // else throws what the system says, which Arrow leaves out
     auto file = take_arrow(arrow::io::ReadableFile::Open(name_, pool()), name_);
     file_size_ = take_arrow(file->GetSize(), name_);
     parquet::arrow::FileReaderBuilder builder;
