@@ -1,5 +1,3 @@
-#include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -10,66 +8,17 @@
 #include "checkpoint/own_folder.h"
 #include "checkpoint/run_checkpoint.h"
 #include "core/error.h"
+#include "core/file.h"
 #include "core/log.h"
-#include "core/printable.h"
-#include "core/progress.h"
-#include "core/sha256.h"
-#include "core/stop.h"
 
 namespace ingot::checkpoint {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr size_t kHashChunk = size_t{16} << 20;
-
-void check_file(const fs::path& path, const FileDigest& wanted, Progress& progress) {
-  const MappedFile file(path);
-  const auto bytes = file.bytes();
-  if (bytes.size() != wanted.size)
-    throw DataError(fmt::format("{}: {} bytes, wanted {}", path.string(), bytes.size(), wanted.size));
-  Sha256 hash;
-  for (size_t begin = 0; begin < bytes.size(); begin += kHashChunk) {
-    end_if_stopped("checking a checkpoint, nothing is lost");
-    const auto chunk = bytes.subspan(begin, std::min(kHashChunk, bytes.size() - begin));
-    hash.add(chunk.data(), chunk.size());
-    file.release(begin, chunk.size());
-    progress.add(chunk.size());
-  }
-  if (const auto found = hash.hex(); found != wanted.sha256)
-    throw DataError(fmt::format("{}: sha256 is {}, wanted {}", path.string(), found, in_quotes(wanted.sha256)));
-}
-
-void check_files(const CheckpointInfo& info, const Manifest& manifest) {
-  std::vector<std::pair<std::string, FileDigest>> files(manifest.files.begin(), manifest.files.end());
-  uint64_t total = 0;
-  for (const auto& [name, digest] : files) total += digest.size;
-  Progress progress("checking " + info.folder.filename().string(), total, "B");
-  at::parallel_for(0, static_cast<int64_t>(files.size()), 1, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const auto& [name, digest] = files[static_cast<size_t>(i)];
-      check_file(path_inside(info.folder, name, info.folder / kManifestFile), digest, progress);
-    }
-  });
-}
-
 LoadedCheckpoint load_checkpoint(const CheckpointInfo& info) {
-  const fs::path manifest_file = info.folder / kManifestFile;
-  Manifest manifest = read_manifest(manifest_file);
-  const auto fail = [&](const std::string& problem) {
-    throw DataError(fmt::format("{}: {}", manifest_file.string(), problem));
-  };
-  if (manifest.step != info.step) fail(fmt::format("step {}, wanted {}", manifest.step, info.step));
-  check_files(info, manifest);
-  std::map<std::string, SafetensorsFile> files;
-  for (const auto& [name, digest] : manifest.files) files.emplace(name, info.folder / name);
-  LoadedCheckpoint loaded{info, {{}, std::move(manifest.state)}};
-  for (const auto& [name, dtype, shape, file] : manifest.tensors) {
-    const auto found = files.find(file);
-    const TensorEntry* entry = found == files.end() ? nullptr : found->second.find(name);
-    if (!entry || entry->dtype != dtype || entry->shape != shape)
-      fail(fmt::format("tensor {} is not so in {}", in_quotes(name), in_quotes(file)));
-    loaded.state.tensors.push_back({name, load_tensor(found->second, name)});
-  }
+  LoadedCheckpoint loaded{info, StateReader(info.folder)};
+  if (loaded.store.step() != info.step)
+    throw DataError(fmt::format("{}: step {}, wanted {}", (info.folder / kManifestFile).string(), loaded.store.step(), info.step));
   return loaded;
 }
 

@@ -8,8 +8,6 @@
 namespace ingot::checkpoint {
 
 inline constexpr const char* kManifestFile = "manifest.json";
-/// What a manifest says that it is.
-inline constexpr const char* kCheckpointFormat = "ingot-checkpoint";
 /// Holds the step of the newest checkpoint as text; the name is Megatron's.
 inline constexpr const char* kTrackerFile = "latest_checkpointed_iteration.txt";
 

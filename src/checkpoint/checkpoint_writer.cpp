@@ -5,60 +5,31 @@
 #include <system_error>
 
 #include "checkpoint/checkpoint_name.h"
-#include "checkpoint/manifest.h"
 #include "checkpoint/own_folder.h"
 #include "checkpoint/run_checkpoint.h"
-#include "checkpoint/shard_plan.h"
-#include "core/staging.h"
+#include "checkpoint/state_writer.h"
 #include "core/file.h"
 #include "core/log.h"
+#include "core/staging.h"
 #include "core/stop.h"
 
 namespace ingot::checkpoint {
 namespace fs = std::filesystem;
 namespace {
 
-/// Copies the tensors into `buffers`, which keep their memory from save to save.
-void copy_tensors(const std::vector<NamedTensor>& tensors, std::vector<NamedTensor>& buffers) {
+std::vector<StatePiece> pieces_of(const std::vector<NamedTensor>& tensors) {
+  std::vector<StatePiece> pieces;
+  for (const auto& [name, value] : tensors) {
+    const Shape shape = value.sizes().vec();
+    pieces.push_back({name, to_dtype(value.scalar_type()), shape, whole_of(shape)});
+  }
+  return pieces;
+}
+
+void put_tensor(StateWriter& store, const NamedTensor& tensor) {
   const at::NoGradGuard no_grad;
-  buffers.resize(tensors.size());
-  for (size_t i = 0; i < tensors.size(); ++i) {
-    const auto& value = tensors[i].value;
-    auto& buffer = buffers[i];
-    buffer.name = tensors[i].name;
-    if (!buffer.value.defined() || buffer.value.sizes() != value.sizes() || buffer.value.dtype() != value.dtype()) {
-      const bool pinned = !value.is_cpu();  // page-locked memory takes copies from a device at full speed
-      buffer.value = at::empty(value.sizes(), value.options().device(at::kCPU).pinned_memory(pinned));
-    }
-    buffer.value.copy_(value.detach());
-  }
-}
-
-TensorSource source_of(const NamedTensor& tensor) {
-  return {tensor.name, to_dtype(tensor.value.scalar_type()), tensor.value.sizes().vec(),
-          [&value = tensor.value](const ByteSink& sink) {
-            sink({static_cast<const char*>(value.const_data_ptr()), value.nbytes()});
-          }};
-}
-
-/// Writes the shards and the manifest, which comes last.
-void write_files(const fs::path& folder, Manifest manifest, const std::vector<NamedTensor>& tensors,
-                 uint64_t max_shard_bytes) {
-  std::vector<uint64_t> sizes;
-  for (const auto& tensor : tensors) sizes.push_back(tensor.value.nbytes());
-  const auto shards = plan_shards(sizes, max_shard_bytes);
-  manifest.tensors.resize(tensors.size());
-  for (size_t i = 0; i < shards.size(); ++i) {
-    const std::string name = shard_name("state", i, shards.size());
-    std::vector<TensorSource> sources;
-    for (const size_t number : shards[i]) {
-      const auto& source = sources.emplace_back(source_of(tensors[number]));
-      manifest.tensors[number] = {source.name, source.dtype, source.shape, name};
-    }
-    const std::string sha256 = write_safetensors(folder / name, std::move(sources), {});
-    manifest.files[name] = {sha256, fs::file_size(folder / name)};
-  }
-  write_file(folder / kManifestFile, format_manifest(manifest));
+  const auto value = tensor.value.detach().to(at::kCPU).contiguous();  // on a CPU most often the tensor itself
+  store.put(tensor.name, whole_of(value.sizes().vec()), {static_cast<const char*>(value.const_data_ptr()), value.nbytes()});
 }
 
 /// Removes the oldest checkpoints up to `newest` until `limit` of them are left. Later ones belong to a run that was
@@ -77,17 +48,32 @@ CheckpointWriter::CheckpointWriter(fs::path folder, int64_t save_total_limit, ui
 
 CheckpointWriter::~CheckpointWriter() { finish_pending(); }
 
-void CheckpointWriter::save(int64_t step, const RunState& state) {
+void CheckpointWriter::save(int64_t step, RunState state) {
   const bool failed_before = !finish_pending();
-  copy_tensors(state.tensors, buffers_);
-  const auto write_it = [this, step, document = state.state] { write(step, document); };
+  places_.clear();
+  num_written_ = 0;
+  for (size_t i = 0; i < state.tensors.size(); ++i) places_[state.tensors[i].value.const_data_ptr()] = i;
+  const auto save_it = [this, step, of = std::move(state)] { run_save(step, of); };
   try {
-    pending_ = std::async(std::launch::async, write_it);
+    pending_ = std::async(std::launch::async, save_it);
   } catch (const std::system_error& error) {
     log_warning(fmt::format("no thread can be started ({}): training waits while step {} is saved", error.what(), step));
-    write_it();
+    save_it();
   }
   if (failed_before) wait();
+}
+
+void CheckpointWriter::wait_until_written(const at::Tensor& tensor) {
+  const auto place = places_.find(tensor.const_data_ptr());
+  if (place == places_.end()) return;
+  std::unique_lock lock(mutex_);
+  written_.wait(lock, [&] { return num_written_ > place->second; });
+}
+
+void CheckpointWriter::note_written(size_t num_tensors) {
+  const std::lock_guard lock(mutex_);
+  num_written_ = num_tensors;
+  written_.notify_all();
 }
 
 void CheckpointWriter::wait() {
@@ -104,12 +90,27 @@ bool CheckpointWriter::finish_pending() {
   }
 }
 
-void CheckpointWriter::write(int64_t step, const Json& state) const {
+/// However it ends, nobody waits for a tensor afterwards.
+void CheckpointWriter::run_save(int64_t step, const RunState& state) {
+  struct Release {
+    CheckpointWriter& writer;
+    size_t num_tensors;
+    ~Release() { writer.note_written(num_tensors); }
+  } release{*this, state.tensors.size()};
+  write(step, state);
+}
+
+void CheckpointWriter::write(int64_t step, const RunState& state) {
   remove_staging(folder_, [](const std::string& label) { return step_of_name(label).has_value(); });
   const std::string name = checkpoint_name(step);
   {
     StagingFolder staging(folder_, name);
-    write_files(staging.path(), {step, state, {}, {}}, buffers_, max_shard_bytes_);
+    StateWriter store(staging.path(), pieces_of(state.tensors), max_shard_bytes_);
+    for (size_t i = 0; i < state.tensors.size(); ++i) {
+      put_tensor(store, state.tensors[i]);
+      note_written(i + 1);
+    }
+    store.commit(step, state.state);
     check_no_foreign_checkpoint(folder_);
     staging.publish(folder_ / name);
   }

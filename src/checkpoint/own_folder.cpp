@@ -6,9 +6,8 @@
 #include <string>
 
 #include "checkpoint/checkpoint_name.h"
+#include "checkpoint/manifest.h"
 #include "core/error.h"
-#include "core/file.h"
-#include "core/json.h"
 #include "core/staging.h"
 
 namespace ingot::checkpoint {
@@ -20,27 +19,18 @@ bool is_shard_name(const std::string& name) {
   return std::regex_match(name, form);
 }
 
-/// The manifest as JSON; null where it is gone or damaged.
-Json manifest_in(const fs::path& folder) try {
-  const fs::path file = folder / kManifestFile;
-  return fs::is_regular_file(file) ? read_json(file) : Json();
-} catch (const std::exception&) {
-  return {};
-}
-
 }  // namespace
 
 bool is_own_checkpoint(const fs::path& folder) {
   std::error_code error;
   const fs::directory_iterator entries(folder, error);
   if (error || begin(entries) == end(entries)) return false;
-  const Json manifest = manifest_in(folder);
-  if (manifest.is_object() && manifest.value("format", Json()) != kCheckpointFormat) return false;
-  const Json files = manifest.is_object() ? manifest.value("files", Json()) : Json();
+  const auto [is_foreign, files] = outline_of_manifest(folder / kManifestFile);
+  if (is_foreign) return false;
   for (const auto& entry : entries) {
     const std::string name = entry.path().filename().string();
     if (!entry.is_regular_file(error)) return false;
-    if (name != kManifestFile && !(files.is_object() ? files.contains(name) : is_shard_name(name))) return false;
+    if (name != kManifestFile && !(files ? files->contains(name) : is_shard_name(name))) return false;
   }
   return true;
 }

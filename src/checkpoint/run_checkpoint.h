@@ -2,14 +2,17 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <condition_variable>
 #include <cstdint>
 #include <filesystem>
 #include <future>
+#include <map>
+#include <mutex>
 #include <optional>
-#include <string>
 #include <vector>
 
 #include "checkpoint/hf_folder.h"
+#include "checkpoint/state_reader.h"
 #include "core/json.h"
 
 namespace ingot::checkpoint {
@@ -20,15 +23,15 @@ struct RunState {
   Json state;                        // step, consumed samples, schedule, seeds; small
 };
 
-/// A checkpoint on disk: FOLDER/iter_0000500/{manifest.json, state-00001-of-0000K.safetensors}. The manifest lists
-/// every tensor (global name, dtype, shape, file) and the sha256 and size of every file.
+/// A checkpoint on disk: FOLDER/iter_0000500/{manifest.json, state-00001-of-0000K.safetensors}, as state_writer.h has it.
 struct CheckpointInfo {
   int64_t step = 0;
   std::filesystem::path folder;
 };
 
-/// Saves in the background: the tensors are copied, then written to `FOLDER/.staging-*`, hashed, fsynced, renamed; then
-/// latest_checkpointed_iteration.txt moves (DESIGN decision 6) and checkpoints beyond `save_total_limit` are removed.
+/// Saves in the background, from the tensors themselves: who changes one asks first, with wait_until_written. They go to
+/// `FOLDER/.staging-*`, hashed, fsynced, renamed; then latest_checkpointed_iteration.txt moves (DESIGN decision 6) and
+/// checkpoints beyond `save_total_limit` are removed.
 class CheckpointWriter {
  public:
   /// `save_total_limit` 0 keeps all; a file of a checkpoint holds at most `max_shard_bytes`, or one tensor.
@@ -37,29 +40,36 @@ class CheckpointWriter {
   ~CheckpointWriter();  // waits for a save under way; what went wrong with it becomes a warning
   CheckpointWriter(const CheckpointWriter&) = delete;
   CheckpointWriter& operator=(const CheckpointWriter&) = delete;
-  /// Copies the state and returns; waits first for a save still under way. An error of that one is a warning: the new state
-  /// is saved all the same, and waited for. Throws when this save, too, fails.
-  void save(int64_t step, const RunState& state);
+  /// Begins to write the tensors, in their order, and returns; waits first for a save still under way. An error of that one
+  /// is a warning: the new state is saved all the same, and waited for. Throws when this save, too, fails.
+  void save(int64_t step, RunState state);
+  /// Returns when the save under way, if any, needs this tensor's memory no more: it is written, or the save has failed.
+  void wait_until_written(const at::Tensor& tensor);
   /// Waits for the save under way; throws what went wrong.
   void wait();
 
  private:
   bool finish_pending();  // false when the save under way failed, which becomes a warning
-  void write(int64_t step, const Json& state) const;
+  void run_save(int64_t step, const RunState& state);
+  void write(int64_t step, const RunState& state);
+  void note_written(size_t num_tensors);
   std::filesystem::path folder_;
   int64_t save_total_limit_;
   uint64_t max_shard_bytes_;
-  std::vector<NamedTensor> buffers_;  // of the save under way; used again by the next
+  std::map<const void*, size_t> places_;  // of the tensors of the save under way, by their memory
+  std::mutex mutex_;
+  std::condition_variable written_;
+  size_t num_written_ = 0;  // tensors of the save under way that it needs no more
   std::future<void> pending_;
 };
 
-/// A loaded checkpoint.
+/// A checkpoint whose every digest is right.
 struct LoadedCheckpoint {
   CheckpointInfo info;
-  RunState state;
+  StateReader store;  // a tensor is read when it is asked for
 };
 
-/// The newest checkpoint in `folder` whose every hash is right, or nothing when there is none at all. The newest is the
+/// The newest checkpoint in `folder` that is sound, or nothing when there is none at all. The newest is the
 /// one that latest_checkpointed_iteration.txt names; without that file, the one of the highest step. A damaged one is
 /// named in a warning with the file and the reason, and the one before it is taken. Throws DataError when there are
 /// checkpoints and none is sound. Staging folders of dead processes are removed.

@@ -33,6 +33,7 @@ class SafetensorsFile {
   const TensorEntry* find(const std::string& name) const;              // null when absent
   std::span<const std::byte> bytes(const TensorEntry& tensor) const;
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
+  std::span<const std::byte> header() const { return file_->bytes().first(data_start_); }  // all before the data
   const MappedFile& file() const { return *file_; }
 
  private:

@@ -54,7 +54,7 @@ class AtomicFile {
   AtomicFile& operator=(const AtomicFile&) = delete;
   void write(const void* data, size_t size);
   void write(std::string_view text) { write(text.data(), text.size()); }
-  /// Overwrites bytes written before, at `offset` from the start.
+  /// Writes at `offset` from the start: over bytes written before, or beyond the end.
   void write_at(uint64_t offset, const void* data, size_t size);
   uint64_t size() const { return size_; }
   void commit();

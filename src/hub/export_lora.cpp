@@ -3,9 +3,6 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <map>
-
 #include "core/error.h"
 #include "core/expect_folder.h"
 #include "core/log.h"
@@ -23,7 +20,7 @@ namespace {
 
 const Json& object_of(const checkpoint::LoadedCheckpoint& loaded, const char* name) {
   static const Json nothing = Json::object();
-  const auto& state = loaded.state.state;
+  const auto& state = loaded.store.state();
   return state.is_object() && state.contains(name) && state[name].is_object() ? state[name] : nothing;
 }
 
@@ -43,13 +40,11 @@ fs::path base_of(const checkpoint::LoadedCheckpoint& loaded, const ExportRequest
 /// The checkpoint's trainable parameters, float32; those of a tied embedding also under the head's name.
 checkpoint::Adapter adapter_of(const RunFolder& run, const checkpoint::LoadedCheckpoint& loaded) {
   checkpoint::Adapter adapter{adapter_of_identity(object_of(loaded, "fixed"), loaded.info.folder.string()), {}};
-  std::map<std::string, at::Tensor> by_name;
-  for (const auto& [name, value] : loaded.state.tensors) by_name[name] = value;
-  for (const auto& [name, value] : loaded.state.tensors) {
+  const auto& store = loaded.store;
+  for (const auto& [name, dtype, shape] : store.tensors()) {
     if (!name.starts_with("model.")) continue;
-    const std::string parameter = name.substr(std::string_view("model.").size());
-    const auto master = by_name.find("optimizer.master." + parameter);
-    adapter.tensors.push_back({parameter, (master == by_name.end() ? value : master->second).to(at::kFloat)});
+    const std::string parameter = name.substr(std::string_view("model.").size()), master = "optimizer.master." + parameter;
+    adapter.tensors.push_back({parameter, store.read(store.contains(master) ? master : name).to(at::kFloat)});
   }
   if (has_tied_head(run)) add_tied_head(adapter, source_config(run.source()));
   return adapter;

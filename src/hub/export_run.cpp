@@ -25,18 +25,16 @@ using checkpoint::NamedTensor;
 
 /// The checkpoint's parameters under their Hugging Face names; fp32 masters where there are some.
 std::vector<NamedTensor> exported_parameters(const checkpoint::LoadedCheckpoint& loaded, model::DecoderConfig config) {
-  std::map<std::string, at::Tensor> by_name;
-  for (const auto& tensor : loaded.state.tensors) by_name[tensor.name] = tensor.value;
+  const auto& store = loaded.store;
   // A head that was trained is one of its own: model_folder.h
-  if (by_name.contains("model." + model::find_family(config.model_type)->names.head + ".weight")) config.tie_word_embeddings = false;
+  if (store.contains("model." + model::find_family(config.model_type)->names.head + ".weight")) config.tie_word_embeddings = false;
   std::vector<NamedTensor> exported;
   const auto model = model::build_model(config, at::kFloat, "meta");
   for (const auto& parameter : model->parameters.parameters) {
-    auto found = by_name.find("optimizer.master." + parameter->name);
-    if (found == by_name.end()) found = by_name.find("model." + parameter->name);
-    if (found == by_name.end())
+    const std::string master = "optimizer.master." + parameter->name, value = "model." + parameter->name;
+    if (!store.contains(master) && !store.contains(value))
       throw DataError(fmt::format("{}: parameter {} is not in the checkpoint", loaded.info.folder.string(), parameter->name));
-    exported.push_back({parameter->name, found->second});
+    exported.push_back({parameter->name, store.read(store.contains(master) ? master : value)});
   }
   return exported;
 }

@@ -60,6 +60,7 @@ class Loop {
         console_(max_steps_ - position_.step, config.logging_steps) {
     schedule_ = config.schedule;
     schedule_.total_steps = max_steps_;
+    optimizer_.before_change([this](const at::Tensor& tensor) { writer_.wait_until_written(tensor); });
   }
 
   LoopResult run() {

@@ -1,7 +1,6 @@
 #include "train/named_state.h"
 
 #include <ATen/ATen.h>
-#include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 
 #include <map>
@@ -12,28 +11,30 @@
 namespace ingot::train {
 namespace {
 
-std::string describe(const at::Tensor& tensor) {
-  return fmt::format("{} {}", c10::toString(tensor.scalar_type()), to_string(tensor.sizes().vec()));
+std::string describe(at::ScalarType type, const Shape& shape) {
+  return fmt::format("{} {}", c10::toString(type), to_string(shape));
 }
 
-void copy_checked(const std::string& name, const at::Tensor& from, at::Tensor into) {
-  if (from.sizes() != into.sizes() || from.scalar_type() != into.scalar_type())
-    throw DataError(fmt::format("checkpoint: tensor {}: found {}, wanted {}", name, describe(from), describe(into)));
-  const at::NoGradGuard no_grad;
-  into.copy_(from);
+void check_kind(const checkpoint::TensorInfo& found, const at::Tensor& wanted) {
+  const auto type = checkpoint::to_scalar_type(found.dtype);
+  const Shape shape = wanted.sizes().vec();
+  if (type != wanted.scalar_type() || found.shape != shape)
+    throw DataError(fmt::format("checkpoint: tensor {}: found {}, wanted {}", found.name, describe(type, found.shape),
+                                describe(wanted.scalar_type(), shape)));
 }
 
 }  // namespace
 
-void copy_named_state(const std::vector<checkpoint::NamedTensor>& from, const std::string& prefix,
+void read_named_state(const checkpoint::StateReader& from, const std::string& prefix,
                       const std::vector<checkpoint::NamedTensor>& into) {
-  std::map<std::string, at::Tensor> found;
-  for (const auto& [name, value] : from)
-    if (name.starts_with(prefix)) found.emplace(name, value);
+  std::map<std::string, checkpoint::TensorInfo> found;
+  for (const auto& tensor : from.tensors())
+    if (tensor.name.starts_with(prefix)) found.emplace(tensor.name, tensor);
   for (const auto& [name, value] : into) {
     const auto match = found.find(name);
     if (match == found.end()) throw DataError(fmt::format("checkpoint: tensor {} is missing", name));
-    copy_checked(name, match->second, value);
+    check_kind(match->second, value);
+    from.read_into(name, value);
     found.erase(match);
   }
   if (!found.empty())

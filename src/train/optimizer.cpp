@@ -100,6 +100,8 @@ void Optimizer::step(double learning_rate, double scale, double norm) {
                                 /*weight_decay=*/0, ++num_steps_, scale * clip};
   for (const auto& slot : slots_) {
     if (!slot->gradient.defined()) continue;
+    for (const auto& tensor : {slot->master, slot->first_moment, slot->second_moment, slot->weight})
+      if (prepare_ && tensor.defined()) prepare_(tensor);
     arguments.weight_decay = slot->parameter->decay ? config_.weight_decay : 0;
     ops::adamw_step(arguments, slot->gradient, slot->master, slot->first_moment, slot->second_moment, slot->weight);
     slot->gradient.reset();
@@ -118,9 +120,9 @@ std::vector<checkpoint::NamedTensor> Optimizer::state() const {
   return tensors;
 }
 
-void Optimizer::load_state(const std::vector<checkpoint::NamedTensor>& state) {
+void Optimizer::load_state(const checkpoint::StateReader& state) {
   const auto own = this->state();
-  copy_named_state(state, "optimizer.", own);
+  read_named_state(state, "optimizer.", own);
   const int64_t steps = own.back().value.item<int64_t>();
   if (steps < 0)
     throw DataError(fmt::format("checkpoint: tensor optimizer.num_steps: found {}, wanted 0 or more", steps));

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "checkpoint/hf_folder.h"
+#include "checkpoint/state_reader.h"
 #include "core/problems.h"
 #include "model/parameters.h"
 
@@ -49,15 +50,18 @@ class Optimizer {
   /// "optimizer.second_moment.NAME", "optimizer.master.NAME" (bfloat16 parameters only) and
   /// "optimizer.num_steps", [1] int64, a copy.
   std::vector<checkpoint::NamedTensor> state() const;
-  /// Copies such a state in. Names that do not begin with "optimizer." are passed over. Throws DataError when a name,
+  /// Reads such a state. Names that do not begin with "optimizer." are passed over. Throws DataError when a name,
   /// shape or dtype differs.
-  void load_state(const std::vector<checkpoint::NamedTensor>& state);
+  void load_state(const checkpoint::StateReader& state);
+  /// step() calls `prepare` with each tensor of the state and each bfloat16 parameter just before it changes it.
+  void before_change(std::function<void(const at::Tensor&)> prepare) { prepare_ = std::move(prepare); }
   int64_t num_steps() const { return num_steps_; }
 
  private:
   struct Slot;
   std::vector<std::shared_ptr<Slot>> slots_;
   OptimizerConfig config_;
+  std::function<void(const at::Tensor&)> prepare_;
   int64_t num_steps_ = 0;
 };
 

@@ -23,7 +23,7 @@ Json to_json(const std::optional<Evaluation>& evaluation) {
 }
 
 /// Reads the fields of a checkpoint's JSON; messages name its folder.
-struct StateReader {
+struct FieldReader {
   const Json& state;
   std::string source;
 
@@ -49,7 +49,7 @@ struct StateReader {
   }
 };
 
-RunPosition read_position(const StateReader& read) {
+RunPosition read_position(const FieldReader& read) {
   RunPosition position;
   position.step = read.integer("step");
   const int64_t consumed = read.integer("consumed_samples");
@@ -85,11 +85,11 @@ checkpoint::RunState pack_run_state(const model::CausalLm& model, const Optimize
 RunPosition restore_run_state(const checkpoint::LoadedCheckpoint& loaded, const model::CausalLm& model,
                               Optimizer& optimizer, const RunIdentity& identity) {
   const std::string source = loaded.info.folder.string();
-  const StateReader read{loaded.state.state, source};
+  const FieldReader read{loaded.store.state(), source};
   check_identity({read.object("fixed"), read.object("settings")}, identity, source);
   const RunPosition position = read_position(read);
-  copy_named_state(loaded.state.tensors, "model.", model_tensors(model));
-  optimizer.load_state(loaded.state.tensors);
+  read_named_state(loaded.store, "model.", model_tensors(model));
+  optimizer.load_state(loaded.store);
   return position;
 }
 

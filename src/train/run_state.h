@@ -26,7 +26,7 @@ struct RunPosition {
 checkpoint::RunState pack_run_state(const model::CausalLm& model, const Optimizer& optimizer,
                                     const RunPosition& position, const RunIdentity& identity);
 
-/// Copies a checkpoint into model and optimizer and tells its position, after check_identity. Throws DataError naming
+/// Reads a checkpoint into model and optimizer and tells its position, after check_identity. Throws DataError naming
 /// the checkpoint's folder and the field or tensor when something is missing or of another kind.
 RunPosition restore_run_state(const checkpoint::LoadedCheckpoint& loaded, const model::CausalLm& model,
                               Optimizer& optimizer, const RunIdentity& identity);

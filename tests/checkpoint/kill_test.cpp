@@ -53,10 +53,10 @@ int64_t save_and_kill(const fs::path& folder, int64_t first_step, int saves, int
 }
 
 void expect_sound(const LoadedCheckpoint& loaded) {
-  ASSERT_EQ(loaded.state.tensors.size(), static_cast<size_t>(kTensors));
-  EXPECT_EQ(loaded.state.state["step"], loaded.info.step);
+  ASSERT_EQ(loaded.store.tensors().size(), static_cast<size_t>(kTensors));
+  EXPECT_EQ(loaded.store.state()["step"], loaded.info.step);
   for (int i = 0; i < kTensors; ++i)
-    EXPECT_TRUE(at::equal(loaded.state.tensors[static_cast<size_t>(i)].value, content(loaded.info.step, i)));
+    EXPECT_TRUE(at::equal(loaded.store.read("t" + std::to_string(i)), content(loaded.info.step, i)));
 }
 
 TEST(RunCheckpoint, SurvivesThirtyKillsAtRandomInstants) {

@@ -11,6 +11,7 @@
 #include "core/error.h"
 #include "core/file.h"
 #include "temporary_folder.h"
+#include "version_one_checkpoint.h"
 
 namespace ingot::checkpoint {
 namespace {
@@ -29,11 +30,12 @@ RunState state_of(int64_t step) {
 void expect_state(const LoadedCheckpoint& loaded, int64_t step) {
   const RunState wanted = state_of(step);
   EXPECT_EQ(loaded.info.step, step);
-  EXPECT_EQ(loaded.state.state, wanted.state);
-  ASSERT_EQ(loaded.state.tensors.size(), wanted.tensors.size());
+  EXPECT_EQ(loaded.store.state(), wanted.state);
+  const auto found = loaded.store.tensors();
+  ASSERT_EQ(found.size(), wanted.tensors.size());
   for (size_t i = 0; i < wanted.tensors.size(); ++i) {
-    EXPECT_EQ(loaded.state.tensors[i].name, wanted.tensors[i].name);
-    EXPECT_TRUE(at::equal(loaded.state.tensors[i].value, wanted.tensors[i].value)) << wanted.tensors[i].name;
+    EXPECT_EQ(found[i].name, wanted.tensors[i].name);
+    EXPECT_TRUE(at::equal(loaded.store.read(found[i].name), wanted.tensors[i].value)) << found[i].name;
   }
 }
 
@@ -83,11 +85,36 @@ TEST(RunCheckpoint, SavesThoughTheSaveBeforeFailed) {
   expect_state(load_newest_checkpoint(folder.path()).value(), 4);
 }
 
+TEST(RunCheckpoint, KeepsNobodyWaitingForATensorWhenTheSaveFails) {
+  const TemporaryFolder folder;
+  put_file(folder / "file", "in the way");
+  const RunState state = state_of(3);
+  CheckpointWriter writer(folder / "file", 0);
+  writer.save(3, state);
+  for (const auto& tensor : state.tensors) writer.wait_until_written(tensor.value);
+  EXPECT_THROW(writer.wait(), ConfigError);
+  writer.wait_until_written(at::zeros({2}));  // of no save
+}
+
 TEST(RunCheckpoint, GivesUpAtTheSecondFailureInARow) {
   const TemporaryFolder folder;
   CheckpointWriter writer(folder.path(), 0);
   writer.save(3, unwritable_state());
   EXPECT_ANY_THROW(writer.save(4, unwritable_state()));
+}
+
+TEST(RunCheckpoint, ReadsVersionOne) {
+  const TemporaryFolder folder;
+  for (const int64_t step : {1, 2}) {
+    const RunState state = state_of(step);
+    write_version_one(folder / ("iter_000000" + std::to_string(step)), step, state.state, state.tensors);
+  }
+  expect_state(load_newest_checkpoint(folder.path()).value(), 2);
+  for (const char* file : {"manifest.json", "state-00001-of-00001.safetensors"}) {
+    flip_byte(folder / "iter_0000002" / file, 700);
+    expect_state(load_newest_checkpoint(folder.path()).value(), 1);
+    flip_byte(folder / "iter_0000002" / file, 700);
+  }
 }
 
 TEST(RunCheckpoint, IsAbsentInAFolderWithoutOne) {
@@ -101,7 +128,10 @@ TEST(RunCheckpoint, KeepsTheStateOfTheCallToSave) {
   RunState state = state_of(3);
   CheckpointWriter writer(folder.path(), 0);
   writer.save(3, state);
-  for (auto& tensor : state.tensors) tensor.value.zero_();
+  for (auto& tensor : state.tensors) {
+    writer.wait_until_written(tensor.value);
+    tensor.value.zero_();
+  }
   writer.wait();
   expect_state(load_newest_checkpoint(folder.path()).value(), 3);
 }
@@ -153,7 +183,7 @@ TEST(RunCheckpoint, NamesTheDamagedFileAndTheReason) {
   load_newest_checkpoint(folder.path());
   const std::string warning = testing::internal::GetCapturedStderr();
   EXPECT_NE(warning.find("iter_0000002 is damaged and not used"), std::string::npos) << warning;
-  EXPECT_NE(warning.find("state-00001-of-00001.safetensors: sha256 is"), std::string::npos) << warning;
+  EXPECT_NE(warning.find("state-00001-of-00001.safetensors: digest of tensor \"model.w\" is"), std::string::npos) << warning;
 }
 
 TEST(RunCheckpoint, FallsBackFromMissingAndCutFiles) {
@@ -180,10 +210,10 @@ TEST(RunCheckpoint, RefusesManifestNamesOutsideTheFolder) {
   const TemporaryFolder folder;
   save_steps(folder.path(), {1});
   Manifest manifest = read_manifest(folder / "iter_0000001/manifest.json");
-  const FileDigest digest = manifest.files.begin()->second;
+  const FileRecord record = manifest.files.begin()->second;
   fs::rename(folder / "iter_0000001" / manifest.files.begin()->first, folder / "x.safetensors");
-  manifest.files = {{"../x.safetensors", digest}};
-  for (auto& tensor : manifest.tensors) tensor.file = "../x.safetensors";
+  manifest.files = {{"../x.safetensors", record}};
+  for (auto& tensor : manifest.tensors) tensor.pieces[0].file = "../x.safetensors";
   put_file(folder / "iter_0000001/manifest.json", format_manifest(manifest));
   testing::internal::CaptureStderr();
   EXPECT_THROW(load_newest_checkpoint(folder.path()), DataError);

@@ -160,7 +160,7 @@ SIZES = {"full": {}, "lora": LORA}
 
 
 def test_a_lora_run_needs_less_memory(tmp_path):
-    """About 40 M parameters in float32: weights, and for the full run gradients, two moments and the checkpoint's copies."""
+    """About 40 M parameters in float32: weights, and for the full run gradients and two moments; a checkpoint copies none of them."""
     base = tmp_path / "base"
     base.mkdir()
     shape = json.loads((STORIES / "config.json").read_text()) | {
@@ -178,7 +178,7 @@ def test_a_lora_run_needs_less_memory(tmp_path):
         config = write_config(tmp_path / kind, model_name_or_path=str(tmp_path / "scratch/run/model"), **{**common, **keys})
         peaks[kind] = peak_memory(INGOT, "train", config)[1]
     weights = (tmp_path / "scratch/run/model/model.safetensors").stat().st_size / 2**20
-    assert peaks["full"] - peaks["lora"] > 3 * weights, (peaks, weights)
+    assert 2.5 * weights < peaks["full"] - peaks["lora"] < 4 * weights, (peaks, weights)
 
 
 QWEN = {"architectures": ["QWenLMHeadModel"], "model_type": "qwen", "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4,

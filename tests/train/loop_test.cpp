@@ -11,6 +11,7 @@
 #include "core/stop.h"
 #include "temporary_folder.h"
 #include "train/tiny_llama.h"
+#include "version_one_checkpoint.h"
 
 namespace ingot::train {
 namespace {
@@ -114,6 +115,21 @@ TEST_P(LoopOf, EndsWithTheSameBitsAfterACrashBehindASave) {
   EXPECT_EQ(losses("crashed").size(), 8u);
   EXPECT_TRUE(same_bits(finish(GetParam(), "crashed"), wanted));
   EXPECT_EQ(losses("crashed"), losses("straight"));
+}
+
+TEST_P(LoopOf, EndsWithTheSameBitsFromACheckpointOfVersionOne) {
+  const auto wanted = straight(GetParam());
+  const auto model = stories_or_tiny(GetParam());
+  run_loop(*model, acting_at(5, [] { request_stop(SIGTERM); }), {}, config("stopped"));
+  clear_stop();
+  const auto folder_of_all = folder / "stopped" / "checkpoints";
+  const auto loaded = checkpoint::load_newest_checkpoint(folder_of_all).value();
+  std::vector<checkpoint::NamedTensor> tensors;
+  for (const auto& tensor : loaded.store.tensors()) tensors.push_back({tensor.name, loaded.store.read(tensor.name)});
+  std::filesystem::remove_all(folder_of_all);
+  write_version_one(folder_of_all / "iter_0000004", 4, loaded.store.state(), tensors);
+  EXPECT_TRUE(same_bits(finish(GetParam(), "stopped"), wanted));
+  EXPECT_EQ(losses("stopped"), losses("straight"));
 }
 
 INSTANTIATE_TEST_SUITE_P(Precision, LoopOf, testing::Values(at::kFloat, at::kBFloat16),

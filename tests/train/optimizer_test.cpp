@@ -6,8 +6,10 @@
 
 #include <cmath>
 #include <limits>
+#include <map>
 
 #include "core/error.h"
+#include "train/saved_state.h"
 
 namespace ingot::train {
 namespace {
@@ -152,10 +154,10 @@ at::Tensor train_a_little(at::ScalarType dtype, int moved_after, int threads = 2
     optimizer->accumulate();
     optimizer->step(1e-3, 0.5, optimizer->gradient_norm(0.5));
     if (step != moved_after) continue;
-    std::vector<checkpoint::NamedTensor> state = optimizer->state();
-    for (auto& tensor : state) tensor.value = tensor.value.clone();
+    const TemporaryFolder folder;
+    const auto saved = save_and_open(folder, {optimizer->state(), {}});
     optimizer = std::make_unique<Optimizer>(list, OptimizerConfig{.weight_decay = 0.01});
-    optimizer->load_state(state);
+    optimizer->load_state(saved.store);
   }
   return value(list, 0).detach();
 }
@@ -182,11 +184,29 @@ TEST(Optimizer, RefusesAStateThatIsNotItsOwn) {
   reshaped[0].value = at::zeros({4});
   retyped[2].value = at::zeros({3}, at::kDouble);
   negative.back().value = at::full({1}, -1, at::kLong);
+  const TemporaryFolder folder;
   for (const auto& state : {missing, unknown, reshaped, retyped, negative})
-    EXPECT_THROW(optimizer.load_state(state), DataError);
+    EXPECT_THROW(optimizer.load_state(save_and_open(folder, {state, {}}).store), DataError);
   auto with_model = optimizer.state();
   with_model.push_back({"model.p0", at::zeros({9})});
-  EXPECT_NO_THROW(optimizer.load_state(with_model));
+  EXPECT_NO_THROW(optimizer.load_state(save_and_open(folder, {with_model, {}}).store));
+}
+
+TEST(Optimizer, AsksBeforeItChangesATensor) {
+  auto list = make_parameters({at::ones({3}).to(at::kBFloat16), at::ones({2})});
+  Optimizer optimizer(list, {});
+  for (size_t i = 0; i < 2; ++i) give_gradient(list, i, at::ones(value(list, i).sizes()));
+  optimizer.accumulate();
+  std::map<const void*, at::Tensor> before;
+  for (const auto& tensor : optimizer.state()) before[tensor.value.const_data_ptr()] = tensor.value.clone();
+  std::vector<at::Tensor> asked;
+  optimizer.before_change([&](const at::Tensor& tensor) {
+    asked.push_back(tensor);
+    const auto found = before.find(tensor.const_data_ptr());
+    EXPECT_TRUE(found == before.end() || at::equal(found->second, tensor));
+  });
+  optimizer.step(1e-3, 1, 1);
+  EXPECT_EQ(asked.size(), 4u + 3u);  // a bfloat16 parameter beside master and moments; a float32 one is its master
 }
 
 TEST(Optimizer, NamesTheFirstBadGradient) {

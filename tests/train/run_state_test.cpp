@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "core/error.h"
+#include "train/saved_state.h"
 #include "train/tiny_llama.h"
 
 namespace ingot::train {
@@ -11,11 +12,8 @@ namespace {
 
 const RunIdentity kIdentity{.fixed = {{"seed", 1}}, .settings = {{"max_steps", 9}}};
 
-checkpoint::LoadedCheckpoint checkpoint_of(const model::CausalLm& model, const RunPosition& position) {
-  const Optimizer optimizer(model.parameters, {});
-  checkpoint::RunState state = pack_run_state(model, optimizer, position, kIdentity);
-  for (auto& tensor : state.tensors) tensor.value = tensor.value.clone();
-  return {{.step = position.step, .folder = "iter_5"}, std::move(state)};
+checkpoint::RunState state_of(const model::CausalLm& model, const RunPosition& position) {
+  return pack_run_state(model, Optimizer(model.parameters, {}), position, kIdentity);
 }
 
 RunPosition example() {
@@ -23,7 +21,10 @@ RunPosition example() {
           .last_evaluation = Evaluation{1.0 / 3, 78}};
 }
 
-std::string message_of(const checkpoint::LoadedCheckpoint& loaded) {
+/// What restoring the state says; nothing when it goes well.
+std::string message_of(const checkpoint::RunState& state) {
+  const TemporaryFolder folder;
+  const auto loaded = save_and_open(folder, state);
   const auto model = tiny_llama();
   Optimizer optimizer(model->parameters, {});
   try {
@@ -36,7 +37,8 @@ std::string message_of(const checkpoint::LoadedCheckpoint& loaded) {
 
 TEST(RunState, BringsWeightsAndPositionBack) {
   const auto model = tiny_llama(at::kBFloat16, 3), other = tiny_llama(at::kBFloat16, 4);
-  const auto loaded = checkpoint_of(*model, example());
+  const TemporaryFolder folder;
+  const auto loaded = save_and_open(folder, state_of(*model, example()));
   Optimizer optimizer(other->parameters, {});
   const RunPosition position = restore_run_state(loaded, *other, optimizer, kIdentity);
   EXPECT_TRUE(same_bits(copy_weights(*model), copy_weights(*other)));
@@ -49,7 +51,8 @@ TEST(RunState, BringsWeightsAndPositionBack) {
 
 TEST(RunState, KeepsThatNothingWasEvaluated) {
   const auto model = tiny_llama();
-  const auto loaded = checkpoint_of(*model, {.step = 2, .consumed_samples = 16});
+  const TemporaryFolder folder;
+  const auto loaded = save_and_open(folder, state_of(*model, {.step = 2, .consumed_samples = 16}));
   Optimizer optimizer(model->parameters, {});
   const RunPosition position = restore_run_state(loaded, *model, optimizer, kIdentity);
   EXPECT_FALSE(position.first_evaluation.has_value());
@@ -57,27 +60,27 @@ TEST(RunState, KeepsThatNothingWasEvaluated) {
 }
 
 TEST(RunState, RefusesAStateWithFieldsMissingOrOfAnotherKind) {
-  const auto sound = checkpoint_of(*tiny_llama(), example());
+  const auto sound = state_of(*tiny_llama(), example());
   EXPECT_EQ(message_of(sound), "");
   for (const char* field : {"step", "consumed_samples", "evaluated_step", "fixed", "settings", "first_evaluation"}) {
     auto missing = sound, wrong = sound;
-    missing.state.state.erase(field);
-    wrong.state.state[field] = "text";
-    EXPECT_NE(message_of(missing).find(std::string("iter_5: state field ") + field), std::string::npos) << field;
+    missing.state.erase(field);
+    wrong.state[field] = "text";
+    EXPECT_NE(message_of(missing).find(std::string("iter_0000005: state field ") + field), std::string::npos) << field;
     EXPECT_NE(message_of(wrong).find(field), std::string::npos) << field;
   }
   auto negative = sound, no_object = sound;
-  negative.state.state["step"] = -1;
-  no_object.state.state = Json::array();
+  negative.state["step"] = -1;
+  no_object.state = Json::array();
   EXPECT_NE(message_of(negative), "");
   EXPECT_NE(message_of(no_object), "");
 }
 
 TEST(RunState, RefusesWeightsOfAnotherModel) {
-  const auto sound = checkpoint_of(*tiny_llama(), example());
+  const auto sound = state_of(*tiny_llama(), example());
   auto reshaped = sound, unknown = sound;
-  reshaped.state.tensors[0].value = at::zeros({2});
-  unknown.state.tensors.push_back({"model.model.layers.9.mlp.up_proj.weight", at::zeros({2})});
+  reshaped.tensors[0].value = at::zeros({2});
+  unknown.tensors.push_back({"model.model.layers.9.mlp.up_proj.weight", at::zeros({2})});
   EXPECT_NE(message_of(reshaped).find("tensor model.model.embed_tokens.weight: found Float [2], wanted Float [64, 32]"),
             std::string::npos);
   EXPECT_NE(message_of(unknown).find("does not belong to this model"), std::string::npos);
