@@ -1,0 +1,107 @@
+"""Peak memory and time of full fine-tuning with and without a checkpoint inside, at the shape of Qwen2.5-0.5B.
+
+    ~/.cache/ingot/test-env/bin/python bench/save.py [--rounds 3] [--steps 6] [--precision auto] [--program build/release/bin/ingot]
+
+The model has random weights (train_from_scratch) and AdamW; a step has 2 rows of 512 tokens. The run with a save inside saves
+after half of its steps, and both save at their end. They take turns (A B A B ...). Printed are the medians of: the peak resident
+set of the process up to its last step and as a whole (with the last save and the export), the seconds of all steps, and those of
+the step that the save goes on beside. Two checkpoints and the model take 14 GiB of the disk under the temporary folder.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+ROWS, LENGTH = 2, 512
+SHAPE = {"architectures": ["Qwen2ForCausalLM"], "model_type": "qwen2", "vocab_size": 151936, "hidden_size": 896,
+         "num_hidden_layers": 24, "num_attention_heads": 14, "num_key_value_heads": 2, "intermediate_size": 4864,
+         "max_position_embeddings": 32768, "rms_norm_eps": 1e-6, "rope_theta": 1000000.0, "tie_word_embeddings": True,
+         "bos_token_id": 1, "eos_token_id": 2, "torch_dtype": "bfloat16", "hidden_act": "silu"}
+
+
+def make_model_folder(folder):
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(SHAPE))
+    for name in ("tokenizer.model", "tokenizer_config.json", "special_tokens_map.json"):
+        shutil.copy(ROOT / "examples/stories260k" / name, folder / name)
+
+
+def peak_of(process):
+    """Peak resident set so far in GiB; 0 when the process has ended."""
+    status = pathlib.Path(f"/proc/{process.pid}/status").read_text()
+    return next((int(line.split()[1]) / 2**20 for line in status.splitlines() if line.startswith("VmHWM")), 0)
+
+
+def process_is_alive(process):
+    return pathlib.Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+
+
+def steps_of(run):
+    """What metrics.jsonl says of each step so far."""
+    metrics = run / "metrics.jsonl"
+    lines = [json.loads(line) for line in metrics.read_text().splitlines()] if metrics.exists() else []
+    return [line for line in lines if "grad_norm" in line]
+
+
+def train(arguments, folder, save_steps):
+    """One run: (peak up to the last step, peak of all, seconds of the steps, seconds of the step after the save)."""
+    run = folder / "run"
+    shutil.rmtree(run, ignore_errors=True)
+    config = {"model_name_or_path": str(folder / "model"), "train_from_scratch": True, "precision": arguments.precision,
+              "dataset": str(ROOT / "examples/data/shakespeare.parquet"), "cutoff_len": LENGTH, "micro_batch_size": ROWS,
+              "global_batch_size": ROWS, "save_steps": save_steps, "max_steps": arguments.steps, "output_dir": str(run)}
+    (folder / "run.yaml").write_text("".join(f"{key}: {json.dumps(value)}\n" for key, value in config.items()))
+    process = subprocess.Popen([arguments.program, "train", str(folder / "run.yaml")], stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)
+    peak_of_steps = 0
+    try:
+        while len(steps_of(run)) < arguments.steps and process_is_alive(process):
+            peak_of_steps = max(peak_of_steps, peak_of(process))
+            time.sleep(0.02)
+        _, status, usage = os.wait4(process.pid, 0)
+    except BaseException:
+        process.kill()
+        raise
+    if status != 0:
+        sys.exit(f"{arguments.program} ended with {status}")
+    seconds = [step["seconds"] for step in steps_of(run)]
+    return peak_of_steps, usage.ru_maxrss / 2**20, sum(seconds), seconds[arguments.steps // 2]
+
+
+def cpu_name():
+    lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "unknown CPU")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=6)
+    parser.add_argument("--precision", choices=["auto", "bf16", "fp32"], default="auto")
+    parser.add_argument("--program", default=str(ROOT / "build/release/bin/ingot"))
+    arguments = parser.parse_args()
+    results = {"no save inside": [], "one save inside": []}
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        make_model_folder(folder / "model")
+        for _ in range(arguments.rounds):
+            results["no save inside"].append(train(arguments, folder, 0))
+            results["one save inside"].append(train(arguments, folder, arguments.steps // 2))
+    print(f"{cpu_name()}, {os.cpu_count()} cores; {arguments.steps} steps of {ROWS} x {LENGTH} tokens")
+    for name, runs in results.items():
+        steps, whole, seconds, beside = (statistics.median(run[i] for run in runs) for i in range(4))
+        print(f"{name:<16} {steps:6.2f} GiB peak up to the last step {whole:6.2f} GiB of all {seconds:8.2f} s in all steps "
+              f"{beside:7.2f} s in step {arguments.steps // 2 + 1}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
