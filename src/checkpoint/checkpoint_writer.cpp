@@ -32,13 +32,14 @@ void put_tensor(StateWriter& store, const NamedTensor& tensor) {
   store.put(tensor.name, whole_of(value.sizes().vec()), {static_cast<const char*>(value.const_data_ptr()), value.nbytes()});
 }
 
-/// Removes the oldest checkpoints up to `newest` until `limit` of them are left. Later ones belong to a run that was
+/// Removes the oldest checkpoints up to `newest` until `limit` of them are left; 0 keeps all. Later ones belong to a run that was
 /// given up: they are not counted and stay.
 void remove_beyond_limit(const fs::path& folder, int64_t newest, int64_t limit) {
+  if (limit == 0) return;
   auto checkpoints = list_checkpoints(folder);
   std::erase_if(checkpoints, [&](const CheckpointInfo& info) { return info.step > newest; });
   const auto count = static_cast<int64_t>(checkpoints.size());
-  for (int64_t i = 0; limit > 0 && i < count - limit; ++i) remove_whole(checkpoints[static_cast<size_t>(i)].folder);
+  for (int64_t i = 0; i < count - limit; ++i) remove_whole(checkpoints[static_cast<size_t>(i)].folder);
 }
 
 }  // namespace
@@ -111,7 +112,7 @@ void CheckpointWriter::write(int64_t step, const RunState& state) {
       note_written(i + 1);
     }
     store.commit(step, state.state);
-    check_no_foreign_checkpoint(folder_);
+    check_not_foreign(folder_ / name);
     staging.publish(folder_ / name);
   }
   write_file(folder_ / kTrackerFile, std::to_string(step));

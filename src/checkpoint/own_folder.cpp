@@ -41,16 +41,20 @@ bool is_own_staging(const fs::path& entry) {
   return is_staging(name, is_step) || name == fmt::format(".{}.partial", kTrackerFile);
 }
 
+void check_not_foreign(const fs::path& checkpoint) {
+  std::error_code error;
+  if (!fs::exists(fs::symlink_status(checkpoint, error))) return;
+  const bool is_empty = fs::is_empty(checkpoint, error);
+  if (error) throw ConfigError(fmt::format("{}: cannot be read: {}", checkpoint.string(), error.message()));
+  if ((is_empty && fs::is_directory(checkpoint, error)) || is_own_checkpoint(checkpoint)) return;
+  throw ConfigError(fmt::format("{}: has the name of a checkpoint and is none of Ingot's, or holds foreign files: move it away, or name "
+                                "another output_dir", checkpoint.string()));
+}
+
 void check_no_foreign_checkpoint(const fs::path& folder) {
   std::error_code error;
-  for (const auto& entry : fs::directory_iterator(folder, error)) {
-    if (!step_of_name(entry.path().filename().string())) continue;
-    const bool is_empty = fs::is_empty(entry.path(), error);
-    if (error) throw ConfigError(fmt::format("{}: cannot be read: {}", entry.path().string(), error.message()));
-    if ((is_empty && entry.is_directory(error)) || is_own_checkpoint(entry.path())) continue;
-    throw ConfigError(fmt::format("{}: has the name of a checkpoint and is none of Ingot's, or holds foreign files: move it away, or name "
-                                  "another output_dir", entry.path().string()));
-  }
+  for (const auto& entry : fs::directory_iterator(folder, error))
+    if (step_of_name(entry.path().filename().string())) check_not_foreign(entry.path());
 }
 
 }  // namespace ingot::checkpoint

@@ -11,7 +11,10 @@ bool is_own_checkpoint(const std::filesystem::path& folder);
 /// Whether an entry of checkpoints/ is of those that Ingot makes while it writes there: a staging folder, a half-written tracker.
 bool is_own_staging(const std::filesystem::path& entry);
 
-/// Throws ConfigError naming what has a checkpoint's name in `folder` and is none of ours: it would be in the way of one.
+/// Throws ConfigError naming the path where what stands there is no checkpoint of ours and no empty folder, and so may not be replaced.
+void check_not_foreign(const std::filesystem::path& checkpoint);
+
+/// The same of all in `folder` that has a checkpoint's name: each would be in the way of one.
 void check_no_foreign_checkpoint(const std::filesystem::path& folder);
 
 }  // namespace ingot::checkpoint
