@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include "cli/jobs.h"
+#include "core/cpu.h"
 #include "core/error.h"
 
 namespace {
@@ -30,6 +31,7 @@ void expect_working_directory() {
 int become_engine(char** argv) {
   expect_working_directory();
   limit_spinning();
+  ingot::hold_libraries_to_isa();
   const auto engine = std::filesystem::read_symlink("/proc/self/exe").parent_path() / "ingot-engine";
   ::execv(engine.c_str(), argv);
   throw ingot::ConfigError(fmt::format("{}: cannot be started: {}", engine.string(), std::strerror(errno)));

@@ -92,7 +92,7 @@ at::ScalarType compute_type(const std::string& precision, const std::string& fie
   if (precision == "bf16") return at::kBFloat16;
   if (precision == "fp32") return at::kFloat;
   if (precision != "auto") throw ConfigError(fmt::format("{}: found {}, wanted auto, bf16 or fp32", field, precision));
-  const bool bf16 = cpu_has_bf16_dot_products();
+  const bool bf16 = has_bf16_dot_products();
   log_info(bf16 ? "precision: bf16, which this CPU multiplies in hardware" : "precision: fp32, this CPU has no bf16 dot products");
   return bf16 ? at::kBFloat16 : at::kFloat;
 }

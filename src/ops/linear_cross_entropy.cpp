@@ -13,6 +13,7 @@
 #include "core/shape.h"
 #include "ops/fused.h"
 #include "ops/simd.h"
+#include "ops/wide_product.h"
 
 namespace ingot::ops {
 namespace {
@@ -91,19 +92,9 @@ void cross_entropy_rows(at::Tensor& logits, const Rows& rows, int64_t begin, dou
   });
 }
 
-/// sum += aᵀ * b, in fp32 whatever the dtype of a and b.
-void add_product(at::Tensor& sum, const at::Tensor& a, const at::Tensor& b) {
-  if (!sum.defined())
-    sum = at::mm(a.t(), b);
-  else if (a.scalar_type() == at::kFloat)
-    sum.addmm_(a.t(), b);
-  else
-    sum = sum.to(at::kFloat).add_(at::mm(a.t(), b));
-}
-
 struct Result {
   double loss = 0;
-  Inputs gradients;  // undefined unless wanted; those summed over rows may still be fp32
+  Inputs gradients;  // undefined unless wanted; those summed over rows are fp32
 };
 
 /// All rows count.
@@ -111,6 +102,8 @@ Result run_chunks(const Inputs& in, const Rows& counted, Wanted wanted) {
   Result result;
   for (const auto by_row : {kHidden, kInner})
     if (wanted.gradient[by_row]) result.gradients[by_row] = at::empty_like(in[by_row]);
+  for (const auto summed : {kWeight, kB})
+    if (wanted.gradient[summed]) result.gradients[summed] = at::zeros(in[summed].sizes(), in[summed].options().dtype(at::kFloat));
   const int64_t rows = in[kHidden].size(0), chunk = std::min(rows, rows_per_chunk(in[kWeight]));
   auto buffer = at::empty({chunk, in[kWeight].size(0)}, in[kHidden].options());
   std::vector<double> losses(rows);
@@ -126,14 +119,12 @@ Result run_chunks(const Inputs& in, const Rows& counted, Wanted wanted) {
         auto d_rows = part(result.gradients[by_row]);
         at::mm_out(d_rows, logits, in[summed]);
       }
-      if (wanted.gradient[summed]) add_product(result.gradients[summed], logits, part(in[by_row]));
+      if (wanted.gradient[summed]) add_wide_product(result.gradients[summed], logits, part(in[by_row]));
     };
     add_gradients(kHidden, kWeight);
     add_gradients(kInner, kB);
   }
   for (const double loss : losses) result.loss += loss;
-  for (const auto summed : {kWeight, kB})
-    if (wanted.gradient[summed] && rows == 0) result.gradients[summed] = at::zeros_like(in[summed]);
   return result;
 }
 

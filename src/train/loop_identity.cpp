@@ -1,6 +1,7 @@
 #include "train/loop_identity.h"
 
 #include "checkpoint/run_checkpoint.h"
+#include "ops/arithmetic.h"
 
 namespace ingot::train {
 namespace {
@@ -38,6 +39,7 @@ RunIdentity identity_of(const LoopConfig& config, const model::CausalLm& model, 
                        {"adam_beta2", config.optimizer.adam_beta2},
                        {"adam_epsilon", config.optimizer.adam_epsilon},
                        {"max_grad_norm", config.optimizer.max_grad_norm}};
+  identity.settings.update(ops::arithmetic());
   identity.settings.update(config.settings);
   return identity;
 }

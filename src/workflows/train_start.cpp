@@ -62,7 +62,7 @@ uint64_t exported_bytes(const config::TrainConfig& config, const hub::ModelFolde
 
 /// Of the arithmetic.
 at::ScalarType type_of(const config::TrainConfig& config) {
-  const bool bf16 = config.precision == "bf16" || (config.precision == "auto" && cpu_has_bf16_dot_products());
+  const bool bf16 = config.precision == "bf16" || (config.precision == "auto" && has_bf16_dot_products());
   return bf16 ? at::kBFloat16 : at::kFloat;
 }
 

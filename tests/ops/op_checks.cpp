@@ -49,7 +49,7 @@ double relative_error(const at::Tensor& a, const at::Tensor& b) {
 
 void expect_equal_operations(const Operation& fused, const Operation& reference, const Tensors& inputs,
                              double tolerance) {
-  const auto found = evaluate(fused, inputs), wanted = evaluate(reference, converted(inputs, at::kFloat));
+  const auto found = evaluate(fused, inputs), wanted = evaluate(reference, converted(inputs, at::kDouble));
   EXPECT_EQ(found.output.sizes(), wanted.output.sizes());
   EXPECT_LE(relative_error(found.output, wanted.output), tolerance);
   for (size_t i = 0; i < inputs.size(); ++i)

@@ -20,8 +20,8 @@ Evaluation evaluate(const Operation& operation, const Tensors& inputs);
 /// Largest |a - b| over the largest |b|.
 double relative_error(const at::Tensor& a, const at::Tensor& b);
 
-/// Expects output and every gradient of `fused` within `tolerance` (relative_error) of `reference`'s; both are
-/// evaluated on copies of the inputs, the reference in float32.
+/// Expects output and every gradient of `fused`, in the type of the inputs, within `tolerance` (relative_error) of `reference`'s in
+/// double, whose own gradients expect_gradients_match compares with differences.
 void expect_equal_operations(const Operation& fused, const Operation& reference, const Tensors& inputs,
                              double tolerance);
 
