@@ -43,7 +43,7 @@ std::vector<Isa> find_isas() {
       __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"),
       __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
           __builtin_cpu_supports("avx512vl"),
-      __builtin_cpu_supports("avx512bf16"),
+      __builtin_cpu_supports("avx512bf16") != 0,
       __builtin_cpu_supports("amx-tile") && __builtin_cpu_supports("amx-bf16")};
   for (size_t i = 0; i < std::size(levels) && levels[i]; ++i) found.push_back(kNames[i + 1].isa);
 #endif

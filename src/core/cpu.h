@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <string_view>
 #include <vector>
 
@@ -7,6 +8,7 @@ namespace ingot {
 
 /// Sets of instructions that kernels are compiled for or that libraries choose from; on x86-64 each holds those before it.
 enum class Isa { kBaseline, kAvx2, kAvx512, kAvx512Bf16, kAvx512Amx };
+inline constexpr size_t kNumIsas = 5;
 
 /// As INGOT_ISA spells it: "baseline", "avx2", "avx512", "avx512_bf16", "avx512_amx".
 std::string_view name_of(Isa isa);

@@ -9,7 +9,7 @@
 
 #include "ops/biased_attention.h"
 #include "ops/block_attention.h"
-#include "ops/fused.h"
+#include "ops/dispatch.h"
 
 namespace ingot::ops {
 namespace {
@@ -108,7 +108,7 @@ AttentionGradients attention_backward(const at::Tensor& d_out, const at::Tensor&
                                       const AttentionOptions& options) {
   if (is_biased(options, q.size(1))) return biased_attention_backward(d_out, q, k, v, out, log_sum, options);
   // ATen's backward kernel multiplies bfloat16 blocks several times slower than this CPU can.
-  const bool by_blocks = q.scalar_type() == at::kBFloat16 && has_block_products();
+  const bool by_blocks = q.scalar_type() == at::kBFloat16 && has_block_attention();
   return (by_blocks ? block_attention_backward : flash_backward)(d_out, q, k, v, out, log_sum);
 }
 
@@ -201,7 +201,7 @@ at::Tensor causal_attention(const at::Tensor& q, const at::Tensor& k, const at::
   check_heads(q, k, v, "causal_attention");
   check_options(q, options, "causal_attention");
   TORCH_CHECK(q.size(1) == k.size(1), "causal_attention: q ", q.sizes(), " and k ", k.sizes(), " differ in length");
-  if (!has_fused_kernel({q, k, v})) return causal_attention_composite(q, k, v, segment_starts, options);
+  if (!has_kernel({q, k, v})) return causal_attention_composite(q, k, v, segment_starts, options);
   return CausalAttention::apply(q.contiguous(), k.contiguous(), v.contiguous(), checked_starts(q, segment_starts),
                                 options);
 }
@@ -227,7 +227,7 @@ at::Tensor cached_attention(const at::Tensor& q, const at::Tensor& k, const at::
   const int64_t fresh = q.size(1), total = k.size(1);
   TORCH_CHECK(fresh <= total, "cached_attention: ", fresh, " new positions of ", total);
   const at::NoGradGuard no_grad;
-  if (fresh == total && has_fused_kernel({q, k, v})) return causal_attention(q, k, v, {}, options);
+  if (fresh == total && has_kernel({q, k, v})) return causal_attention(q, k, v, {}, options);
   const auto away = distances(fresh, total, total - fresh, q.device());
   return masked_attention(q, k, v, away <= 0, away, options);
 }

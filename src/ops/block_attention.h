@@ -8,8 +8,8 @@ struct AttentionGradients {
   at::Tensor d_q, d_k, d_v;
 };
 
-/// True when this CPU multiplies blocks of bfloat16 in hardware and LibTorch's block product can be used.
-bool has_block_products();
+/// True when block_attention_backward has a kernel here: the CPU multiplies blocks of bfloat16 in hardware, and LibTorch passes them on.
+bool has_block_attention();
 
 /// Gradients of causal attention in bfloat16, block by block: the scores of 128 queries and keys are made again from q,
 /// k and the forward pass's `log_sum`, used while they are in the cache, and never written out.

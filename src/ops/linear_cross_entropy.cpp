@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "core/shape.h"
-#include "ops/fused.h"
-#include "ops/simd.h"
+#include "ops/dispatch.h"
+#include "ops/kernels/cross_entropy.h"
 #include "ops/wide_product.h"
 
 namespace ingot::ops {
@@ -39,56 +39,19 @@ int64_t rows_per_chunk(const at::Tensor& weight) {
   return std::clamp<int64_t>(kChunkBytes / row_bytes / 64 * 64, 64, 8192);
 }
 
-/// Sum of e^(x - max): fp32 within 256 terms, double over them.
-template <class T>
-double sum_of_exponentials(const T* logits, float max, int64_t n) {
-  constexpr int64_t kBlock = 256;
-  double total = 0;
-  for (int64_t begin = 0; begin < n; begin += kBlock) {
-    const int64_t end = std::min(n, begin + kBlock);
-    float sum = 0;
-#pragma omp simd reduction(+ : sum)
-    for (int64_t i = begin; i < end; ++i) sum += fast_exp(widen(logits[i]) - max);
-    total += sum;
-  }
-  return total;
-}
-
-/// Returns the row's cross entropy; with `make_gradient` the logits become (softmax(logits) - onehot(label)) * weight.
-template <class T>
-double cross_entropy_row(T* logits, int64_t label, float weight, int64_t n, bool make_gradient) {
-  float max = -INFINITY;
-#pragma omp simd reduction(max : max)
-  for (int64_t i = 0; i < n; ++i) max = std::max(max, widen(logits[i]));
-  const double sum = sum_of_exponentials(logits, max, n);
-  const float at_label = widen(logits[label]);
-  if (make_gradient) {
-    const float inverse = static_cast<float>(1 / sum), factor = inverse * weight;
-#pragma omp simd
-    for (int64_t i = 0; i < n; ++i) logits[i] = round_to<T>(fast_exp(widen(logits[i]) - max) * factor);
-    logits[label] = round_to<T>((fast_exp(at_label - max) * inverse - 1.0f) * weight);
-  }
-  return std::log(sum) + max - at_label;
-}
-
 /// The rows that count.
 struct Rows {
   at::Tensor labels;        // int64
   std::vector<float> weights;  // empty: 1 each
-  float weight(int64_t row) const { return weights.empty() ? 1.0f : weights[static_cast<size_t>(row)]; }
 };
 
-/// Weighted losses of the chunk's rows, from `begin` on, into `losses`; see cross_entropy_row.
+/// Weighted losses of the chunk's rows, from `begin` on, into `losses`; see CrossEntropyRow.
 void cross_entropy_rows(at::Tensor& logits, const Rows& rows, int64_t begin, double* losses, bool make_gradient) {
   const int64_t n = logits.size(1);
-  const int64_t* labels = rows.labels.const_data_ptr<int64_t>();
   visit_dtype(logits, [&]<class T>(T) {
-    T* data = logits.mutable_data_ptr<T>();
-    parallel_rows(logits.size(0), n, [&](int64_t i) {
-      const int64_t row = begin + i;
-      const float weight = rows.weight(row);
-      losses[row] = weight * cross_entropy_row(data + i * n, labels[row], weight, n, make_gradient);
-    });
+    run(logits.size(0), n,
+        CrossEntropyRow<T>{logits.mutable_data_ptr<T>(), rows.labels.const_data_ptr<int64_t>() + begin,
+                           rows.weights.empty() ? nullptr : rows.weights.data() + begin, losses + begin, n, make_gradient});
   });
 }
 
@@ -192,7 +155,7 @@ at::Tensor linear_cross_entropy(const at::Tensor& hidden, const at::Tensor& weig
                                 const AddedLogits& added) {
   const Inputs in{hidden, weight, added.inner, added.b};
   check_shapes(in, labels);
-  if (!has_fused_kernel({hidden, weight})) return linear_cross_entropy_composite(hidden, weight, labels, added);
+  if (!has_kernel({hidden, weight})) return linear_cross_entropy_composite(hidden, weight, labels, added);
   const auto& ids = labels.ids;
   TORCH_CHECK(ids.eq(kIgnored).logical_or(ids.ge(0).logical_and(ids.lt(weight.size(0)))).all().item<bool>(),
               "linear_cross_entropy: a label is neither -100 nor in [0, ", weight.size(0), ")");

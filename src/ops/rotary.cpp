@@ -3,10 +3,8 @@
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include <algorithm>
-
-#include "ops/fused.h"
-#include "ops/simd.h"
+#include "ops/dispatch.h"
+#include "ops/kernels/rotary.h"
 
 namespace ingot::ops {
 namespace {
@@ -14,41 +12,17 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-/// One head's pairs: partners lie `apart` from each other, and one pair `step` from the next.
-template <class T>
-void rotate_head(const T* x, const float* cos, const float* sin, float direction, T* out, int64_t half, int64_t apart,
-                 int64_t step) {
-#pragma omp simd
-  for (int64_t i = 0; i < half; ++i) {
-    const int64_t at = i * step;
-    const float first = widen(x[at]), second = widen(x[at + apart]), s = direction * sin[i];
-    out[at] = round_to<T>(first * cos[i] - second * s);
-    out[at + apart] = round_to<T>(second * cos[i] + first * s);
-  }
-}
-
 /// Rotates by the angles, or back with `direction` -1.
 at::Tensor rotate(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin, RotaryPairs pairs,
                   float direction) {
   const int64_t seq = x.size(1), heads = x.size(2), size = x.size(3), half = cos.size(2);
   const int64_t table_rows = cos.size(0) * seq;  // one table for all of the batch when cos.size(0) is 1
+  const bool halves = pairs == RotaryPairs::kHalves;
   auto out = at::empty_like(x);
   visit_dtype(x, [&]<class T>(T) {
-    const T* x_data = x.const_data_ptr<T>();
-    const float *cos_data = cos.const_data_ptr<float>(), *sin_data = sin.const_data_ptr<float>();
-    T* out_data = out.mutable_data_ptr<T>();
-    parallel_rows(x.size(0) * seq, heads * size, [&](int64_t row) {
-      const int64_t angle = row % table_rows * half;
-      for (int64_t head = row * heads; head < (row + 1) * heads; ++head) {
-        const T* from = x_data + head * size;
-        T* to = out_data + head * size;
-        if (pairs == RotaryPairs::kHalves)
-          rotate_head(from, cos_data + angle, sin_data + angle, direction, to, half, half, 1);
-        else
-          rotate_head(from, cos_data + angle, sin_data + angle, direction, to, half, 1, 2);
-        std::copy(from + 2 * half, from + size, to + 2 * half);
-      }
-    });
+    run(x.size(0) * seq, heads * size,
+        RotateRow<T>{x.const_data_ptr<T>(), cos.const_data_ptr<float>(), sin.const_data_ptr<float>(), out.mutable_data_ptr<T>(),
+                     direction, heads, size, half, table_rows, halves ? half : 1, halves ? 1 : 2});
   });
   return out;
 }
@@ -74,7 +48,7 @@ at::Tensor rotary(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& 
   TORCH_CHECK(x.dim() == 4 && cos.dim() == 3 && cos.sizes() == sin.sizes() && cos.size(1) == x.size(1) &&
                   (cos.size(0) == 1 || cos.size(0) == x.size(0)) && 2 * cos.size(2) <= x.size(3),
               "rotary: cos ", cos.sizes(), " and sin ", sin.sizes(), " do not fit x ", x.sizes());
-  if (!has_fused_kernel({x}) || !has_fused_kernel({cos, sin}) || cos.scalar_type() != at::kFloat)
+  if (!has_kernel({x}) || !has_kernel({cos, sin}) || cos.scalar_type() != at::kFloat)
     return rotary_composite(x, cos, sin, pairs);
   return Rotary::apply(x, cos.contiguous(), sin.contiguous(), pairs);
 }

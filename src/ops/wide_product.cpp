@@ -1,21 +1,20 @@
 #include "ops/wide_product.h"
 
 #include <ATen/ATen.h>
-#include <ATen/native/CPUBlas.h>
 
 #include <algorithm>
 
-#include "ops/block_attention.h"
-#include "ops/block_pack.h"
-#include "ops/simd.h"
+#include "ops/block_product.h"
+#include "ops/dispatch.h"
+#include "ops/kernels/wide_product.h"
 
 namespace ingot::ops {
 namespace {
 
 using c10::BFloat16;
 
-constexpr int64_t kBlock = 64;          // columns of a that one task multiplies
-constexpr int64_t kWidth = 256;         // columns of b in one product
+constexpr int64_t kColumns = 64;           // columns of a that one task multiplies
+constexpr int64_t kWidth = 256;            // columns of b in one product
 constexpr int64_t kWidenedColumns = 4096;  // of a at a time
 
 /// Sizes of the product; rows of a and b count in pairs.
@@ -28,19 +27,9 @@ struct Sizes {
 at::Tensor paired(const Sizes& size, const at::Tensor& b) {
   auto out = at::empty({size.even_k(), size.n}, b.options());
   const auto zeros = at::zeros({size.n}, b.options());
-  const BFloat16 *from = b.const_data_ptr<BFloat16>(), *none = zeros.const_data_ptr<BFloat16>();
-  BFloat16* to = out.mutable_data_ptr<BFloat16>();
-  parallel_rows(size.even_k() / 2, 2 * size.n, [&](int64_t i) {
-    const BFloat16* even = from + 2 * i * size.n;
-    pair_rows(even, 2 * i + 1 < size.k ? even + size.n : none, size.n, to + 2 * i * size.n);
-  });
+  run(size.even_k() / 2, 2 * size.n,
+      PairRows{b.const_data_ptr<BFloat16>(), zeros.const_data_ptr<BFloat16>(), out.mutable_data_ptr<BFloat16>(), size.k, size.n});
   return out;
-}
-
-/// Columns [first, first + count) of a as rows, [count][even_k].
-void transpose_columns(const Sizes& size, const BFloat16* a, int64_t first, int64_t count, BFloat16* to) {
-  for (int64_t row = 0; row < size.k; ++row)
-    for (int64_t i = 0; i < count; ++i) to[i * size.even_k() + row] = a[row * size.m + first + i];
 }
 
 /// Products of blocks accumulate in float32 inside the CPU's own bf16 instructions; each element is summed by one task.
@@ -49,17 +38,18 @@ void add_block_products(at::Tensor& sum, const at::Tensor& a, const at::Tensor& 
   const auto pairs = paired(size, b);
   const BFloat16 *a_data = a.const_data_ptr<BFloat16>(), *b_data = pairs.const_data_ptr<BFloat16>();
   float* sum_data = sum.mutable_data_ptr<float>();
-  at::parallel_for(0, (size.m + kBlock - 1) / kBlock, 1, [&](int64_t begin, int64_t end) {
-    const auto rows = at::zeros({kBlock, size.even_k()}, a.options());
+  const auto transpose = find_loop<TransposeColumns>();
+  at::parallel_for(0, (size.m + kColumns - 1) / kColumns, 1, [&](int64_t begin, int64_t end) {
+    const auto rows = at::zeros({kColumns, size.even_k()}, a.options());
     BFloat16* row_data = rows.mutable_data_ptr<BFloat16>();
-    for (int64_t first = begin * kBlock; first < std::min(size.m, end * kBlock); first += kBlock) {
-      const int64_t count = std::min(kBlock, size.m - first);
-      vectorised([&] { transpose_columns(size, a_data, first, count, row_data); });
+    for (int64_t first = begin * kColumns; first < std::min(size.m, end * kColumns); first += kColumns) {
+      const int64_t count = std::min(kColumns, size.m - first);
+      transpose(TransposeColumns{a_data, row_data, size.m, size.k, first, count, size.even_k()}, 0, 1);
       for (int64_t column = 0; column < size.n; column += kWidth)
-        at::native::cpublas::brgemm(count, std::min(kWidth, size.n - column), size.even_k(), size.even_k(), size.n, size.n,
-                                    /*add_C=*/true, row_data, b_data + 2 * column, sum_data + first * size.n + column);
+        multiply({count, std::min(kWidth, size.n - column), size.even_k(), size.even_k(), size.n, size.n, /*add=*/true}, row_data,
+                 b_data + 2 * column, sum_data + first * size.n + column);
     }
-    at::native::cpublas::brgemm_release();
+    release_block_products();
   });
 }
 
@@ -70,7 +60,7 @@ void add_wide_product(at::Tensor& sum, const at::Tensor& a, const at::Tensor& b)
                   sum.scalar_type() == at::kFloat,
               "add_wide_product: sum ", sum.sizes(), " for ", a.sizes(), " and ", b.sizes());
   if (a.size(0) == 0) return;
-  const bool by_blocks = a.scalar_type() == at::kBFloat16 && has_block_products();
+  const bool by_blocks = a.scalar_type() == at::kBFloat16 && find_loop<TransposeColumns>() != nullptr;
   (by_blocks ? add_block_products : add_wide_product_composite)(sum, a, b);
 }
 

@@ -1,4 +1,4 @@
-#include "ops/simd.h"
+#include "ops/kernels/element.h"
 
 #include <gtest/gtest.h>
 
@@ -31,12 +31,6 @@ TEST(RoundTo, RoundsLikeTheHardwareType) {
     EXPECT_EQ(round_to<c10::BFloat16>(value).x, c10::BFloat16(value).x) << value;
   }
   EXPECT_TRUE(std::isnan(widen(round_to<c10::BFloat16>(std::numeric_limits<float>::quiet_NaN()))));
-}
-
-TEST(ParallelRows, CallsEveryRowOnce) {
-  std::vector<int> calls(1000);
-  parallel_rows(1000, 1000, [&](int64_t row) { ++calls[row]; });
-  EXPECT_EQ(calls, std::vector<int>(1000, 1));
 }
 
 }  // namespace

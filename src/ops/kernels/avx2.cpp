@@ -1,0 +1,13 @@
+#include "ops/kernels/all.h"
+#include "ops/kernels/avx2.h"
+#include "ops/kernels/sets.h"
+
+namespace ingot::ops::table {
+
+#ifdef __x86_64__
+void add_avx2_kernels() { add_contracted<Avx2>(); }
+#else
+void add_avx2_kernels() {}
+#endif
+
+}  // namespace ingot::ops::table
