@@ -7,6 +7,7 @@
 int main(int argc, char** argv) {
   namespace workflows = ingot::workflows;
   ingot::cli::Jobs jobs = ingot::cli::front_jobs();
+  jobs.kernels = [](const auto& request) { return workflows::print_kernels(request, std::cout); };
   jobs.train = workflows::train;
   jobs.check_train = [](const auto& request) { return workflows::check_train(request, std::cout); };
   jobs.preprocess = workflows::preprocess;

@@ -43,6 +43,7 @@ int main(int argc, char** argv) {
   const auto engine = [argv](const auto&) { return become_engine(argv); };
   ingot::cli::Jobs jobs = ingot::cli::front_jobs();
   jobs.train = jobs.check_train = jobs.preprocess = engine;
+  jobs.kernels = engine;
   jobs.evaluate = engine;
   jobs.generate = engine;
   jobs.convert = engine;

@@ -7,6 +7,7 @@
 #include "workflows/export_model.h"
 #include "workflows/generate.h"
 #include "workflows/inspect.h"
+#include "workflows/kernels.h"
 #include "workflows/model_catalog.h"
 #include "workflows/tokenize.h"
 #include "workflows/train.h"
@@ -20,6 +21,7 @@ using Job = std::function<int(const Request&)>;
 /// What each verb calls. The front program fills verbs that need tensors with "become the engine"; the engine with the
 /// work itself. Flags and help are the same in both.
 struct Jobs {
+  Job<workflows::KernelsRequest> kernels;
   Job<workflows::TrainRequest> train, check_train, preprocess, check_config;
   Job<workflows::EvaluateRequest> evaluate;
   Job<workflows::GenerateRequest> generate;

@@ -88,7 +88,13 @@ int run_cli(int argc, char** argv, const Jobs& jobs) {
                "ingot");
   app.footer(kFooter);
   app.require_subcommand(1);
-  app.set_version_flag("--version", version_text());
+  bool verbose = false;
+  app.add_flag("--verbose", verbose, "With --version: the instruction sets, and which op runs on which path here");
+  app.add_flag_callback("--version", [&] {
+    if (!verbose) throw CLI::CallForVersion(version_text(), 0);
+    jobs.kernels({version_text()});
+    throw CLI::Success();
+  }, "Display program version information and exit");
   app.add_flag_callback("--quiet", [] { set_quiet(true); }, "No progress on standard error");
   for (const auto add : {add_train, add_preprocess, add_evaluate, add_generate, add_export, add_convert, add_inspect,
                          add_tokenize, add_models, add_schema, add_completion})
