@@ -7,6 +7,7 @@ import argparse
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -69,6 +70,12 @@ def run_gtests(build, totals, environment, suffix=""):
         run_gtest(program, program.name + suffix, totals, environment)
 
 
+def instruction_sets():
+    """Those that this machine has, but the one in use."""
+    text = subprocess.run([ROOT / "build/release/bin/ingot", "--version", "--verbose"], capture_output=True, text=True, check=True).stdout
+    return re.search(r"instruction sets of this CPU: (.*) \(", text).group(1).split(", ")[:-1]
+
+
 def run_pytest(arguments, totals):
     with tempfile.TemporaryDirectory() as folder:
         report = pathlib.Path(folder) / "report.xml"
@@ -95,6 +102,8 @@ def main():
     arguments = parser.parse_args()
     totals = Totals()
     run_gtests("release", totals, dict(os.environ))
+    for name in instruction_sets():
+        run_gtest(ROOT / "build/release/bin/ops_tests", f"ops_tests ({name})", totals, {**os.environ, "INGOT_ISA": name})
     if arguments.sanitize:
         options = {"ASAN_OPTIONS": "detect_leaks=0:detect_odr_violation=0:allocator_may_return_null=1",
                    "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}
