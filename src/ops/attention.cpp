@@ -4,12 +4,12 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <cmath>
-#include <map>
 #include <numeric>
 
 #include "ops/biased_attention.h"
 #include "ops/block_attention.h"
 #include "ops/dispatch.h"
+#include "ops/segment_groups.h"
 
 namespace ingot::ops {
 namespace {
@@ -23,53 +23,6 @@ double score_scale(const at::Tensor& q) { return 1 / std::sqrt(static_cast<doubl
 at::Tensor expand_heads(const at::Tensor& x, int64_t heads) {
   return heads == x.size(2) ? x : x.repeat_interleave(heads / x.size(2), 2);
 }
-
-/// Segments of equal length, which run as one batch.
-struct Group {
-  int64_t length = 0;
-  std::vector<int64_t> starts;  // in the flattened tokens
-};
-
-std::vector<Group> group_by_length(const std::vector<int64_t>& segment_starts) {
-  std::map<int64_t, Group> by_length;
-  for (size_t i = 0; i + 1 < segment_starts.size(); ++i) {
-    auto& group = by_length[segment_starts[i + 1] - segment_starts[i]];
-    group.length = segment_starts[i + 1] - segment_starts[i];
-    group.starts.push_back(segment_starts[i]);
-  }
-  std::vector<Group> groups;
-  for (auto& [length, group] : by_length)
-    if (length > 0) groups.push_back(std::move(group));
-  return groups;
-}
-
-/// The flattened tokens of a group, [segments * length] int64.
-at::Tensor token_indices(const Group& group) {
-  auto starts = at::empty({static_cast<int64_t>(group.starts.size()), 1}, at::kLong);
-  std::copy(group.starts.begin(), group.starts.end(), starts.mutable_data_ptr<int64_t>());
-  return (starts + at::arange(group.length, at::kLong)).flatten();
-}
-
-/// Moves between [batch, seq, heads, head_dim] and a group's [segments, length, heads, head_dim].
-class GroupView {
- public:
-  GroupView(const Group& group, int64_t num_tokens) : length_(group.length) {
-    if (static_cast<int64_t>(group.starts.size()) * group.length != num_tokens) indices_ = token_indices(group);
-  }
-  at::Tensor gather(const at::Tensor& x) const {
-    const auto flat = x.reshape({-1, x.size(2), x.size(3)});
-    return (indices_.defined() ? flat.index_select(0, indices_) : flat).view({-1, length_, x.size(2), x.size(3)});
-  }
-  void scatter(const at::Tensor& from, at::Tensor& to) const {
-    auto flat = to.view({-1, to.size(2), to.size(3)});
-    const auto rows = from.reshape({-1, to.size(2), to.size(3)});
-    indices_.defined() ? flat.index_copy_(0, indices_, rows) : flat.copy_(rows);
-  }
-
- private:
-  int64_t length_;
-  at::Tensor indices_;  // undefined when the group is all there is
-};
 
 /// ATen's blocked kernel; tensors enter and leave as [batch, seq, heads, head_dim].
 std::tuple<at::Tensor, at::Tensor> flash_forward(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
@@ -118,7 +71,7 @@ struct CausalAttention : torch::autograd::Function<CausalAttention> {
     auto out = at::empty(q.sizes(), q.options());
     variable_list kept{q, k, v, out};
     for (const auto& group : group_by_length(segment_starts)) {
-      const GroupView view(group, q.size(0) * q.size(1));
+      const GroupView view(group, q);
       const auto [part, log_sum] = attention_forward(view.gather(q), view.gather(k), view.gather(v), options);
       view.scatter(part, out);
       kept.push_back(log_sum);
@@ -138,7 +91,7 @@ struct CausalAttention : torch::autograd::Function<CausalAttention> {
     auto d_v = at::empty(v.sizes(), v.options());
     size_t next = 4;
     for (const auto& group : group_by_length(ctx->saved_data["segment_starts"].toIntVector())) {
-      const GroupView view(group, q.size(0) * q.size(1));
+      const GroupView view(group, q);
       const auto part = attention_backward(view.gather(d_out), view.gather(q), view.gather(k), view.gather(v),
                                            view.gather(out), saved[next++], options);
       view.scatter(part.d_q, d_q);
@@ -201,6 +154,7 @@ at::Tensor causal_attention(const at::Tensor& q, const at::Tensor& k, const at::
   check_heads(q, k, v, "causal_attention");
   check_options(q, options, "causal_attention");
   TORCH_CHECK(q.size(1) == k.size(1), "causal_attention: q ", q.sizes(), " and k ", k.sizes(), " differ in length");
+  if (!q.is_cpu()) return causal_attention_library(q, k, v, segment_starts, options);
   if (!has_kernel({q, k, v})) return causal_attention_composite(q, k, v, segment_starts, options);
   return CausalAttention::apply(q.contiguous(), k.contiguous(), v.contiguous(), checked_starts(q, segment_starts),
                                 options);
@@ -218,6 +172,24 @@ at::Tensor causal_attention_composite(const at::Tensor& q, const at::Tensor& k, 
   const auto allowed = same.to(q.device()).logical_and(away <= 0);
   const auto as_one_row = [&](const at::Tensor& x) { return x.reshape({1, tokens, x.size(2), x.size(3)}); };
   return masked_attention(as_one_row(q), as_one_row(k), as_one_row(v), allowed, away, options).reshape(q.sizes());
+}
+
+at::Tensor causal_attention_library(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                                    const std::vector<int64_t>& segment_starts, const AttentionOptions& options) {
+  auto out = at::zeros(q.sizes(), q.options());
+  for (const auto& group : group_by_length(checked_starts(q, segment_starts))) {
+    const GroupView view(group, q);
+    const auto part_q = view.gather(q), part_k = view.gather(k), part_v = view.gather(v);
+    const auto away = [&] { return distances(group.length, group.length, 0, q.device()); };
+    const auto part = is_biased(options, group.length)
+                          ? masked_attention(part_q, part_k, part_v, away() <= 0, away(), options)
+                          : at::scaled_dot_product_attention(part_q.transpose(1, 2), expand_heads(part_k, q.size(2)).transpose(1, 2),
+                                                             expand_heads(part_v, q.size(2)).transpose(1, 2), /*attn_mask=*/{},
+                                                             /*dropout_p=*/0.0, /*is_causal=*/true)
+                                .transpose(1, 2);
+    view.scatter(part, out);
+  }
+  return out;
 }
 
 at::Tensor cached_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,

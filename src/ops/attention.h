@@ -27,6 +27,11 @@ at::Tensor causal_attention(const at::Tensor& q, const at::Tensor& k, const at::
 at::Tensor causal_attention_composite(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                                       const std::vector<int64_t>& segment_starts, const AttentionOptions& options = {});
 
+/// The same by ATen's own attention, whose memory does not grow with the square of the length; for devices without a kernel of ours.
+/// Only segments that a window or slopes change write their scores out.
+at::Tensor causal_attention_library(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                                    const std::vector<int64_t>& segment_starts, const AttentionOptions& options = {});
+
 /// Attention of the newest positions over a cache, for generation. No gradient.
 ///   q        [batch, new, heads, head_dim]   the last `new` of `total` positions
 ///   k, v     [batch, total, kv_heads, head_dim]

@@ -44,6 +44,18 @@ TEST(CausalAttention, EqualsItsCompositeOnRandomShapes) {
   }
 }
 
+TEST(CausalAttentionLibrary, EqualsTheCompositeWithSegmentsWindowsAndSlopes) {
+  at::manual_seed(9);
+  const auto expect = [](const Tensors& in, const Starts& starts, const AttentionOptions& options = {}) {
+    expect_equal_operations(with_starts(starts, causal_attention_library, options), with_starts(starts, causal_attention_composite, options), in,
+                            1e-5);
+  };
+  expect(random_heads(2, 33, 6, 2, 16), {});
+  expect(random_heads(1, 90, 4, 4, 10), {0, 20, 20, 47, 90});
+  expect(random_heads(2, 45, 2, 1, 8), {0, 30, 45, 60, 90}, {.window = 16});
+  expect(random_heads(1, 60, 2, 2, 8), {0, 11, 60}, {.alibi_slopes = {0.5, 0.25}});
+}
+
 TEST(CausalAttention, OfOneTokenIsItsValue) {
   at::manual_seed(7);
   for (const auto dtype : {at::kFloat, at::kBFloat16}) {
