@@ -13,6 +13,8 @@
 
 #if defined(__aarch64__)
 #include <sys/auxv.h>
+#elif defined(__x86_64__)
+#include <cpuid.h>
 #endif
 
 namespace ingot {
@@ -35,6 +37,15 @@ constexpr Names kNames[] = {{Isa::kBaseline, "baseline", "default", "SSE41", "SS
 
 const Names& names_of(Isa isa) { return kNames[static_cast<size_t>(isa)]; }
 
+#if defined(__x86_64__)
+/// AMX's tiles and bf16 products, which not every compiler's own test knows: CPUID leaf 7.
+bool has_amx() {
+  constexpr unsigned kBf16 = 1u << 22, kTiles = 1u << 24;
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (d & kBf16) != 0 && (d & kTiles) != 0;
+}
+#endif
+
 std::vector<Isa> find_isas() {
   std::vector<Isa> found{Isa::kBaseline};
 #if defined(__x86_64__)
@@ -44,7 +55,7 @@ std::vector<Isa> find_isas() {
       __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
           __builtin_cpu_supports("avx512vl"),
       __builtin_cpu_supports("avx512bf16") != 0,
-      __builtin_cpu_supports("amx-tile") && __builtin_cpu_supports("amx-bf16")};
+      has_amx()};
   for (size_t i = 0; i < std::size(levels) && levels[i]; ++i) found.push_back(kNames[i + 1].isa);
 #endif
   return found;
