@@ -1,9 +1,11 @@
-"""Runs the unit tests of every room, plain and sanitized, then the Python tests, and sums them up.
+"""Runs the unit tests of every room, plain, sanitized and with every instruction set, then the Python tests, and sums them up.
 
-The last line is "N passed, N failed, N skipped"; the exit status is 0 when none failed and some passed.
+Programs run beside each other, the dearest first; Python files likewise (pytest-xdist). The last line is "N passed, N failed, N skipped";
+the exit status is 0 when none failed and some passed.
 """
 
 import argparse
+import concurrent.futures
 import json
 import os
 import pathlib
@@ -11,11 +13,21 @@ import re
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import xml.etree.ElementTree as xml
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TIMEOUT_SECONDS = 1800
+WORKERS = max(2, (os.cpu_count() or 1) // 2)
+DEAREST = ["data_tests", "train_tests", "checkpoint_tests", "model_tests", "core_tests", "ops_tests"]  # measured, seconds
+
+# What the programs of a sanitized build need, by the name of its preset.
+SANITIZERS = {
+    "asan": {"ASAN_OPTIONS": "detect_leaks=0:detect_odr_violation=0:allocator_may_return_null=1",
+             "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"},
+    "tsan": {"TSAN_OPTIONS": "halt_on_error=1", "OMP_NUM_THREADS": "1"},  # libgomp's own waits are unknown to it
+}
 
 
 class Totals:
@@ -23,14 +35,16 @@ class Totals:
 
     def __init__(self):
         self.passed, self.failed, self.skipped = 0, [], []
+        self.lock = threading.Lock()
 
     def add(self, outcome, name, reason=""):
-        if outcome == "passed":
-            self.passed += 1
-        elif outcome == "skipped":
-            self.skipped.append(f"{name}: {reason}")
-        else:
-            self.failed.append(name)
+        with self.lock:
+            if outcome == "passed":
+                self.passed += 1
+            elif outcome == "skipped":
+                self.skipped.append(f"{name}: {reason}")
+            else:
+                self.failed.append(name)
 
 
 def gtest_outcome(test):
@@ -58,16 +72,36 @@ def run_gtest(program, label, totals, environment):
     for suite in suites:
         for test in suite["testsuite"]:
             totals.add(*[gtest_outcome(test)[0], f"{label} {suite['name']}.{test['name']}", gtest_outcome(test)[1]])
-    if not suites or (status != 0 and not any(name.startswith(label) for name in totals.failed)):
+    if not suites or (status != 0 and not any(name.startswith(f"{label} ") for name in totals.failed)):
         totals.add("failed", f"{label}: ended with {status} before it could report")
     if status != 0:
         print(output.decode(errors="replace")[-20000:])
     print(f"{label}: {time.monotonic() - start:.0f} s", flush=True)
 
 
-def run_gtests(build, totals, environment, suffix=""):
-    for program in sorted((ROOT / "build" / build / "bin").glob("*_tests")):
-        run_gtest(program, program.name + suffix, totals, environment)
+def cost_rank(program):
+    return DEAREST.index(program.name) if program.name in DEAREST else len(DEAREST)
+
+
+def run_gtests(jobs, totals):
+    """Of each job a program, a label, and what its environment has beside ours."""
+    with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
+        done = [pool.submit(run_gtest, program, label, totals, {**os.environ, **environment})
+                for program, label, environment in sorted(jobs, key=lambda job: cost_rank(job[0]))]
+        for one in done:
+            one.result()
+
+
+def programs(build):
+    return (ROOT / "build" / build / "bin").glob("*_tests")
+
+
+def gtest_jobs(sanitizers):
+    jobs = [(program, program.name, {}) for program in programs("release")]
+    jobs += [(ROOT / "build/release/bin/ops_tests", f"ops_tests ({name})", {"INGOT_ISA": name}) for name in instruction_sets()]
+    for build in sanitizers:
+        jobs += [(program, f"{program.name} ({build})", SANITIZERS[build]) for program in programs(build)]
+    return jobs
 
 
 def instruction_sets():
@@ -80,7 +114,7 @@ def run_pytest(arguments, totals):
     with tempfile.TemporaryDirectory() as folder:
         report = pathlib.Path(folder) / "report.xml"
         command = [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", "--durations=15",
-                   f"--junitxml={report}", "tests/python", *arguments]
+                   f"--numprocesses={WORKERS}", "--dist=loadfile", f"--junitxml={report}", "tests/python", *arguments]
         subprocess.run(command, cwd=ROOT, check=False)
         cases = list(xml.parse(report).getroot().iter("testcase")) if report.exists() else []
     if not cases:
@@ -97,17 +131,11 @@ def run_pytest(arguments, totals):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--sanitize", type=int, default=1)
+    parser.add_argument("--sanitize", nargs="*", default=[], choices=list(SANITIZERS))
     parser.add_argument("pytest_arguments", nargs="*")
     arguments = parser.parse_args()
     totals = Totals()
-    run_gtests("release", totals, dict(os.environ))
-    for name in instruction_sets():
-        run_gtest(ROOT / "build/release/bin/ops_tests", f"ops_tests ({name})", totals, {**os.environ, "INGOT_ISA": name})
-    if arguments.sanitize:
-        options = {"ASAN_OPTIONS": "detect_leaks=0:detect_odr_violation=0:allocator_may_return_null=1",
-                   "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}
-        run_gtests("asan", totals, {**os.environ, **options}, " (sanitized)")
+    run_gtests(gtest_jobs(arguments.sanitize), totals)
     run_pytest(arguments.pytest_arguments, totals)
     for name in totals.skipped:
         print("skipped", name)
