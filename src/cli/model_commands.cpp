@@ -8,13 +8,18 @@
 
 namespace ingot::cli {
 namespace {
-const CLI::IsMember kPrecisions({"auto", "bf16", "fp32"});
 
 /// What CLI's ranges let through: no number is below or above them.
 std::string is_number(const std::string& text) {
   return std::isfinite(std::strtod(text.c_str(), nullptr)) ? "" : fmt::format("found {}, wanted a finite number", text);
 }
+
+void add_compute(CLI::App& verb, std::string& precision, std::string& device) {
+  verb.add_option("--precision", precision, "auto, bf16, fp32")->check(CLI::IsMember({"auto", "bf16", "fp32"}))->capture_default_str();
+  verb.add_option("--device", device, "auto, cpu, cuda, npu")->check(CLI::IsMember({"auto", "cpu", "cuda", "npu"}))->capture_default_str();
 }
+
+}  // namespace
 
 void add_evaluate(CLI::App& app, const Jobs& jobs, int& exit_code) {
   auto request = std::make_shared<workflows::EvaluateRequest>();
@@ -37,7 +42,7 @@ void add_evaluate(CLI::App& app, const Jobs& jobs, int& exit_code) {
   verb->add_option("--template", request->chat_template, "Chat template's name or YAML file; the one that fits the model when not given");
   verb->add_option("--column", request->column, "Text column; text, or that of --config");
   verb->add_option("--seq-length", request->seq_length, "Tokens a window of raw text; 1024, or cutoff_len of --config")->check(CLI::PositiveNumber);
-  verb->add_option("--precision", request->precision, "auto, bf16, fp32")->check(kPrecisions)->capture_default_str();
+  add_compute(*verb, request->precision, request->device);
   verb->add_flag("--json", request->json, "Print one object: {\"loss\", \"perplexity\", \"tokens\", \"accuracy\", \"data\": [each]}");
   verb->callback([request, job = jobs.evaluate, &exit_code] { exit_code = job(*request); });
 }
@@ -71,7 +76,7 @@ void add_generate(CLI::App& app, const Jobs& jobs, int& exit_code) {
       ->check(CLI::PositiveNumber)->check(is_number);
   verb->add_flag("--verbose", request->verbose, "Tell how tokens are chosen");
   verb->add_option("--seed", request->seed, "Of the random choice")->capture_default_str();
-  verb->add_option("--precision", request->precision, "auto, bf16, fp32")->check(kPrecisions)->capture_default_str();
+  add_compute(*verb, request->precision, request->device);
   verb->add_flag("--ignore-eos", request->ignore_eos, "Go on behind an end-of-text token");
   verb->add_flag("--json", request->json, "Print one object with prompt_ids, ids and text; with --chat one an answer");
   verb->callback([=, job = jobs.generate, &exit_code] {

@@ -21,8 +21,8 @@ std::vector<Key> model_keys() {
                    "`full`:训练全部参数;`lora`:低秩适配器"},
        .range = one_of({"full", "lora"}), .environment = "FINETUNING_TYPE"},
       {.name = "precision", .field = field(&TrainConfig::precision),
-       .meaning = {"`bf16` (with fp32 masters), `fp32`, or `auto`: bf16 where the CPU multiplies it in hardware",
-                   "`bf16`(主权重为 fp32)、`fp32`,或 `auto`:CPU 硬件支持 bf16 点积时用 bf16"},
+       .meaning = {"`bf16` (with fp32 masters), `fp32`, or `auto`: bf16 where the device multiplies it in hardware",
+                   "`bf16`(主权重为 fp32)、`fp32`,或 `auto`:设备硬件支持 bf16 乘法时用 bf16"},
        .range = one_of({"auto", "bf16", "fp32"})},
       {.name = "resize_vocab", .field = field(&TrainConfig::resize_vocab),
        .meaning = {"true: a tokenizer with more ids than the model has gets them: the embedding and the head grow, every new row "

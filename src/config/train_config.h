@@ -25,7 +25,7 @@ struct TrainConfig {
   std::string finetuning_type = "full";      // full: every parameter; lora: an adapter
   bool resize_vocab = false;                 // grow the vocabulary to the tokenizer's,
   int64_t resize_vocab_multiple = 64;        // up to a multiple of this
-  std::string precision = "auto";            // bf16, fp32; auto: bf16 where the CPU has bf16 dot products
+  std::string precision = "auto";            // bf16, fp32; auto: bf16 where the device has bf16 products
   std::string recompute = "none";            // none, selective, full
   std::optional<double> router_aux_loss_coef;  // weight of the experts' balance; absent: as config.json says
 

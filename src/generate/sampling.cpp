@@ -39,7 +39,7 @@ double keep_share(std::vector<double>& weights, double share) {
 
 /// Logits, float32 and contiguous, with those of the tokens in `context` made less likely.
 at::Tensor penalised(const at::Tensor& logits, std::span<const data::TokenId> context, double penalty) {
-  const at::Tensor values = logits.to(at::kFloat).contiguous();
+  const at::Tensor values = logits.to(at::kCPU, at::kFloat).contiguous();
   if (penalty == 1 || context.empty()) return values;
   const auto ids = at::tensor(at::ArrayRef<data::TokenId>(context.data(), context.size())).to(at::kLong);
   const auto seen = values.index_select(0, ids);
@@ -77,7 +77,8 @@ std::vector<data::TokenId> sample_tokens(const model::CausalLm& model, std::span
   read.cache.length = static_cast<int64_t>(read.ids.size());
   std::vector<data::TokenId> fresh(prompt.begin() + read.cache.length, prompt.end()), made;
   while (static_cast<int64_t>(made.size()) < options.max_new_tokens && !stop_requested()) {
-    const at::Tensor logits = model.logits_cached(at::tensor(fresh, at::kInt).to(at::kLong).unsqueeze(0), read.cache);
+    const auto tokens = at::tensor(fresh, at::kInt).to(model.head_weight().device(), at::kLong);
+    const at::Tensor logits = model.logits_cached(tokens.unsqueeze(0), read.cache);
     read.ids.insert(read.ids.end(), fresh.begin(), fresh.end());
     made.push_back(pick_token(logits[0][-1], options, made.size(), read.ids));
     on_token(made.back());

@@ -5,7 +5,6 @@
 
 #include <set>
 
-#include "core/cpu.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "core/progress.h"
@@ -88,18 +87,9 @@ bool is_derived(const std::string& name, const model::DecoderConfig& config) {
          (config.tie_word_embeddings && name == model::find_family(config.model_type)->names.head + ".weight");
 }
 
-at::ScalarType compute_type(const std::string& precision, const std::string& field) {
-  if (precision == "bf16") return at::kBFloat16;
-  if (precision == "fp32") return at::kFloat;
-  if (precision != "auto") throw ConfigError(fmt::format("{}: found {}, wanted auto, bf16 or fp32", field, precision));
-  const bool bf16 = has_bf16_dot_products();
-  log_info(bf16 ? "precision: bf16, which this CPU multiplies in hardware" : "precision: fp32, this CPU has no bf16 dot products");
-  return bf16 ? at::kBFloat16 : at::kFloat;
-}
-
-std::unique_ptr<model::CausalLm> load_model(const ModelFolder& folder, at::ScalarType type) {
+std::unique_ptr<model::CausalLm> load_model(const ModelFolder& folder, const Compute& compute) {
   const auto& weights = folder.weights();
-  auto model = model::build_model(folder.config(), type, "cpu");
+  auto model = model::build_model(folder.config(), compute.type, compute.device);
   check_weights(*model, folder);
   warn_of_surplus(*model, folder);
   Progress progress("loading weights", weights.total_bytes(), "B");

@@ -5,19 +5,16 @@
 #include <memory>
 #include <string>
 
+#include "hub/compute.h"
 #include "hub/model_folder.h"
 #include "model/causal_lm.h"
 
 namespace ingot::hub {
 
-/// "bf16" or "fp32" as a tensor type; "auto" is bf16 where the CPU multiplies it in hardware, and says which it took.
-/// Throws ConfigError naming `field` for another word.
-at::ScalarType compute_type(const std::string& precision, const std::string& field);
-
-/// Builds the model that the folder's config describes and fills it from the folder's weights, converted to `type`. Throws
-/// DataError as check_weights does; tensors that the model has
-/// no place for are named in a warning, and so are those that hold infinite values; NaN is refused.
-std::unique_ptr<model::CausalLm> load_model(const ModelFolder& folder, at::ScalarType type);
+/// Builds the model that the folder's config describes and fills it from the folder's weights, converted to the type of `compute` and
+/// on its device. Throws DataError as check_weights does; tensors that the model has no place for are named in a warning, and so are
+/// those that hold infinite values; NaN is refused.
+std::unique_ptr<model::CausalLm> load_model(const ModelFolder& folder, const Compute& compute);
 
 /// Throws DataError naming the first parameter that the folder's weights hold as integers or truth values: those are numbers of a
 /// quantization, which mean nothing alone. Reads no values.

@@ -190,8 +190,8 @@ Adapter fitted_adapter(const ModelFolder& base, const model::CausalLm& model, Ad
 }
 
 std::unique_ptr<model::CausalLm> load_adapted_model(const ModelFolder& folder, const std::filesystem::path& adapter,
-                                                    at::ScalarType type) {
-  auto model = load_model(folder, type);
+                                                    const Compute& compute) {
+  auto model = load_model(folder, compute);
   if (!adapter.empty()) attach_adapter(*model, fitted_adapter(folder, *model, checkpoint::read_adapter(adapter), adapter.string()), adapter.string());
   return model;
 }

@@ -7,6 +7,7 @@
 
 #include "checkpoint/adapter_folder.h"
 #include "core/json.h"
+#include "hub/compute.h"
 #include "hub/model_folder.h"
 #include "model/causal_lm.h"
 
@@ -49,7 +50,7 @@ checkpoint::Adapter fitted_adapter(const ModelFolder& base, const model::CausalL
 
 /// load_model, with the adapter in `adapter` added when that is not empty.
 std::unique_ptr<model::CausalLm> load_adapted_model(const ModelFolder& folder, const std::filesystem::path& adapter,
-                                                    at::ScalarType type);
+                                                    const Compute& compute);
 
 /// Names an embedding that the adapter holds a second time as the head, which it is in a tied model.
 void add_tied_head(checkpoint::Adapter& adapter, const model::DecoderConfig& config);

@@ -39,7 +39,7 @@ struct Logits {
 };
 
 Logits logits_with_adapter(const ModelFolder& base, const checkpoint::Adapter& adapter, at::ScalarType type, int64_t num_tokens) {
-  const auto model = load_model(base, type);
+  const auto model = load_model(base, {type});
   Logits logits{sample_logits(*model, num_tokens), {}};
   attach_adapter(*model, adapter, base.path().string());
   logits.adapted = sample_logits(*model, num_tokens);
@@ -66,7 +66,7 @@ void check_merge(const ModelFolder& base, const checkpoint::Adapter& adapter, co
   const ModelFolder merged(folder);
   const auto [arithmetic, exact, bound] = rule_for(merged);
   const auto [plain, adapted] = logits_with_adapter(base, adapter, arithmetic, num_tokens);
-  const auto found = sample_logits(*load_model(merged, arithmetic), num_tokens);
+  const auto found = sample_logits(*load_model(merged, {arithmetic}), num_tokens);
   const auto difference = found - adapted;
   const double error = exact ? largest(difference) : root_mean_square(difference);
   const double scale = exact ? largest(adapted) : root_mean_square(adapted);

@@ -1,5 +1,7 @@
 #include "train/loop_identity.h"
 
+#include <ATen/core/Tensor.h>
+
 #include "checkpoint/run_checkpoint.h"
 #include "ops/arithmetic.h"
 
@@ -40,6 +42,7 @@ RunIdentity identity_of(const LoopConfig& config, const model::CausalLm& model, 
                        {"adam_epsilon", config.optimizer.adam_epsilon},
                        {"max_grad_norm", config.optimizer.max_grad_norm}};
   identity.settings.update(ops::arithmetic());
+  identity.settings["device"] = c10::DeviceTypeName(model.head_weight().device().type(), /*lower_case=*/true);
   identity.settings.update(config.settings);
   return identity;
 }

@@ -17,7 +17,7 @@ struct ScoreRequest {
   std::string kind = "auto";                // text, chat, ids; auto: by the first sound record, text where it has the column
   std::optional<std::string> column;        // text column
   std::string chat_template;                // a name or YAML file; empty: the one that fits the model
-  std::string precision = "auto";           // auto, bf16, fp32
+  std::string precision = "auto", device = "auto";  // see hub/compute.h
   std::optional<int64_t> seq_length;        // window over raw text
   bool json = false;
 };

@@ -49,7 +49,7 @@ int evaluate(const EvaluateRequest& request, std::ostream& out) {
   if (!request.adapter.empty()) expect_folder(request.adapter, "--adapter", kAdapterFolder);
   const hub::ModelFolder folder(request.model);
   const train::ScorePlan plan = train::plan_scoring(request, folder);
-  const auto model = hub::load_adapted_model(folder, request.adapter, hub::compute_type(request.precision, "--precision"));
+  const auto model = hub::load_adapted_model(folder, request.adapter, hub::choose_compute({request.precision, request.device, "--"}));
   std::vector<train::ScoredSet> sets;
   train::Score total;
   int64_t longest = 0;

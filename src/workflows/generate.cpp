@@ -66,7 +66,7 @@ int chat_with_model(const GenerateRequest& request, std::istream& in, std::ostre
       request.template_name.empty() ? data::detect_chat_template(request.model) : request.template_name);
   const hub::ModelFolder folder(request.model);
   const auto& tokenizer = folder.tokenizer();
-  const auto model = hub::load_adapted_model(folder, request.adapter, hub::compute_type(request.precision, "--precision"));
+  const auto model = hub::load_adapted_model(folder, request.adapter, hub::choose_compute({request.precision, request.device, "--"}));
   generate::SamplingOptions sampling = sampling_options(request, folder, model->config);
   const auto stops = chat->stop_ids(tokenizer);
   if (!request.ignore_eos) sampling.stop_ids.insert(sampling.stop_ids.end(), stops.begin(), stops.end());
@@ -82,7 +82,7 @@ int generate(const GenerateRequest& request, std::istream& in, std::ostream& out
   if (request.chat) return chat_with_model(request, in, out);
   const hub::ModelFolder folder(request.model);
   const auto& tokenizer = folder.tokenizer();
-  const auto model = hub::load_adapted_model(folder, request.adapter, hub::compute_type(request.precision, "--precision"));
+  const auto model = hub::load_adapted_model(folder, request.adapter, hub::choose_compute({request.precision, request.device, "--"}));
   const auto prompt = prompt_ids(request, tokenizer, model->config.vocab_size);
   hub::warn_beyond_plain_length(model->config, static_cast<int64_t>(prompt.size()) + request.max_new_tokens);
   generate::TextStream stream(tokenizer, prompt);

@@ -12,7 +12,7 @@ struct GenerateRequest {
   std::filesystem::path adapter;     // a LoRA adapter folder to add; empty: none
   std::filesystem::path model;     // a Hugging Face folder
   std::string prompt;
-  std::string precision = "auto";  // auto, bf16, fp32
+  std::string precision = "auto", device = "auto";  // see hub/compute.h
   int64_t max_new_tokens = 128;
   // Absent: with chat what generation_config.json says; else, and where it says nothing, the likeliest of all tokens.
   std::optional<double> temperature, top_p, repetition_penalty;

@@ -43,8 +43,8 @@ void add_adapter(const config::TrainConfig& config, const hub::ModelFolder& base
   start.adapter = lora.config;
 }
 
-Start from_scratch(const config::TrainConfig& config, const hub::ModelFolder& base, at::ScalarType type) {
-  Start start{model::build_model(base.stated_config(), type, "cpu"), {}};
+Start from_scratch(const config::TrainConfig& config, const hub::ModelFolder& base, const hub::Compute& compute) {
+  Start start{model::build_model(base.stated_config(), compute.type, compute.device), {}};
   const model::ParameterList& list = start.model->parameters;
   model::initialize_parameters(list, config.seed);
   start.exact_weights = [&list, seed = config.seed](const std::string& name) {
@@ -53,24 +53,24 @@ Start from_scratch(const config::TrainConfig& config, const hub::ModelFolder& ba
   return start;
 }
 
-Start from_weights(const hub::ModelFolder& base, at::ScalarType type) {
+Start from_weights(const hub::ModelFolder& base, const hub::Compute& compute) {
   const auto exact = [&base](const std::string& name) { return base.parameter(name); };
-  return {hub::load_model(base, type), exact, {}};
+  return {hub::load_model(base, compute), exact, {}};
 }
 
 /// A model whose every value comes from the run's checkpoint.
-Start from_checkpoint(const hub::ModelFolder& base, bool tie_word_embeddings, at::ScalarType type) {
+Start from_checkpoint(const hub::ModelFolder& base, bool tie_word_embeddings, const hub::Compute& compute) {
   auto config = base.stated_config();
   config.tie_word_embeddings = tie_word_embeddings;
-  return {model::build_model(config, type, "cpu"), {}, {}};
+  return {model::build_model(config, compute.type, compute.device), {}, {}};
 }
 
 Start make_model(const config::TrainConfig& config, const hub::ModelFolder& base, const hub::RunStart& begun) {
-  const at::ScalarType type = hub::compute_type(config.precision, "precision");
+  const auto compute = hub::choose_compute(compute_words(config));
   const bool is_lora = config.finetuning_type == "lora";
-  Start start = begun.goes_on() && !is_lora ? from_checkpoint(base, begun.tie_word_embeddings(), type)
-                : config.train_from_scratch ? from_scratch(config, base, type)
-                                            : from_weights(base, type);
+  Start start = begun.goes_on() && !is_lora ? from_checkpoint(base, begun.tie_word_embeddings(), compute)
+                : config.train_from_scratch ? from_scratch(config, base, compute)
+                                            : from_weights(base, compute);
   start.model->recompute = recompute_kind(config.recompute);
   if (config.router_aux_loss_coef) start.model->config.router_aux_loss_coef = *config.router_aux_loss_coef;
   log_info(fmt::format("{}: {:.2f} M parameters", config.model_name_or_path.string(),

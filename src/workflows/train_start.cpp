@@ -8,7 +8,6 @@
 #include <map>
 #include <ostream>
 
-#include "core/cpu.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "core/memory.h"
@@ -60,12 +59,6 @@ uint64_t exported_bytes(const config::TrainConfig& config, const hub::ModelFolde
   return parameters * static_cast<uint64_t>(size_of(dtype.value_or(base.stated_config().dtype)));
 }
 
-/// Of the arithmetic.
-at::ScalarType type_of(const config::TrainConfig& config) {
-  const bool bf16 = config.precision == "bf16" || (config.precision == "auto" && has_bf16_dot_products());
-  return bf16 ? at::kBFloat16 : at::kFloat;
-}
-
 /// How many values a run holds, and trains.
 struct Sizes {
   uint64_t parameters, trainable, value_bytes;  // without an adapter's; in the arithmetic's type
@@ -75,7 +68,7 @@ struct Sizes {
 Sizes sizes_of(const config::TrainConfig& config, const hub::ModelFolder& base, std::optional<int64_t> adapted) {
   const auto model = model::build_model(base.stated_config(), at::kFloat, "meta");
   const auto parameters = static_cast<uint64_t>(model->parameters.num_elements());
-  return {parameters, adapted ? static_cast<uint64_t>(*adapted) : parameters, type_of(config) == at::kBFloat16 ? 2u : 4u};
+  return {parameters, adapted ? static_cast<uint64_t>(*adapted) : parameters, hub::find_compute(compute_words(config)).type == at::kBFloat16 ? 2u : 4u};
 }
 
 /// Notes for the message of a failed allocation what the run holds all the time; see train/optimizer.h.
@@ -117,6 +110,10 @@ hub::LoraRequest lora_request(const config::TrainConfig& config) {
           config.seed};
 }
 
+hub::ComputeWords compute_words(const config::TrainConfig& config) { 
+  return {.precision = config.precision, .prefix = config.source.string() + ": "};
+}
+
 hub::ModelFolder open_base(const config::TrainConfig& config) {
   hub::ModelFolder base(config.model_name_or_path);
   resize_vocabulary(config, base);
@@ -144,7 +141,7 @@ void check_origin(const config::TrainConfig& config, const hub::ModelFolder& bas
   if (!begun.goes_on() || config.overwrite_output_dir) return;
   auto loop = train::make_loop_config(config, {});
   loop.fixed = train::rows_identity(config);
-  train::check_resume(loop, type_of(config));
+  train::check_resume(loop, hub::find_compute(compute_words(config)).type);
 }
 
 int check_train(const TrainRequest& request, std::ostream& out) {

@@ -34,9 +34,9 @@ void expect_stopped(const Work& work, const std::string& words) {
 
 TEST(Stop, IsLookedAtWhileWeightsAreRead) {
   const ModelFolder folder(kStories);
-  expect_stopped([&] { load_model(folder, at::kBFloat16); }, "while loading weights, nothing is lost");
+  expect_stopped([&] { load_model(folder, {at::kBFloat16}); }, "while loading weights, nothing is lost");
   expect_stopped([&] { folder.weights_digest(); }, "while reading weights, nothing is lost");
-  EXPECT_NE(load_model(folder, at::kFloat), nullptr);
+  EXPECT_NE(load_model(folder, {at::kFloat}), nullptr);
 }
 
 TEST(Stop, IsLookedAtWhileAModelIsWritten) {
