@@ -41,6 +41,10 @@ std::vector<Key> model_keys() {
                    "混合专家模型:负载均衡损失在优化目标中的权重;不设此键时,仅当 config.json 中 "
                    "`output_router_logits: true` 才计入;0 表示不计入"},
        .absent = {"as config.json", "依 config.json"}, .range = at_least(0)},
+      {.name = "device", .field = field(&TrainConfig::device),
+       .meaning = {"where the model is trained: `cpu`, `cuda` (a GPU), `npu` (Ascend), or `auto`: a GPU or an NPU where there is one",
+                   "训练所用的设备:`cpu`、`cuda`(GPU)、`npu`(昇腾),或 `auto`:有 GPU 或 NPU 时使用之"},
+       .range = one_of({"auto", "cpu", "cuda", "npu"})},
       {.name = "recompute", .field = field(&TrainConfig::recompute),
        .meaning = {"what the backward pass computes again instead of keeping: `none`, `selective`, `full`",
                    "反向传播时重新计算而不保存的部分:`none`、`selective`、`full`"},

@@ -26,6 +26,7 @@ struct TrainConfig {
   bool resize_vocab = false;                 // grow the vocabulary to the tokenizer's,
   int64_t resize_vocab_multiple = 64;        // up to a multiple of this
   std::string precision = "auto";            // bf16, fp32; auto: bf16 where the device has bf16 products
+  std::string device = "auto";               // cpu, cuda, npu
   std::string recompute = "none";            // none, selective, full
   std::optional<double> router_aux_loss_coef;  // weight of the experts' balance; absent: as config.json says
 

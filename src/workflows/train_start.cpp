@@ -110,8 +110,8 @@ hub::LoraRequest lora_request(const config::TrainConfig& config) {
           config.seed};
 }
 
-hub::ComputeWords compute_words(const config::TrainConfig& config) { 
-  return {.precision = config.precision, .prefix = config.source.string() + ": "};
+hub::ComputeWords compute_words(const config::TrainConfig& config) {
+  return {.precision = config.precision, .device = config.device, .prefix = config.source.string() + ": "};
 }
 
 hub::ModelFolder open_base(const config::TrainConfig& config) {
