@@ -19,7 +19,7 @@ constexpr double kMaxAlpha = 1e9;
 constexpr int64_t kMaxLayers = 1 << 16;
 
 std::string text_of(const Json& value) {
-  return value.is_string() ? in_quotes(value.get<std::string>()) : printable(value.dump(-1, ' ', false, Json::error_handler_t::replace));
+  return value.is_string() ? in_quotes(value.get<std::string>()) : printable(json_text(value));
 }
 
 [[noreturn]] void refuse(const std::string& source, const std::string& key, const Json& found, const std::string& wanted) {

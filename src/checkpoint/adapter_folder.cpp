@@ -95,7 +95,7 @@ void write_adapter(const fs::path& folder, const Adapter& adapter) {
                          sink({static_cast<const char*>(plain.const_data_ptr()), plain.nbytes()});
                        }});
   write_safetensors(output.path() / kWeightsFile, std::move(sources), {{"format", "pt"}});
-  write_file(output.path() / kConfigFile, adapter.config.to_json().dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+  write_file(output.path() / kConfigFile, json_text(adapter.config.to_json(), 2) + "\n");
   output.publish();
 }
 

@@ -77,7 +77,7 @@ std::string lease_text(const LeaseRecord& lease) {
   const auto& owner = lease.owner;
   const Json object{{"host", owner.host}, {"machine", owner.machine}, {"boot", owner.boot}, {"namespaces", owner.namespaces},
                     {"pid", owner.pid},   {"started", owner.started}, {"id", lease.id},     {"heartbeat", lease.heartbeat}};
-  return object.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  return json_text(object) + "\n";
 }
 
 std::optional<LeaseRecord> read_lease(const fs::path& file) {

@@ -5,8 +5,7 @@
 namespace ingot {
 
 std::string printable(std::string_view text, size_t longest) {
-  const auto bad_bytes = Json::error_handler_t::replace;
-  const std::string escaped = Json(std::string(text.substr(0, longest))).dump(-1, ' ', false, bad_bytes);
+  const std::string escaped = json_text(text.substr(0, longest));
   return escaped.substr(1, escaped.size() - 2) + (text.size() > longest ? "..." : "");
 }
 

@@ -170,7 +170,7 @@ void YamlConfig::note(const std::string& key, const Json& value) {
 std::string YamlConfig::in_effect() const {
   std::string text;
   for (const auto& [key, value] : in_effect_)
-    text += fmt::format("{}: {}\n", key, value.dump(-1, ' ', false, Json::error_handler_t::replace));
+    text += fmt::format("{}: {}\n", key, json_text(value));
   return text;
 }
 

@@ -74,9 +74,8 @@ void print_answer(const ChatStyle& style, ChatSession& session, const std::strin
   };
   const ChatAnswer answer = session.answer(message, show);
   if (style.json)
-    out << Json{{"role", "assistant"}, {"content", answer.content}, {"finish_reason", answer.finish_reason},
-                {"prompt_ids", answer.prompt_ids}, {"ids", answer.ids}}
-               .dump(-1, ' ', false, Json::error_handler_t::replace);
+    out << json_text({{"role", "assistant"}, {"content", answer.content}, {"finish_reason", answer.finish_reason},
+                      {"prompt_ids", answer.prompt_ids}, {"ids", answer.ids}});
   out << std::endl;
 }
 

@@ -108,7 +108,7 @@ Json read_record(const RunFolder& run, bool may_be_thrown_away) try {
 }
 
 std::string shown(const Json& object, const std::string& field) {
-  return object.is_object() && object.contains(field) ? object[field].dump(-1, ' ', false, Json::error_handler_t::replace) : "nothing";
+  return object.is_object() && object.contains(field) ? json_text(object[field]) : "nothing";
 }
 
 /// Appends the fields of two objects that differ.
@@ -246,7 +246,7 @@ void RunStart::begin() const {
     throw_away_export(run_.model(), "model");
   }
   if (overwrites_) throw_away(run_);
-  write_file(run_.record(), record_.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
+  write_file(run_.record(), json_text(record_, 1) + "\n");
   if (goes_on()) tell_kept_generation_config(base_, run_);
   else write_source(config_, base_, run_);
 }

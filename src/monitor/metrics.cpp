@@ -68,7 +68,7 @@ struct MetricsWriter::State {
 
   void append(const Json& object) {
     check_leases(file);
-    const std::string line = object.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+    const std::string line = json_text(object) + "\n";
     for (size_t done = 0; done < line.size();) {
       const ssize_t written = ::write(descriptor, line.data() + done, line.size() - done);
       if (written < 0 && errno != EINTR) fail_without(done);

@@ -11,7 +11,7 @@ namespace ingot::train {
 namespace {
 
 std::string text_of(const Json& object, const std::string& field) {
-  return object.contains(field) ? object[field].dump(-1, ' ', false, Json::error_handler_t::replace) : "nothing";
+  return object.contains(field) ? json_text(object[field]) : "nothing";
 }
 
 using Difference = std::function<void(const std::string& field, const std::string& saved, const std::string& now)>;
@@ -21,7 +21,7 @@ void compare(const Json& saved, const Json& now, const Difference& tell) {
   for (const auto& [field, value] : now.items())
     if (!saved.contains(field) || saved[field] != value) tell(field, text_of(saved, field), text_of(now, field));
   for (const auto& [field, value] : saved.items())
-    if (!now.contains(field)) tell(field, value.dump(-1, ' ', false, Json::error_handler_t::replace), "nothing");
+    if (!now.contains(field)) tell(field, json_text(value), "nothing");
 }
 
 }  // namespace

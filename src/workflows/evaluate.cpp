@@ -39,7 +39,7 @@ void print_json(const train::Score& total, const std::vector<train::ScoredSet>& 
     one["reasons"] = set.skipped;
     object["data"].push_back(one);
   }
-  out << object.dump(-1, ' ', false, Json::error_handler_t::replace) << "\n";
+  out << json_text(object) << "\n";
 }
 
 }  // namespace

@@ -96,8 +96,7 @@ int generate(const GenerateRequest& request, std::istream& in, std::ostream& out
                                  [&](data::TokenId token) { show(stream.add(token)); });
   show(stream.finish());
   if (request.json)
-    out << Json{{"prompt_ids", prompt}, {"ids", ids}, {"text", text}, {"full_text", request.prompt + text}}.dump(
-        -1, ' ', false, Json::error_handler_t::replace);
+    out << json_text(Json{{"prompt_ids", prompt}, {"ids", ids}, {"text", text}, {"full_text", request.prompt + text}});
   out << "\n";
   return stop_requested() ? kExitTerminated : kExitOk;
 }

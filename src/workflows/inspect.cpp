@@ -51,7 +51,7 @@ void print_json(const Row& row, const data::Tokenizer* tokenizer, std::ostream& 
   for (const auto& document : row.documents) documents.push_back({{"document", document.number}, {"start", document.start}});
   Json object{{"first_token", row.begin}, {"input_ids", row.tokens}, {"documents", documents}};
   if (tokenizer) object["text"] = tokenizer->decode(row.tokens);
-  out << object.dump(-1, ' ', false, Json::error_handler_t::replace) << "\n";
+  out << json_text(object) << "\n";
 }
 
 void print_table(const Row& row, const data::Tokenizer* tokenizer, std::ostream& out) {
@@ -60,7 +60,7 @@ void print_table(const Row& row, const data::Tokenizer* tokenizer, std::ostream&
   for (size_t i = 0; i < row.tokens.size(); ++i) {
     if (document != row.documents.end() && document->start == i) out << fmt::format("--- document {} ---\n", document++->number);
     const std::string text = tokenizer ? tokenizer->decode({&row.tokens[i], 1}) : "";
-    out << fmt::format("{:>8} {:>8}  {}\n", i, row.tokens[i], Json(text).dump(-1, ' ', false, Json::error_handler_t::replace));
+    out << fmt::format("{:>8} {:>8}  {}\n", i, row.tokens[i], json_text(text));
   }
 }
 

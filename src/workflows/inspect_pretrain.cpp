@@ -69,7 +69,7 @@ data::RowCuts cuts_of(const PretrainData& data, const data::IndexedDataset& toke
 void inspect_pretrain(const InspectRequest& request, const PretrainData& data, std::ostream& out) {
   read_ledger(data.prefix, [&](const Json& ledger) {
     if (!request.json) return print_ledger(ledger, data, *request.seq_length, out);
-    out << Json{{"prefix", data.prefix.string()}, {"ledger", ledger}}.dump(-1, ' ', false, Json::error_handler_t::replace) << "\n";
+    out << json_text(Json{{"prefix", data.prefix.string()}, {"ledger", ledger}}) << "\n";
   });
 }
 

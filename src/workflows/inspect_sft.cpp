@@ -19,7 +19,7 @@ namespace {
 constexpr const char *kPlain = "\033[0m", *kPromptColors[] = {"\033[90m", "\033[37m"},
                      *kLabelColors[] = {"\033[32m", "\033[92m"}, *kWarningColor = "\033[33m";
 
-std::string quoted(const std::string& text) { return Json(text).dump(-1, ' ', false, Json::error_handler_t::replace); }
+std::string quoted(const std::string& text) { return json_text(text); }
 
 void print_warnings(const std::vector<std::string>& warnings, bool color, std::ostream& out) {
   for (const auto& warning : warnings) out << fmt::format("{}warning: {}{}\n", color ? kWarningColor : "", warning, color ? kPlain : "");
@@ -87,7 +87,7 @@ void print_table(const Shown& shown, std::ostream& out) {
 
 void print_sample(const Shown& shown, const InspectRequest& request, std::ostream& out) {
   if (request.json) {
-    out << json_of(shown).dump(-1, ' ', false, Json::error_handler_t::replace) << "\n";
+    out << json_text(json_of(shown)) << "\n";
     return;
   }
   uint64_t labels = 0;
@@ -125,7 +125,7 @@ void print_summaries(const std::deque<data::SftSet>& sets, const InspectRequest&
   } catch (const Json::exception& error) {
     throw DataError(fmt::format("{}: {}", data::ledger_path(set.prefix).string(), error.what()));
   }
-  if (request.json) out << all.dump(-1, ' ', false, Json::error_handler_t::replace) << "\n";
+  if (request.json) out << json_text(all) << "\n";
 }
 
 }  // namespace

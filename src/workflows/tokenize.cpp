@@ -45,7 +45,7 @@ std::string decode_line(const TokenizeRequest& request, const data::Tokenizer& t
     ids.push_back(item.get<data::TokenId>());
   }
   const std::string text = tokenizer.decode(ids, /*skip_special=*/false);
-  return request.json ? Json(text).dump(-1, ' ', false, Json::error_handler_t::replace) : text;
+  return request.json ? json_text(text) : text;
 }
 
 /// A list of messages as chat APIs have them, or an object with "messages" and "tools".
@@ -76,7 +76,7 @@ std::string chat_line(const data::ChatTemplate& chat, const data::Tokenizer& tok
     const auto is_fraction = [](float weight) { return weight != 0 && weight != 1; };
     const bool fractions = std::any_of(rendered.weights.begin(), rendered.weights.end(), is_fraction);
     return fmt::format(R"({{"text":{},"input_ids":{},"loss_mask":{}{}{}}})",
-                       Json(rendered.text).dump(-1, ' ', false, Json::error_handler_t::replace),
+                       json_text(rendered.text),
                        to_json_list(rendered.ids), to_json_list(mask),
                        eos_labels.empty() ? "" : ",\"eos_labels\":" + to_json_list(eos_labels),
                        fractions ? fmt::format(",\"weights\":[{}]", fmt::join(rendered.weights, ",")) : "");

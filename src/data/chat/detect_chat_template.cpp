@@ -177,7 +177,7 @@ class Folder {
     if (!json.is_object()) throw DataError(fmt::format("{}: not a JSON object", (folder.path() / name).string()));
     return json;
   }
-  static std::string dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+  static std::string dump(const Json& json) { return json_text(json); }
   static std::string text_of(const Json& object, const char* name) {
     const auto found = object.find(name);
     return found != object.end() && found->is_string() ? found->get<std::string>() : "";

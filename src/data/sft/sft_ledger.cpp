@@ -93,7 +93,7 @@ void write_sft_ledger(const fs::path& prefix, const SftLedger& ledger, const std
                       {"skipped", skipped_json(ledger)},
                       {"passed_over", ledger.passed_over},
                       {"files", digests}};
-  write_file(ledger_path(prefix), document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+  write_file(ledger_path(prefix), json_text(document, 2) + "\n");
 }
 
 std::optional<Json> finished_sft_work(const fs::path& prefix, const Json& work, const std::vector<std::string>& passed_over) {

@@ -95,7 +95,7 @@ void write_ledger(const fs::path& prefix, const Ledger& ledger, const IndexedDat
                       {"passed_over", ledger.passed_over},
                       {"bin", digest_json(files.bin)},
                       {"idx", digest_json(files.idx)}};
-  write_file(ledger_path(prefix), document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+  write_file(ledger_path(prefix), json_text(document, 2) + "\n");
 }
 
 std::optional<Json> finished_ledger(const fs::path& prefix, const LedgerKey& key, const std::function<bool(const Json&)>& is_good) {
@@ -105,7 +105,7 @@ std::optional<Json> finished_ledger(const fs::path& prefix, const LedgerKey& key
     if (ledger.at("version") != key.version || ledger.at("work") != key.work || !is_good(ledger)) return std::nullopt;
     if (ledger.at("passed_over") == Json(key.passed_over)) return ledger;
     ledger["passed_over"] = key.passed_over;
-    write_file(ledger_path(prefix), ledger.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+    write_file(ledger_path(prefix), json_text(ledger, 2) + "\n");
     return ledger;
   } catch (const DataError& error) {
     log_warning(fmt::format("{}, the work is done again", error.what()));
