@@ -1,9 +1,41 @@
+# Puts a file for each folder of the sources in their place, which includes them: compiled together they take a fifth of the time, for
+# the headers of LibTorch and JSON are read, and their templates made, once a folder. So a name stands once in a folder, also in
+# unnamed namespaces. Files with flags of their own or INGOT_ALONE stay alone, and kernels, whose flags stand in them. `base` is a
+# folder of the include path.
+function(ingot_together list target base)
+  if(NOT INGOT_UNITY)
+    return()
+  endif()
+  set(left "")
+  set(folders "")
+  foreach(source ${${list}})
+    file(RELATIVE_PATH shown ${base} ${source})
+    get_filename_component(folder ${shown} DIRECTORY)
+    get_source_file_property(flags ${source} COMPILE_OPTIONS)
+    get_source_file_property(alone ${source} INGOT_ALONE)
+    if(flags OR alone OR folder MATCHES "/kernels$")
+      list(APPEND left ${source})
+      continue()
+    endif()
+    string(REPLACE "/" "_" folder ${folder})
+    list(APPEND folders ${folder})
+    string(APPEND text_${folder} "#include \"${shown}\"\n")
+  endforeach()
+  list(REMOVE_DUPLICATES folders)
+  foreach(folder ${folders})
+    file(CONFIGURE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/${target}/${folder}.cpp CONTENT "${text_${folder}}")
+    list(APPEND left ${CMAKE_CURRENT_BINARY_DIR}/${target}/${folder}.cpp)
+  endforeach()
+  set(${list} ${left} PARENT_SCOPE)
+endfunction()
+
 # ingot_room(NAME [TORCH] [USES room...] [PUBLIC target...] [PRIVATE target...])
 # One static library ingot_NAME of every .cpp under src/NAME. USES names the rooms of lower rank that it includes;
 # PUBLIC and PRIVATE name foreign libraries. TORCH gives it LibTorch, OpenMP and the shared precompiled header.
 function(ingot_room name)
   cmake_parse_arguments(room "TORCH" "" "USES;PUBLIC;PRIVATE" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
+  ingot_together(sources ingot_${name} ${PROJECT_SOURCE_DIR}/src)
   add_library(ingot_${name} STATIC ${sources})
   target_include_directories(ingot_${name} PUBLIC ${PROJECT_SOURCE_DIR}/src)
   foreach(used ${room_USES})

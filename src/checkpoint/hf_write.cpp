@@ -20,7 +20,7 @@ namespace {
 constexpr double kLargestHalf = 65504;
 
 /// Integers keep their type.
-DType written_dtype(const at::Tensor& value, DType dtype) {
+DType dtype_for(const at::Tensor& value, DType dtype) {
   return value.is_floating_point() ? dtype : to_dtype(value.scalar_type());
 }
 
@@ -67,7 +67,7 @@ void write_hf_weights(const fs::path& folder, const std::vector<NamedTensor>& te
                       uint64_t max_shard_bytes) {
   std::vector<TensorMaker> makers;
   for (const auto& [name, value] : tensors)
-    makers.push_back({name, written_dtype(value, dtype), value.sizes().vec(), [&value = value] { return value; }});
+    makers.push_back({name, dtype_for(value, dtype), value.sizes().vec(), [&value = value] { return value; }});
   write_hf_weights(folder, makers, max_shard_bytes);
 }
 

@@ -29,13 +29,13 @@ struct Names {
   const char *aten, *onednn, *mkl;
 };
 
-constexpr Names kNames[] = {{Isa::kBaseline, "baseline", "default", "SSE41", "SSE4_2"},
+constexpr Names kIsaNames[] = {{Isa::kBaseline, "baseline", "default", "SSE41", "SSE4_2"},
                             {Isa::kAvx2, "avx2", "avx2", "AVX2", "AVX2"},
                             {Isa::kAvx512, "avx512", "avx512", "AVX512_CORE", "AVX512"},
                             {Isa::kAvx512Bf16, "avx512_bf16", "avx512", "AVX512_CORE_BF16", "AVX512_E3"},
                             {Isa::kAvx512Amx, "avx512_amx", "avx512", "AVX512_CORE_AMX", "AVX512_E4"}};
 
-const Names& names_of(Isa isa) { return kNames[static_cast<size_t>(isa)]; }
+const Names& names_of(Isa isa) { return kIsaNames[static_cast<size_t>(isa)]; }
 
 #if defined(__x86_64__)
 /// AMX's tiles and bf16 products, which not every compiler's own test knows: CPUID leaf 7.
@@ -56,7 +56,7 @@ std::vector<Isa> find_isas() {
           __builtin_cpu_supports("avx512vl"),
       __builtin_cpu_supports("avx512bf16") != 0,
       has_amx()};
-  for (size_t i = 0; i < std::size(levels) && levels[i]; ++i) found.push_back(kNames[i + 1].isa);
+  for (size_t i = 0; i < std::size(levels) && levels[i]; ++i) found.push_back(kIsaNames[i + 1].isa);
 #endif
   return found;
 }
@@ -71,7 +71,7 @@ Isa chosen() {
   const char* given = std::getenv(kVariable);
   const auto& available = available_isas();
   if (given == nullptr || *given == '\0') return available.back();
-  for (const auto& names : kNames)
+  for (const auto& names : kIsaNames)
     if (names.name == given) {
       if (std::find(available.begin(), available.end(), names.isa) != available.end()) return names.isa;
       throw ConfigError(fmt::format("{}: found {}, which this CPU lacks; wanted one of {}", kVariable, given, shown(available)));

@@ -11,7 +11,7 @@ struct DTypeNames {
   std::string_view safetensors, config, alias;
 };
 
-constexpr std::array<DTypeNames, 13> kNames{{{DType::kBool, 1, "BOOL", "bool", ""},
+constexpr std::array<DTypeNames, 13> kDTypeNames{{{DType::kBool, 1, "BOOL", "bool", ""},
                                              {DType::kU8, 1, "U8", "uint8", ""},
                                              {DType::kI8, 1, "I8", "int8", ""},
                                              {DType::kI16, 2, "I16", "int16", ""},
@@ -25,7 +25,7 @@ constexpr std::array<DTypeNames, 13> kNames{{{DType::kBool, 1, "BOOL", "bool", "
                                              {DType::kU64, 8, "U64", "uint64", ""},
                                              {DType::kF64, 8, "F64", "float64", "fp64"}}};
 
-const DTypeNames& names_of(DType dtype) { return kNames.at(static_cast<size_t>(dtype)); }
+const DTypeNames& names_of(DType dtype) { return kDTypeNames.at(static_cast<size_t>(dtype)); }
 
 }  // namespace
 
@@ -34,13 +34,13 @@ std::string_view safetensors_name(DType dtype) { return names_of(dtype).safetens
 std::string_view config_name(DType dtype) { return names_of(dtype).config; }
 
 std::optional<DType> dtype_from_safetensors(std::string_view name) {
-  for (const auto& row : kNames)
+  for (const auto& row : kDTypeNames)
     if (row.safetensors == name) return row.dtype;
   return std::nullopt;
 }
 
 std::optional<DType> dtype_from_config(std::string_view name) {
-  for (const auto& row : kNames)
+  for (const auto& row : kDTypeNames)
     if (row.config == name || (!name.empty() && row.alias == name)) return row.dtype;
   return std::nullopt;
 }

@@ -8,14 +8,14 @@
 
 namespace ingot {
 namespace {
-constexpr int kMaxDepth = 64;
+constexpr int kDeepestJson = 64;
 }
 
 std::string json_text(const Json& value, int indent) { return value.dump(indent, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace); }
 
 Json parse_json(std::string_view text, const std::string& name) {
   const auto limit_depth = [&](int depth, Json::parse_event_t, Json&) {
-    if (depth > kMaxDepth) throw DataError(fmt::format("{}: JSON nested deeper than {} levels", name, kMaxDepth));
+    if (depth > kDeepestJson) throw DataError(fmt::format("{}: JSON nested deeper than {} levels", name, kDeepestJson));
     return true;
   };
   try {

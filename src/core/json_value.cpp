@@ -13,7 +13,7 @@ namespace ingot {
 namespace {
 
 using Kind = JsonValue::Kind;
-constexpr size_t kMaxDepth = 1024;
+constexpr size_t kDeepestValue = 1024;
 
 void append_utf8(uint32_t code, std::string& to) {
   const auto tail = [&](int shift) { to += static_cast<char>(0x80 | ((code >> shift) & 0x3F)); };
@@ -74,7 +74,7 @@ class JsonParser {
   }
 
   void open(size_t depth) {
-    if (depth > kMaxDepth) throw DataError(fmt::format("{}: JSON nested deeper than {} levels", name_, kMaxDepth));
+    if (depth > kDeepestValue) throw DataError(fmt::format("{}: JSON nested deeper than {} levels", name_, kDeepestValue));
     ++at_;
   }
 

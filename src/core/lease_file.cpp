@@ -19,7 +19,7 @@ namespace ingot {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr size_t kMaxBytes = 4096;
+constexpr size_t kLongestLease = 4096;
 constexpr size_t kBehindHeartbeat = sizeof("\"}\n") - 1;  // it is the last field
 
 /// Always of the same length.
@@ -84,7 +84,7 @@ std::optional<LeaseRecord> read_lease(const fs::path& file) {
   const Opened opened(file, O_RDONLY);
   if (opened.descriptor < 0 && (errno == ENOENT || errno == ESTALE)) return {};
   if (opened.descriptor < 0 && errno != ELOOP && errno != ENXIO) refused(file, "cannot be read");
-  std::string text(kMaxBytes, '\0');
+  std::string text(kLongestLease, '\0');
   const ssize_t got = opened.descriptor < 0 ? 0 : ::pread(opened.descriptor, text.data(), text.size(), 0);
   if (got < 0 && errno == ESTALE) return {};
   if (got < 0 && errno != EISDIR && errno != ESPIPE) refused(file, "cannot be read");

@@ -10,6 +10,7 @@
 #include "core/json.h"
 #include "core/printable.h"
 #include "core/utf8.h"
+#include "core/words.h"
 
 namespace ingot {
 namespace {
@@ -220,8 +221,7 @@ void YamlConfig::read(const std::string& key, std::optional<double>& value) {
 
 void YamlConfig::read(const std::string& key, bool& value) {
   const Entry* entry = scalar(key);
-  std::string text = entry ? entry->items[0] : value ? "true" : "false";
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
+  const std::string text = lower_case(entry ? entry->items[0] : value ? "true" : "false");
   if (text == "true" || text == "yes" || text == "on") value = true;
   else if (text == "false" || text == "no" || text == "off") value = false;
   else wrong_type(key, *entry, "true or false");

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <ATen/core/ScalarType.h>
+#include <ATen/core/Tensor.h>
 
 #include <string>
 

@@ -52,30 +52,30 @@ std::optional<double> number_of(model::ConfigReader& reader, const char* key) {
   return value;
 }
 
-constexpr const char* kFile = "generation_config.json";
+constexpr const char* kGenerationFile = "generation_config.json";
 
 Json read_file_of(const FolderFiles& folder) {
-  const Json json = folder.json(kFile, size_t{16} << 20);
+  const Json json = folder.json(kGenerationFile, size_t{16} << 20);
   if (!json.is_object())
-    throw DataError(fmt::format("{}: found no JSON object, wanted a generation config", folder.text(kFile).source));
+    throw DataError(fmt::format("{}: found no JSON object, wanted a generation config", folder.text(kGenerationFile).source));
   return json;
 }
 
 }  // namespace
 
 std::optional<std::vector<int64_t>> read_generation_ends(const FolderFiles& folder) {
-  if (!folder.has(kFile)) return std::nullopt;
+  if (!folder.has(kGenerationFile)) return std::nullopt;
   const Json json = read_file_of(folder);
   model::ConfigReader reader(json);
   std::optional<std::vector<int64_t>> ids;
   if (reader.contains("eos_token_id")) reader.read("eos_token_id", ids.emplace());
-  reader.finish(folder.text(kFile).source);
+  reader.finish(folder.text(kGenerationFile).source);
   return ids;
 }
 
 GenerationConfig read_generation_config(const FolderFiles& folder) {
   GenerationConfig generation;
-  if (!folder.has(kFile)) return generation;
+  if (!folder.has(kGenerationFile)) return generation;
   const Json json = read_file_of(folder);
   model::ConfigReader reader(json);
   reader.read("do_sample", generation.do_sample);
@@ -86,7 +86,7 @@ GenerationConfig read_generation_config(const FolderFiles& folder) {
   reader.problems().expect(generation.top_p.value_or(1) <= 1, "top_p", generation.top_p.value_or(1), "at most 1");
   reader.problems().expect(generation.repetition_penalty.value_or(1) > 0, "repetition_penalty", generation.repetition_penalty.value_or(1),
                            "more than 0");
-  reader.finish(folder.text(kFile).source);
+  reader.finish(folder.text(kGenerationFile).source);
   name_unbuilt(json, unbuilt(), generation.left_out);
   if (generation.do_sample) name_unbuilt(json, unbuilt_in_draws(), generation.left_out);
   if (const Json beams = json.value("num_beams", Json()); !beams.empty() && beams != 1) name_unbuilt(json, unbuilt_in_beams(), generation.left_out);

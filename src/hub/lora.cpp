@@ -26,15 +26,6 @@ constexpr const char* kLayerKeys[] = {"exclude_modules", "layers_to_transform", 
 using checkpoint::Adapter;
 using checkpoint::AdapterConfig;
 
-/// Names of the embedding and the head, which are one parameter when they are tied.
-struct Ends {
-  std::string embedding, head;
-};
-Ends ends_of(const model::DecoderConfig& config) {
-  const auto& names = model::find_family(config.model_type)->names;
-  return {names.embedding + ".weight", names.head + ".weight"};
-}
-
 std::string last_module(const std::string& parameter) {
   const std::string module = parameter.substr(0, parameter.rfind('.'));
   return module.substr(module.rfind('.') + 1);
@@ -57,7 +48,7 @@ AdapterConfig new_config(const ModelFolder& base, const LoraRequest& request, co
 void save_tied_pair(AdapterConfig& config, const model::CausalLm& model) {
   if (!model.config.tie_word_embeddings) return;
   const auto whole = whole_parameters(config, model);
-  const auto [embedding, head] = ends_of(model.config);
+  const auto [embedding, head] = model::end_names(model.config);
   if (std::find(whole.begin(), whole.end(), embedding) == whole.end()) return;
   for (const auto& name : {last_module(embedding), last_module(head)})
     if (std::find(config.modules_to_save.begin(), config.modules_to_save.end(), name) == config.modules_to_save.end())
@@ -92,7 +83,7 @@ std::map<std::string, at::Tensor> tensors_of(const Adapter& adapter, const model
   std::map<std::string, at::Tensor> tensors;
   for (const auto& [name, value] : adapter.tensors) tensors.emplace(name, value);
   if (!model.config.tie_word_embeddings) return tensors;
-  const auto ends = ends_of(model.config);
+  const auto ends = model::end_names(model.config);
   const auto head = tensors.find(ends.head), table = tensors.find(ends.embedding);
   const bool has_head = head != tensors.end(), has_table = table != tensors.end();
   if (has_head != has_table || (has_head && !head->second.equal(table->second)))
@@ -197,7 +188,7 @@ std::unique_ptr<model::CausalLm> load_adapted_model(const ModelFolder& folder, c
 }
 
 void add_tied_head(Adapter& adapter, const model::DecoderConfig& config) {
-  const auto ends = ends_of(config);
+  const auto ends = model::end_names(config);
   const auto found = std::find_if(adapter.tensors.begin(), adapter.tensors.end(), [&](const auto& t) { return t.name == ends.embedding; });
   if (found != adapter.tensors.end()) adapter.tensors.push_back({ends.head, at::Tensor(found->value)});
 }

@@ -12,6 +12,7 @@
 
 #include "core/error.h"
 #include "core/problems.h"
+#include "core/words.h"
 #include "data/tokenizer/text_pattern.h"
 #include "hub/peft_names.h"
 #include "model/family.h"
@@ -37,7 +38,7 @@ Matches any_of(const std::vector<std::string>& names, bool expression, const std
 }
 
 /// True for a module that lies in, or is, one that `saved` names at a dot.
-bool lies_in(const std::string& module, const std::string& saved) {
+bool is_in_module(const std::string& module, const std::string& saved) {
   return ("." + module + ".").find("." + saved + ".") != std::string::npos;
 }
 
@@ -85,14 +86,14 @@ std::optional<int64_t> layer_index(const std::string& module, const std::vector<
 bool is_in_layers(const checkpoint::AdapterConfig& config, const std::string& module) {
   const auto& wanted = config.layers_to_transform;
   const auto& names = config.target_modules;
-  if (wanted.empty() || std::find(names.begin(), names.end(), module) != names.end()) return true;
+  if (wanted.empty() || is_one_of(module, names)) return true;
   const auto index = layer_index(module, config.layers_pattern);
   return index && std::find(wanted.begin(), wanted.end(), *index) != wanted.end();
 }
 
 bool is_saved_whole(const checkpoint::AdapterConfig& config, const std::string& module) {
   return std::any_of(config.modules_to_save.begin(), config.modules_to_save.end(),
-                     [&](const auto& name) { return lies_in(module, name) || lies_in(newer_name(module), name); });
+                     [&](const auto& name) { return is_in_module(module, name) || is_in_module(newer_name(module), name); });
 }
 
 /// Names of the parameters that an entry of modules_to_save matches.
@@ -157,9 +158,7 @@ bool has_addition_to(const checkpoint::Adapter& adapter, const std::string& name
 }
 
 bool is_all_linear(const checkpoint::AdapterConfig& config) {
-  std::string name = config.target_is_expression ? config.target_modules.at(0) : "";
-  std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::tolower(c); });
-  return name == "all-linear";
+  return config.target_is_expression && lower_case(config.target_modules.at(0)) == "all-linear";
 }
 
 /// Of a mixture those that the adapter adds to: routers and experts are linear layers in transformers 4, and none in 5.

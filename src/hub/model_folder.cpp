@@ -22,15 +22,6 @@ namespace {
 constexpr uint64_t kWholeBytes = uint64_t{1} << 30;
 constexpr size_t kSampledBytes = size_t{1} << 20;
 
-/// Names of the embedding's and the head's weight.
-struct Ends {
-  std::string embedding, head;
-};
-Ends ends_of(const model::DecoderConfig& config) {
-  const auto& names = model::find_family(config.model_type)->names;
-  return {names.embedding + ".weight", names.head + ".weight"};
-}
-
 std::string digest_of(const checkpoint::TensorInfo& tensor, const at::Tensor& value, bool whole) {
   const std::string head = fmt::format("{} {} {}", tensor.name, c10::toString(value.scalar_type()), to_string(tensor.shape));
   const std::span bytes(static_cast<const std::byte*>(value.const_data_ptr()), value.nbytes());
@@ -62,7 +53,7 @@ const model::DecoderConfig& ModelFolder::stated_config() const {
 const model::DecoderConfig& ModelFolder::config() const {
   if (config_) return *config_;
   auto config = stated_config();
-  const auto [embedding, head] = ends_of(config);
+  const auto [embedding, head] = model::end_names(config);
   if (config.tie_word_embeddings && has_weights() && weights().contains(head) && weights().contains(embedding) &&
       !weights().load(head).equal(weights().load(embedding))) {
     log_warning(fmt::format("{}: config.json says tie_word_embeddings, but {} has other values than {}: both are kept",
@@ -116,13 +107,13 @@ const std::string& ModelFolder::weights_digest() const {
 }
 
 std::string ModelFolder::stored_name(const std::string& parameter) const {
-  const auto [embedding, head] = ends_of(config());
+  const auto [embedding, head] = model::end_names(config());
   const bool head_alone = config().tie_word_embeddings && parameter == embedding && !weights().contains(embedding) && weights().contains(head);
   return head_alone ? head : parameter;
 }
 
 bool ModelFolder::grows(const std::string& parameter, const Shape& shape) const {
-  const auto [embedding, head] = ends_of(config());
+  const auto [embedding, head] = model::end_names(config());
   return grown_ && (parameter == embedding || parameter == head) && shape.size() == 2 && shape[0] < *grown_;
 }
 

@@ -11,7 +11,7 @@
 namespace ingot::hub {
 namespace {
 
-constexpr std::string_view kMixture = ".block_sparse_moe.", kExperts = "experts.";
+constexpr std::string_view kMixturePart = ".block_sparse_moe.", kExperts = "experts.";
 
 /// What an adapter targets of the mixtures.
 struct Targeted {
@@ -23,10 +23,10 @@ struct Targeted {
 Targeted targeted_of(const checkpoint::AdapterConfig& config, const model::CausalLm& model) {
   Targeted all;
   for (const auto& module : targeted_modules(config, model)) {
-    const size_t place = module.find(kMixture);
+    const size_t place = module.find(kMixturePart);
     if (place == module.npos) continue;
     all.modules.push_back(module);
-    if (module.substr(place + kMixture.size()).starts_with(kExperts)) {
+    if (module.substr(place + kMixturePart.size()).starts_with(kExperts)) {
       all.matrices.insert(module.substr(module.rfind('.') + 1));
       ++all.in_layer[module.substr(0, place)];
     }

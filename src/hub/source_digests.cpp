@@ -11,14 +11,14 @@ namespace ingot::hub {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr const char* kFile = "digests.json";
+constexpr const char* kDigestsFile = "digests.json";
 
 /// Path in the folder to digest, of every file but hidden ones and the digests themselves.
 Json digests_of(const fs::path& folder) {
   Json digests = Json::object();
   for (const auto& entry : fs::recursive_directory_iterator(folder)) {
     const std::string name = entry.path().lexically_relative(folder).string();
-    if (entry.is_regular_file() && !name.starts_with('.') && name != kFile) digests[name] = content_digest(MappedFile(entry.path()));
+    if (entry.is_regular_file() && !name.starts_with('.') && name != kDigestsFile) digests[name] = content_digest(MappedFile(entry.path()));
   }
   return digests;
 }
@@ -37,11 +37,11 @@ void check(const fs::path& folder, const Json& wanted, const fs::path& list) {
 
 void write_source_digests(const fs::path& layout, const fs::path& source) {
   const Json digests{{"source", digests_of(source)}, {"source_layout", digests_of(layout)}};
-  write_file(layout / kFile, digests.dump(1) + "\n");
+  write_file(layout / kDigestsFile, digests.dump(1) + "\n");
 }
 
 void check_source_digests(const RunFolder& run) {
-  const fs::path file = run.layout() / kFile;
+  const fs::path file = run.layout() / kDigestsFile;
   const Json digests = read_json(file);
   for (const auto& [key, folder] : {std::pair{"source", run.source()}, std::pair{"source_layout", run.layout()}}) {
     if (!digests.is_object() || !digests.contains(key) || !digests[key].is_object())

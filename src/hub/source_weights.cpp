@@ -13,6 +13,7 @@
 #include "core/file.h"
 #include "core/json.h"
 #include "core/stop.h"
+#include "core/words.h"
 #include "model/causal_lm.h"
 #include "model/family.h"
 #include "hub/load_model.h"
@@ -51,7 +52,7 @@ void check_written(const fs::path& folder, const std::vector<std::string>& names
   if (written.tensors().size() != names.size())
     throw DataError(fmt::format("{}: holds {} tensors, wanted {}", folder.string(), written.tensors().size(), names.size()));
   for (const auto& tensor : wanted) {
-    if (std::find(names.begin(), names.end(), tensor.name) == names.end()) continue;
+    if (!is_one_of(tensor.name, names)) continue;
     end_if_stopped(checkpoint::kWriting);
     const auto found = written.load(tensor.name);
     if (tensor.value.is_floating_point() && !found.is_floating_point())

@@ -11,11 +11,11 @@ namespace {
 constexpr int64_t kFirstVocabulary = 64000;
 
 /// What configuration_baichuan.py of all sizes and versions has in common; it is one class of each size with one name.
-void defaults(DecoderConfig& config) {
+void baichuan_defaults(DecoderConfig& config) {
   config.max_position_embeddings = 4096, config.rms_norm_eps = 1e-6, config.bos_token_id = 1, config.eos_token_ids = {2};
 }
 
-void read(ConfigReader& reader, DecoderConfig& config) {
+void read_baichuan(ConfigReader& reader, DecoderConfig& config) {
   config.alibi = !reader.contains("max_position_embeddings");
   config.norm_head = config.vocab_size != kFirstVocabulary;
 }
@@ -25,8 +25,8 @@ void read(ConfigReader& reader, DecoderConfig& config) {
 Family baichuan_family() {
   return {.model_type = "baichuan",
           .architectures = {"BaichuanForCausalLM", "BaiChuanForCausalLM"},
-          .read = read,
-          .defaults = defaults,
+          .read = read_baichuan,
+          .defaults = baichuan_defaults,
           .keys = {.kv_heads = {}, .length = {"max_position_embeddings", "model_max_length"}},
           .names = {.qkv = {"W_pack"}}};
 }

@@ -8,7 +8,7 @@ namespace ingot::model {
 namespace {
 
 /// Those of configuration_chatglm.py, the file of ChatGLM2, ChatGLM3 and GLM-4.
-void defaults(DecoderConfig& config) {
+void chatglm_defaults(DecoderConfig& config) {
   config.vocab_size = 65024, config.hidden_size = 4096, config.num_layers = 28, config.num_heads = 32, config.head_dim = 128;
   config.intermediate_size = 13696, config.max_position_embeddings = 2048, config.rms_norm_eps = 1e-5;
 }
@@ -20,7 +20,7 @@ void expect_switch(ConfigReader& reader, const char* key, bool wanted) {
   reader.problems().expect(value == wanted, key, value, wanted ? "true" : "false");
 }
 
-void read(ConfigReader& reader, DecoderConfig& config) {
+void read_chatglm(ConfigReader& reader, DecoderConfig& config) {
   bool qkv_bias = false, linear_bias = false;
   reader.read("add_qkv_bias", qkv_bias);
   reader.read("add_bias_linear", linear_bias);
@@ -52,9 +52,9 @@ void read_groups(ConfigReader& reader, DecoderConfig& config) {
 Family chatglm_family() {
   return {.model_type = "chatglm",
           .architectures = {"ChatGLMModel", "ChatGLMForConditionalGeneration"},
-          .read = read,
+          .read = read_chatglm,
           .read_kv_heads = read_groups,
-          .defaults = defaults,
+          .defaults = chatglm_defaults,
           .keys = {.vocab = {"padded_vocab_size", "vocab_size"},
                    .layers = {"num_layers"},
                    .kv_heads = {},

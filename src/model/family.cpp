@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "model/decoder_config.h"
+
 namespace ingot::model {
 
 const std::vector<Family>& families() {
@@ -14,6 +16,11 @@ const Family* find_family(std::string_view model_type) {
   const auto found = std::find_if(families().begin(), families().end(),
                                   [&](const Family& family) { return family.model_type == model_type; });
   return found == families().end() ? nullptr : &*found;
+}
+
+EndNames end_names(const DecoderConfig& config) {
+  const auto& names = find_family(config.model_type)->names;
+  return {names.embedding + ".weight", names.head + ".weight"};
 }
 
 }  // namespace ingot::model

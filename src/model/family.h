@@ -68,6 +68,12 @@ const std::vector<Family>& families();
 /// The family of a model_type; null when there is none.
 const Family* find_family(std::string_view model_type);
 
+/// Names of the weights of the embedding and of the head, which are one parameter when they are tied.
+struct EndNames {
+  std::string embedding, head;
+};
+EndNames end_names(const DecoderConfig& config);
+
 // One a file, llama.cpp ...
 Family llama_family();
 Family mistral_family();

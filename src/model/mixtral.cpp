@@ -10,7 +10,7 @@ namespace {
 
 constexpr int64_t kMaxExperts = 1024;
 
-void defaults(DecoderConfig& config) {
+void mixtral_defaults(DecoderConfig& config) {
   config.vocab_size = 32000, config.hidden_size = 4096, config.num_layers = 32, config.num_heads = 32, config.num_kv_heads = 8;
   config.intermediate_size = 14336, config.max_position_embeddings = 131072;
   config.rms_norm_eps = 1e-5, config.rope_theta = 1e6, config.bos_token_id = 1, config.eos_token_ids = {2};
@@ -28,7 +28,7 @@ void read_balance(ConfigReader& reader, DecoderConfig& config) {
   reader.problems().expect(noise == 0, "router_jitter_noise", noise, "0: noise on the router's input is not supported");
 }
 
-void read(ConfigReader& reader, DecoderConfig& config) {
+void read_mixtral(ConfigReader& reader, DecoderConfig& config) {
   reader.read("sliding_window", config.sliding_window, 1, kMaxLength);
   config.num_experts = 8, config.experts_per_token = 2;  // transformers' defaults
   reader.read("num_local_experts", config.num_experts, 1, kMaxExperts);
@@ -45,8 +45,8 @@ Family mixtral_family() {
   names.mlp = "block_sparse_moe", names.gate_up = {"w1", "w3"}, names.down = "w2";
   return {.model_type = "mixtral",
           .architectures = {"MixtralForCausalLM"},
-          .read = read,
-          .defaults = defaults,
+          .read = read_mixtral,
+          .defaults = mixtral_defaults,
           .names = names,
           .feed_forward = make_mixture};
 }

@@ -8,12 +8,12 @@ namespace ingot::model {
 namespace {
 
 /// Those of configuration_qwen.py since Qwen-14B.
-void defaults(DecoderConfig& config) {
+void qwen_defaults(DecoderConfig& config) {
   config.vocab_size = 151936, config.hidden_size = 4096, config.num_layers = 32, config.num_heads = 32, config.head_dim = 128;
   config.intermediate_size = 22016, config.max_position_embeddings = 8192, config.rms_norm_eps = 1e-6;
 }
 
-void read(ConfigReader& reader, DecoderConfig& config) {
+void read_qwen(ConfigReader& reader, DecoderConfig& config) {
   config.qkv_bias = true;
   bool no_bias = true, ntk = true, logn = true;
   reader.read("no_bias", no_bias);
@@ -34,8 +34,8 @@ void read(ConfigReader& reader, DecoderConfig& config) {
 Family qwen_family() {
   return {.model_type = "qwen",
           .architectures = {"QWenLMHeadModel"},
-          .read = read,
-          .defaults = defaults,
+          .read = read_qwen,
+          .defaults = qwen_defaults,
           .keys = {.vocab = {"vocab_size", "padded_vocab_size"},
                    .hidden = {"hidden_size", "n_embd"},
                    .layers = {"num_hidden_layers", "n_layer"},

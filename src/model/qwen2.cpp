@@ -6,7 +6,7 @@
 namespace ingot::model {
 namespace {
 
-void defaults(DecoderConfig& config) {
+void qwen2_defaults(DecoderConfig& config) {
   config.vocab_size = 151936, config.hidden_size = 4096, config.num_layers = 32, config.num_heads = 32, config.num_kv_heads = 32;
   config.intermediate_size = 22016, config.max_position_embeddings = 32768;
   config.rms_norm_eps = 1e-6, config.rope_theta = 1e4;
@@ -14,7 +14,7 @@ void defaults(DecoderConfig& config) {
 
 /// `use_sliding_window` is false in the published models: then sliding_window and max_window_layers mean nothing. A window of
 /// null is none.
-void read(ConfigReader& reader, DecoderConfig& config) {
+void read_qwen2(ConfigReader& reader, DecoderConfig& config) {
   config.qkv_bias = true;
   bool windowed = false;
   reader.read("use_sliding_window", windowed);
@@ -28,6 +28,6 @@ void read(ConfigReader& reader, DecoderConfig& config) {
 
 }  // namespace
 
-Family qwen2_family() { return {.model_type = "qwen2", .architectures = {"Qwen2ForCausalLM"}, .read = read, .defaults = defaults, .layer_types = true}; }
+Family qwen2_family() { return {.model_type = "qwen2", .architectures = {"Qwen2ForCausalLM"}, .read = read_qwen2, .defaults = qwen2_defaults, .layer_types = true}; }
 
 }  // namespace ingot::model

@@ -11,17 +11,17 @@ namespace {
 constexpr int64_t kScores = int64_t{4} << 20;  // at a time, over all heads
 
 /// Queries [begin, end) of every head and the keys [first_key, end) that one of them sees.
-struct Block {
+struct QueryBlock {
   int64_t begin, end, first_key;
   int64_t queries() const { return end - begin; }
   int64_t keys() const { return end - first_key; }
 };
 
-std::vector<Block> blocks_of(const at::Tensor& q, const AttentionOptions& options) {
+std::vector<QueryBlock> blocks_of(const at::Tensor& q, const AttentionOptions& options) {
   const int64_t seq = q.size(1), heads = q.size(0) * q.size(2);
   const int64_t seen = options.window > 0 ? std::min(seq, options.window) : seq;
   const int64_t rows = std::clamp<int64_t>(kScores / std::max<int64_t>(1, heads * seen), 1, 256);
-  std::vector<Block> blocks;
+  std::vector<QueryBlock> blocks;
   for (int64_t begin = 0; begin < seq; begin += rows) {
     const int64_t first_key = options.window > 0 ? std::max<int64_t>(0, begin - options.window + 1) : 0;
     blocks.push_back({begin, std::min(seq, begin + rows), first_key});
@@ -40,11 +40,11 @@ class Heads {
     return x.transpose(1, 2).to(at::kFloat).reshape({batch_ * kv_heads_, -1, dim_});
   }
   /// A block of [batch, seq, heads, head_dim] as [batch * kv_heads, group * queries, head_dim] float32.
-  at::Tensor queries(const at::Tensor& x, const Block& block) const {
+  at::Tensor queries(const at::Tensor& x, const QueryBlock& block) const {
     return x.narrow(1, block.begin, block.queries()).transpose(1, 2).to(at::kFloat).reshape({batch_ * kv_heads_, -1, dim_});
   }
   /// The way back, rounded into `x`.
-  void store_queries(const at::Tensor& from, const Block& block, at::Tensor& x) const {
+  void store_queries(const at::Tensor& from, const QueryBlock& block, at::Tensor& x) const {
     auto place = x.narrow(1, block.begin, block.queries());
     place.copy_(from.view({batch_, heads_, block.queries(), dim_}).transpose(1, 2));
   }
@@ -52,7 +52,7 @@ class Heads {
     return x.view({batch_, kv_heads_, -1, dim_}).transpose(1, 2).to(dtype);
   }
   /// [batch * kv_heads, group * queries, keys] as [batch, heads, queries, keys].
-  at::Tensor by_head(const at::Tensor& scores, const Block& block) const {
+  at::Tensor by_head(const at::Tensor& scores, const QueryBlock& block) const {
     return scores.view({batch_, heads_, block.queries(), block.keys()});
   }
 
@@ -61,7 +61,7 @@ class Heads {
 };
 
 /// Adds the bias to scaled scores [batch, heads, queries, keys] and closes what a query does not see.
-void bias_and_mask(at::Tensor& scores, const Block& block, const AttentionOptions& options) {
+void bias_and_mask(at::Tensor& scores, const QueryBlock& block, const AttentionOptions& options) {
   const auto distances = at::arange(block.first_key, block.end).unsqueeze(0) -
                          at::arange(block.begin, block.end).unsqueeze(1);  // key - query
   if (!options.alibi_slopes.empty()) {
@@ -73,7 +73,7 @@ void bias_and_mask(at::Tensor& scores, const Block& block, const AttentionOption
   scores.masked_fill_(hidden, -INFINITY);
 }
 
-at::Tensor block_scores(const Heads& heads, const at::Tensor& queries, const at::Tensor& keys, const Block& block,
+at::Tensor block_scores(const Heads& heads, const at::Tensor& queries, const at::Tensor& keys, const QueryBlock& block,
                         const AttentionOptions& options) {
   auto scores = at::bmm(queries, keys.narrow(1, block.first_key, block.keys()).transpose(1, 2));
   scores.mul_(1 / std::sqrt(static_cast<double>(queries.size(2))));

@@ -21,7 +21,7 @@ void convert(const TemporaryFolder& folder, const std::string& bytes) {
   convert_gguf(folder / "x.gguf", folder / "out", DType::kF32);
 }
 
-void expect_refused(const GgufBuilder& file, std::string_view part) {
+void expect_model_refused(const GgufBuilder& file, std::string_view part) {
   const TemporaryFolder folder;
   expect_data_error([&] { convert(folder, file.bytes()); }, part);
   EXPECT_EQ(std::distance(fs::directory_iterator(folder.path()), fs::directory_iterator()), 1) << "something is left";
@@ -63,7 +63,7 @@ TEST(GgufConvert, FillsAnEmptyFolderReplacesItsOwnAndRefusesAForeignOne) {
 }
 
 TEST(GgufConvert, NamesAnUnknownPreTokenizer) {
-  expect_refused(tiny_llama("klingon"), R"(tokenizer.ggml.pre: "klingon", wanted one of smollm, qwen2, llama-bpe)");
+  expect_model_refused(tiny_llama("klingon"), R"(tokenizer.ggml.pre: "klingon", wanted one of smollm, qwen2, llama-bpe)");
 }
 
 TEST(GgufConvert, RefusesOtherArchitectures) {
@@ -74,7 +74,7 @@ TEST(GgufConvert, RefusesOtherArchitectures) {
 TEST(GgufConvert, RefusesTensorsTooManyTooFewOrMisshapen) {
   const std::string whole = tiny_llama().bytes();
   expect_bytes_refused(replaced(whole, "blk.0.ffn_up", "blk.0.ffn_xx"), "tensor blk.0.ffn_up.weight is missing");
-  expect_refused(tiny_llama().tensor("blk.0.attn_q.bias", {32}, 0, 37760).data(std::string(40000, '\0')),
+  expect_model_refused(tiny_llama().tensor("blk.0.attn_q.bias", {32}, 0, 37760).data(std::string(40000, '\0')),
                  "tensor \"blk.0.attn_q.bias\" has no place");
   expect_bytes_refused(replaced(whole, gguf_u32(64), gguf_u32(96)), "ffn_gate.weight is [64, 32], wanted [96, 32]");
 }

@@ -14,18 +14,18 @@ namespace ingot::checkpoint {
 namespace {
 namespace fs = std::filesystem;
 
-RunState state_of(int64_t step) { return {{{"model.w", at::full({4}, step)}}, Json{{"step", step}}}; }
+RunState small_state(int64_t step) { return {{{"model.w", at::full({4}, step)}}, Json{{"step", step}}}; }
 
 void save(const fs::path& folder, int64_t step, int64_t limit = 0) {
   CheckpointWriter writer(folder, limit);
-  writer.save(step, state_of(step));
+  writer.save(step, small_state(step));
   writer.wait();
 }
 
 TEST(OwnFolder, KnowsCheckpointsOfBothVersionsByTheirFiles) {
   const TemporaryFolder folder;
   save(folder.path(), 1);
-  write_version_one(folder / "iter_0000002", 2, {}, state_of(2).tensors);
+  write_version_one(folder / "iter_0000002", 2, {}, small_state(2).tensors);
   for (const char* name : {"iter_0000001", "iter_0000002"}) {
     EXPECT_TRUE(is_own_checkpoint(folder / name)) << name;
     put_file(folder / name / "thesis.txt", "mine");

@@ -19,18 +19,18 @@ TensorSource source(const std::string& name, DType dtype, Shape shape, std::stri
 }
 
 /// Opens a file of these bytes.
-void open_bytes(const std::string& bytes) {
+void open_safetensors(const std::string& bytes) {
   const TemporaryFolder folder;
   put_file(folder / "x.safetensors", bytes);
   SafetensorsFile opened(folder / "x.safetensors");
 }
 
-void expect_refused(const std::string& bytes, std::string_view part) {
-  expect_data_error([&] { open_bytes(bytes); }, part);
+void expect_file_refused(const std::string& bytes, std::string_view part) {
+  expect_data_error([&] { open_safetensors(bytes); }, part);
 }
 
 void expect_header_refused(std::string_view header, std::string_view data, std::string_view part) {
-  expect_refused(safetensors_bytes(header, data), part);
+  expect_file_refused(safetensors_bytes(header, data), part);
 }
 
 std::string golden_bytes() {
@@ -77,22 +77,22 @@ TEST(Safetensors, KeepsScalarsEmptyTensorsAndMetadata) {
   EXPECT_EQ(file.metadata().at("note"), "a \"quoted\"\nline");
 }
 
-TEST(Safetensors, AcceptsAHeaderWithoutTensors) { EXPECT_NO_THROW(open_bytes(safetensors_bytes("{}", ""))); }
+TEST(Safetensors, AcceptsAHeaderWithoutTensors) { EXPECT_NO_THROW(open_safetensors(safetensors_bytes("{}", ""))); }
 
 TEST(Safetensors, PassesOverUnknownFields) {
-  EXPECT_NO_THROW(open_bytes(safetensors_bytes(
+  EXPECT_NO_THROW(open_safetensors(safetensors_bytes(
       R"({"a":{"dtype":"U8","x":[1,"y"],"shape":[1],"z":null,"data_offsets":[0,1]}})", "1")));
 }
 
 TEST(Safetensors, RefusesEveryTruncation) {
   const std::string whole = golden_bytes();
-  for (size_t size = 0; size < whole.size(); ++size) expect_refused(whole.substr(0, size), "x.safetensors");
+  for (size_t size = 0; size < whole.size(); ++size) expect_file_refused(whole.substr(0, size), "x.safetensors");
 }
 
 TEST(Safetensors, RefusesHeaderLengthsBeyondFileAndLimit) {
-  expect_refused(little_endian(uint64_t{1} << 63) + "{}", "header length 9223372036854775808");
-  expect_refused(little_endian(UINT64_MAX) + "{}", "header length");
-  expect_refused(little_endian(3) + "{}", "header length 3");
+  expect_file_refused(little_endian(uint64_t{1} << 63) + "{}", "header length 9223372036854775808");
+  expect_file_refused(little_endian(UINT64_MAX) + "{}", "header length");
+  expect_file_refused(little_endian(3) + "{}", "header length 3");
 }
 
 TEST(Safetensors, RefusesAHeaderOver100MB) {
@@ -172,7 +172,7 @@ TEST(Safetensors, RandomBytesNeverCrash) {
     std::string bytes = whole;
     for (int flips = 0; flips < 2; ++flips) bytes[random() % bytes.size()] = static_cast<char>(random());
     try {
-      open_bytes(bytes);
+      open_safetensors(bytes);
     } catch (const DataError&) {
       ++refused;
     }

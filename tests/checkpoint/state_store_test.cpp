@@ -46,7 +46,7 @@ void change_manifest(const fs::path& folder, const std::function<void(Json&)>& c
   put_file(folder / "manifest.json", document.dump());
 }
 
-void expect_refused(const std::function<void(Json&)>& change, std::string_view part) {
+void expect_manifest_refused(const std::function<void(Json&)>& change, std::string_view part) {
   const TemporaryFolder folder;
   write_slices(folder.path());
   change_manifest(folder.path(), change);
@@ -106,28 +106,28 @@ TEST(StateStore, RefusesPiecesThatWereNotAnnouncedOrDoNotCover) {
 
 TEST(StateStore, RefusesSlicesThatOverlapLeaveGapsOrReachBeyond) {
   const auto piece = [](Json& document, size_t i) -> Json& { return document["tensors"][0]["pieces"][i]; };
-  expect_refused([&](Json& d) { piece(d, 1)["offset"] = {0, 2}; },
+  expect_manifest_refused([&](Json& d) { piece(d, 1)["offset"] = {0, 2}; },
                  "manifest.json: tensor \"w\": tensors[0].pieces[1]: found [0:4, 2:7], wanted no overlap with [0:4, 0:3] of [0]");
-  expect_refused([&](Json& d) { d["tensors"][0]["pieces"].erase(2); }, "tensors[0].pieces: found 32 elements in all pieces, wanted 48");
-  expect_refused([&](Json& d) { piece(d, 2)["extent"] = {3, 8}; }, "tensors[0].pieces[2]: found offset [4, 0] and extent [3, 8], wanted a slice within [6, 8]");
-  expect_refused([&](Json& d) { piece(d, 0)["offset"] = {-1, 0}; }, "wanted a slice within");
-  expect_refused([&](Json& d) { piece(d, 0)["offset"] = {INT64_MAX, 0}, piece(d, 0)["extent"] = {INT64_MAX, 3}; }, "wanted a slice within");
-  expect_refused([&](Json& d) { piece(d, 0)["extent"] = {4}; }, "wanted a slice within");
-  expect_refused([&](Json& d) { piece(d, 0)["extent"] = {0, 3}; }, "found extent [0, 3], wanted 1 or more in each dim");
-  expect_refused([&](Json& d) { d["tensors"][0]["shape"] = {INT64_MAX, 8}; }, "whose product is below 2^63");
-  expect_refused([&](Json& d) { d["tensors"][0]["pieces"] = Json::array(); }, "found 0 pieces");
+  expect_manifest_refused([&](Json& d) { d["tensors"][0]["pieces"].erase(2); }, "tensors[0].pieces: found 32 elements in all pieces, wanted 48");
+  expect_manifest_refused([&](Json& d) { piece(d, 2)["extent"] = {3, 8}; }, "tensors[0].pieces[2]: found offset [4, 0] and extent [3, 8], wanted a slice within [6, 8]");
+  expect_manifest_refused([&](Json& d) { piece(d, 0)["offset"] = {-1, 0}; }, "wanted a slice within");
+  expect_manifest_refused([&](Json& d) { piece(d, 0)["offset"] = {INT64_MAX, 0}, piece(d, 0)["extent"] = {INT64_MAX, 3}; }, "wanted a slice within");
+  expect_manifest_refused([&](Json& d) { piece(d, 0)["extent"] = {4}; }, "wanted a slice within");
+  expect_manifest_refused([&](Json& d) { piece(d, 0)["extent"] = {0, 3}; }, "found extent [0, 3], wanted 1 or more in each dim");
+  expect_manifest_refused([&](Json& d) { d["tensors"][0]["shape"] = {INT64_MAX, 8}; }, "whose product is below 2^63");
+  expect_manifest_refused([&](Json& d) { d["tensors"][0]["pieces"] = Json::array(); }, "found 0 pieces");
 }
 
 TEST(StateStore, RefusesWhatIsNotSoInItsFile) {
   const auto piece = [](Json& document, size_t i) -> Json& { return document["tensors"][0]["pieces"][i]; };
-  expect_refused([&](Json& d) { piece(d, 0)["file"] = "state-00001-of-00003.safetensors"; }, "tensor \"w[0:4, 0:3]\" is not so in");
-  expect_refused([&](Json& d) { piece(d, 0)["file"] = "other"; }, "is not so in \"other\"");
-  expect_refused([&](Json& d) { d["tensors"][0]["dtype"] = "I32"; }, "is not so in");
-  expect_refused([&](Json& d) { piece(d, 0)["xxh3"] = "0123"; }, "state-00002-of-00003.safetensors: digest of tensor \"w[0:4, 0:3]\" is ");
-  expect_refused([&](Json& d) { d["files"]["state-00002-of-00003.safetensors"]["header_xxh3"] = ""; }, "digest of the header is ");
-  expect_refused([&](Json& d) { d["files"]["state-00002-of-00003.safetensors"]["size"] = 7; }, "bytes, wanted 7");
-  expect_refused([&](Json& d) { d["tensors"].push_back(d["tensors"][0]); }, "tensor \"w\": is there twice");
-  expect_refused([&](Json& d) { d["version"] = 3; }, "version 3, wanted ingot-checkpoint version 1 or 2");
+  expect_manifest_refused([&](Json& d) { piece(d, 0)["file"] = "state-00001-of-00003.safetensors"; }, "tensor \"w[0:4, 0:3]\" is not so in");
+  expect_manifest_refused([&](Json& d) { piece(d, 0)["file"] = "other"; }, "is not so in \"other\"");
+  expect_manifest_refused([&](Json& d) { d["tensors"][0]["dtype"] = "I32"; }, "is not so in");
+  expect_manifest_refused([&](Json& d) { piece(d, 0)["xxh3"] = "0123"; }, "state-00002-of-00003.safetensors: digest of tensor \"w[0:4, 0:3]\" is ");
+  expect_manifest_refused([&](Json& d) { d["files"]["state-00002-of-00003.safetensors"]["header_xxh3"] = ""; }, "digest of the header is ");
+  expect_manifest_refused([&](Json& d) { d["files"]["state-00002-of-00003.safetensors"]["size"] = 7; }, "bytes, wanted 7");
+  expect_manifest_refused([&](Json& d) { d["tensors"].push_back(d["tensors"][0]); }, "tensor \"w\": is there twice");
+  expect_manifest_refused([&](Json& d) { d["version"] = 3; }, "version 3, wanted ingot-checkpoint version 1 or 2");
 }
 
 }  // namespace

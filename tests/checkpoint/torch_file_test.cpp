@@ -20,20 +20,20 @@ at::Tensor load_one(const std::string& bytes, const std::string& name = "a") {
   return TorchFile(folder / "pytorch_model.bin").load(name);
 }
 
-void expect_refused(const std::string& bytes, std::string_view part) {
+void expect_torch_refused(const std::string& bytes, std::string_view part) {
   expect_data_error([&] { load_one(bytes); }, part);
 }
 
 /// In the zip and in the legacy form.
 void expect_pickle_refused(const std::string& pickle, std::string_view part) {
-  expect_refused(torch_zip(pickle), part);
-  expect_refused(torch_legacy(pickle), part);
+  expect_torch_refused(torch_zip(pickle), part);
+  expect_torch_refused(torch_legacy(pickle), part);
 }
 
 void expect_zip_refused(const ZipPart& added, std::string_view part) {
   auto parts = torch_parts(state_dict({{}}));
   parts.push_back(added);
-  expect_refused(zip_bytes(parts), part);
+  expect_torch_refused(zip_bytes(parts), part);
 }
 
 std::string times(const std::string& text, int count) {
@@ -103,15 +103,15 @@ TEST(TorchFile, RefusesATensorOutsideItsStorage) {
 }
 
 TEST(TorchFile, RefusesAStorageThatIsNotAsLongAsItsRecord) {
-  expect_refused(torch_zip(state_dict({{.numel = 65535, .shape = {255, 9}}})), "storage of 65535 F32 has 24 bytes");
-  expect_refused(torch_zip(state_dict({{.type = "DoubleStorage"}})), "storage of 6 F64 has 24 bytes");
-  expect_refused(torch_zip(state_dict({{.numel = INT64_MAX}})), "has 24 bytes");
-  expect_refused(torch_zip(state_dict({{.key = "../../etc/passwd"}})), "is not in the file");
-  expect_refused(torch_legacy(state_dict({{.numel = 65535}})), "storage \"0\" of 6 elements");
-  expect_refused(torch_legacy(state_dict({{.numel = INT64_MAX}}), INT64_MAX), "the file to hold them");
-  expect_refused(torch_legacy(state_dict({{.numel = 7}}), 7), "the file to hold them");
-  expect_refused(torch_legacy(state_dict({{}, {.type = "IntStorage"}})), "is of two kinds");
-  expect_refused(torch_legacy(state_dict({{.key = "1"}})), "lists a storage that no tensor is in");
+  expect_torch_refused(torch_zip(state_dict({{.numel = 65535, .shape = {255, 9}}})), "storage of 65535 F32 has 24 bytes");
+  expect_torch_refused(torch_zip(state_dict({{.type = "DoubleStorage"}})), "storage of 6 F64 has 24 bytes");
+  expect_torch_refused(torch_zip(state_dict({{.numel = INT64_MAX}})), "has 24 bytes");
+  expect_torch_refused(torch_zip(state_dict({{.key = "../../etc/passwd"}})), "is not in the file");
+  expect_torch_refused(torch_legacy(state_dict({{.numel = 65535}})), "storage \"0\" of 6 elements");
+  expect_torch_refused(torch_legacy(state_dict({{.numel = INT64_MAX}}), INT64_MAX), "the file to hold them");
+  expect_torch_refused(torch_legacy(state_dict({{.numel = 7}}), 7), "the file to hold them");
+  expect_torch_refused(torch_legacy(state_dict({{}, {.type = "IntStorage"}})), "is of two kinds");
+  expect_torch_refused(torch_legacy(state_dict({{.key = "1"}})), "lists a storage that no tensor is in");
 }
 
 TEST(TorchFile, RefusesTensorsMuchLargerThanTheFile) {
@@ -127,7 +127,7 @@ TEST(TorchFile, BoundsMemoryAndDepth) {
   expect_pickle_refused(pickle_of("(" + times("]0", 2)), "opcode 0x30");
   expect_pickle_refused(pickle_of("]" + times("]", 2 << 20)), "tuples, lists and dicts");
   expect_pickle_refused(pickle_of("]" + times("Na", 5 << 20)), "items in tuples, lists and dicts");
-  expect_refused(torch_zip(pickle_of("]\x94" + times(std::string("h\0a", 3), 2000))),
+  expect_torch_refused(torch_zip(pickle_of("]\x94" + times(std::string("h\0a", 3), 2000))),
                  "nested deeper");  // a list in itself
 }
 
@@ -141,10 +141,10 @@ TEST(TorchFile, RefusesAPickleThatIsNotOne) {
   expect_pickle_refused(pickle_of("h\x07"), "takes memo 7");
   expect_pickle_refused(pickle_of("X\xff\xff\xff\xff"), "but");
   expect_pickle_refused(pickle_of("NN)b"), "attributes of what is no OrderedDict");
-  expect_refused(torch_zip(pickle_of("N")), "holds no dict of tensors");
-  expect_refused(torch_zip(pickle_of("}" + pickled_int(1) + "Ns")), "a key that is no text");
-  expect_refused(torch_zip(pickle_of("}" + pickled_text("epoch") + pickled_int(1) + "s")), "\"epoch\" is no tensor");
-  expect_refused(torch_zip("\x80\x07N."), "protocol 7");
+  expect_torch_refused(torch_zip(pickle_of("N")), "holds no dict of tensors");
+  expect_torch_refused(torch_zip(pickle_of("}" + pickled_int(1) + "Ns")), "a key that is no text");
+  expect_torch_refused(torch_zip(pickle_of("}" + pickled_text("epoch") + pickled_int(1) + "s")), "\"epoch\" is no tensor");
+  expect_torch_refused(torch_zip("\x80\x07N."), "protocol 7");
 }
 
 TEST(TorchFile, RefusesZipFilesThatLie) {
@@ -161,18 +161,18 @@ TEST(TorchFile, RefusesZipFilesThatLie) {
   expect_zip_refused({.name = "archive/x", .data = "1", .size_lie = -2}, "is larger than the file");
   expect_zip_refused({.name = "archive/x", .data = "1", .place_lie = 4000}, "begin after the directory");
   expect_zip_refused({.name = "archive/x", .data = "1", .place_lie = -64}, "has no header");
-  expect_refused(zip_bytes(parts, {.num_records_lie = 1}), "bytes are left");
-  expect_refused(zip_bytes(parts, {.num_records_lie = uint64_t(-1)}), "more than its number of records");
-  expect_refused(zip_bytes(parts, {.directory_lie = uint64_t(-1)}), "no record where");
-  expect_refused(zip_bytes(parts, {.directory_lie = 1}), "does not lie in the file");
-  expect_refused(zip_bytes(parts, {.directory_lie = 5000}), "does not lie in the file");
+  expect_torch_refused(zip_bytes(parts, {.num_records_lie = 1}), "bytes are left");
+  expect_torch_refused(zip_bytes(parts, {.num_records_lie = uint64_t(-1)}), "more than its number of records");
+  expect_torch_refused(zip_bytes(parts, {.directory_lie = uint64_t(-1)}), "no record where");
+  expect_torch_refused(zip_bytes(parts, {.directory_lie = 1}), "does not lie in the file");
+  expect_torch_refused(zip_bytes(parts, {.directory_lie = 5000}), "does not lie in the file");
 }
 
 TEST(TorchFile, RefusesZip64FilesThatLie) {
   const auto parts = torch_parts(state_dict({{}}));
   const auto refused = [&](ZipForm form, std::string_view part) {
     form.in64 = true;
-    expect_refused(zip_bytes(parts, form), part);
+    expect_torch_refused(zip_bytes(parts, form), part);
   };
   refused({.num_records_lie = uint64_t{1} << 62}, "wanted one count of at most");
   refused({.num_records_lie = 3}, "bytes are left");
@@ -182,7 +182,7 @@ TEST(TorchFile, RefusesZip64FilesThatLie) {
   refused({.locator_lie = uint64_t(-8)}, "no zip64 directory where the locator says");
   auto lying = parts;
   lying[2].size_lie = INT64_MAX;
-  expect_refused(zip_bytes(lying, {.in64 = true}), "is larger than the file");
+  expect_torch_refused(zip_bytes(lying, {.in64 = true}), "is larger than the file");
 }
 
 TEST(TorchFile, RefusesRecordsThatShareBytes) {
@@ -194,7 +194,7 @@ TEST(TorchFile, RefusesRecordsThatShareBytes) {
   EXPECT_NO_THROW(load_one(plain));
   const size_t inner = plain.find("archive/y"), real = plain.find("archive/y", inner + 1);
   parts.back().place_lie = static_cast<int64_t>(inner) - static_cast<int64_t>(real);
-  expect_refused(zip_bytes(parts), "overlaps record");
+  expect_torch_refused(zip_bytes(parts), "overlaps record");
 }
 
 TEST(TorchFile, NamesOtherKindsOfFiles) {
@@ -203,20 +203,20 @@ TEST(TorchFile, NamesOtherKindsOfFiles) {
     parts.push_back(part);
     return zip_bytes(parts);
   };
-  expect_refused(with({"archive/constants.pkl", "x"}), "TorchScript");
-  expect_refused(with({"archive/code/__torch__.py", "x"}), "TorchScript");
-  expect_refused("<!DOCTYPE html><html>not found</html>", "HTML");
-  expect_refused("\r\n  <html>", "HTML");
-  expect_refused(std::string(257, '\0') + "ustar" + std::string(300, '\0'), "a tar file");
-  expect_refused("version https://git-lfs.github.com/spec/v1\noid sha256:12\n", "git lfs pull");
-  expect_refused("", "an empty file");
-  expect_refused("GGUF\x03", "begins with \"GGUF");
-  expect_refused(pickle_of(pickled_int(1)), "wrong magic number");
-  expect_refused(zip_bytes({{"archive/version", "3"}}), "without data.pkl");
-  expect_refused(zip_bytes({{"data.pkl", "3"}}), "no common folder");
+  expect_torch_refused(with({"archive/constants.pkl", "x"}), "TorchScript");
+  expect_torch_refused(with({"archive/code/__torch__.py", "x"}), "TorchScript");
+  expect_torch_refused("<!DOCTYPE html><html>not found</html>", "HTML");
+  expect_torch_refused("\r\n  <html>", "HTML");
+  expect_torch_refused(std::string(257, '\0') + "ustar" + std::string(300, '\0'), "a tar file");
+  expect_torch_refused("version https://git-lfs.github.com/spec/v1\noid sha256:12\n", "git lfs pull");
+  expect_torch_refused("", "an empty file");
+  expect_torch_refused("GGUF\x03", "begins with \"GGUF");
+  expect_torch_refused(pickle_of(pickled_int(1)), "wrong magic number");
+  expect_torch_refused(zip_bytes({{"archive/version", "3"}}), "without data.pkl");
+  expect_torch_refused(zip_bytes({{"data.pkl", "3"}}), "no common folder");
   auto big_endian = torch_parts(state_dict({{}}));
   big_endian[1].data = "big";
-  expect_refused(zip_bytes(big_endian), "byte order \"big\"");
+  expect_torch_refused(zip_bytes(big_endian), "byte order \"big\"");
 }
 
 TEST(TorchFile, RefusesEveryTruncation) {

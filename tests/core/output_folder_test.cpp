@@ -25,8 +25,8 @@ void write_output(const fs::path& target, const std::string& text) {
 
 void put(const fs::path& file, const std::string& text) { std::ofstream(file) << text; }
 
-/// What the refusal says; the folder must be as it was.
-std::string refusal(const fs::path& target) {
+/// What the refusal_of says; the folder must be as it was.
+std::string refusal_of(const fs::path& target) {
   try {
     write_output(target, "new");
   } catch (const ConfigError& error) {
@@ -49,12 +49,12 @@ TEST(OutputFolder, RefusesWhatIsNotItsOwn) {
   put(folder / "foreign/config.json", "{}");
   put(folder / "file", "x");
   fs::create_directory_symlink(folder / "foreign", folder / "link");
-  EXPECT_NE(refusal(folder / "foreign").find("did not write"), std::string::npos);
-  EXPECT_NE(refusal(folder / "foreign/").find("did not write"), std::string::npos);
-  EXPECT_NE(refusal(folder / "link").find("foreign"), std::string::npos);
-  EXPECT_NE(refusal(folder / "file").find("is a file"), std::string::npos);
-  EXPECT_NE(refusal(folder.path()), "");
-  EXPECT_NE(refusal("/"), "");
+  EXPECT_NE(refusal_of(folder / "foreign").find("did not write"), std::string::npos);
+  EXPECT_NE(refusal_of(folder / "foreign/").find("did not write"), std::string::npos);
+  EXPECT_NE(refusal_of(folder / "link").find("foreign"), std::string::npos);
+  EXPECT_NE(refusal_of(folder / "file").find("is a file"), std::string::npos);
+  EXPECT_NE(refusal_of(folder.path()), "");
+  EXPECT_NE(refusal_of("/"), "");
   EXPECT_EQ(read_file(folder / "foreign/config.json"), "{}");
   EXPECT_EQ(read_file(folder / "file"), "x");
 }
@@ -63,10 +63,10 @@ TEST(OutputFolder, AFileThatCameIntoItIsNotLost) {
   const TemporaryFolder folder;
   write_output(folder / "out", "old");
   put(folder / "out/sub/notes.txt", "mine");
-  EXPECT_NE(refusal(folder / "out").find("sub/notes.txt"), std::string::npos);
+  EXPECT_NE(refusal_of(folder / "out").find("sub/notes.txt"), std::string::npos);
   EXPECT_EQ(read_file(folder / "out/a.txt"), "old");
   fs::remove(folder / "out/sub/notes.txt");
-  EXPECT_EQ(refusal(folder / "out"), "");
+  EXPECT_EQ(refusal_of(folder / "out"), "");
 }
 
 TEST(OutputFolder, AForgedMarkerDoesNotMakeAFolderOurs) {
@@ -76,7 +76,7 @@ TEST(OutputFolder, AForgedMarkerDoesNotMakeAFolderOurs) {
   for (const char* marker : {"", "{", "[]", R"({"files": 3})", R"({"files": ["b.txt"]})",
                              R"({"files": ["a.txt"]})", R"({"made_by": "ingot", "kind": "other", "files": ["a.txt"]})"}) {
     put(folder / "out/.ingot", marker);
-    EXPECT_NE(refusal(folder / "out"), "") << marker;
+    EXPECT_NE(refusal_of(folder / "out"), "") << marker;
   }
 }
 

@@ -17,7 +17,7 @@ namespace ingot::data {
 namespace {
 namespace fs = std::filesystem;
 
-SftPreprocessOptions options_for(const ScratchFolder& folder, const fs::path& input) {
+SftPreprocessOptions sft_options(const ScratchFolder& folder, const fs::path& input) {
   set_quiet(true);
   SftPreprocessOptions options;
   options.inputs = {input};
@@ -53,7 +53,7 @@ TEST(PreprocessSft, AColumnOfMapKeysThatNoRecordHasIsRefused) {
   const ScratchFolder folder;
   const auto file = folder.write("in.jsonl", "{\"instruct\": \"Say\", \"input\": \"x\", \"output\": \"a\"}\nbroken\n{\"input\": \"y\", \"output\": \"b\", \"sys\": \"s\"}\n");
   const auto with = [&](MapKeys::Names keys) {
-    auto options = options_for(folder, file);
+    auto options = sft_options(folder, file);
     options.map_keys = MapKeys(std::move(keys));
     return options;
   };
@@ -67,7 +67,7 @@ TEST(PreprocessSft, AColumnOfMapKeysThatNoRecordHasIsRefused) {
 TEST(PreprocessSft, LedgerAccountsForEveryRecordAndToken) {
   const ScratchFolder folder;
   const auto file = folder.write("in.jsonl", kLines);
-  auto options = options_for(folder, file);
+  auto options = sft_options(folder, file);
   options.sample.cutoff_len = 15;
   const auto report = preprocess(options);
   EXPECT_EQ(report.records, 5u);
@@ -85,7 +85,7 @@ TEST(PreprocessSft, LedgerAccountsForEveryRecordAndToken) {
   EXPECT_EQ(origins.at(1).cut, 7u);
 }
 
-std::string hex(const fs::path& file) {
+std::string hex_of(const fs::path& file) {
   std::string text;
   for (const unsigned char byte : read_file(file)) text += fmt::format("{:02x}", byte);
   return text;
@@ -93,17 +93,17 @@ std::string hex(const fs::path& file) {
 
 TEST(PreprocessSft, WritesMegatronFilesOfTheseBytes) {
   const ScratchFolder folder;
-  auto options = options_for(folder, folder.write("in.jsonl", "{\"instruction\":\"q\",\"output\":\"a\"}\n"));
+  auto options = sft_options(folder, folder.write("in.jsonl", "{\"instruction\":\"q\",\"output\":\"a\"}\n"));
   options.megatron_instruction_layout = true;
   preprocess(options);  // "<U:q\nA:a\n>", labels "a\n"
   const SftFiles files(folder / "out");
-  EXPECT_EQ(hex(bin_path(files.tokens)), "3c0055003a0071000a0041003a0061000a003e00");
-  EXPECT_EQ(hex(bin_path(files.loss_mask)), "00000000000000010100");
+  EXPECT_EQ(hex_of(bin_path(files.tokens)), "3c0055003a0071000a0041003a0061000a003e00");
+  EXPECT_EQ(hex_of(bin_path(files.loss_mask)), "00000000000000010100");
   const std::string index = "4d4d49444944580000" "0100000000000000", tail = "0100000000000000" "0200000000000000" "0a000000"
       "0000000000000000" "0000000000000000" "0100000000000000";
-  EXPECT_EQ(hex(idx_path(files.tokens)), index + "08" + tail);
-  EXPECT_EQ(hex(idx_path(files.loss_mask)), index + "01" + tail);
-  EXPECT_EQ(hex(idx_path(files.packed_labels)), index + "04" + tail);
+  EXPECT_EQ(hex_of(idx_path(files.tokens)), index + "08" + tail);
+  EXPECT_EQ(hex_of(idx_path(files.loss_mask)), index + "01" + tail);
+  EXPECT_EQ(hex_of(idx_path(files.packed_labels)), index + "04" + tail);
   EXPECT_EQ(IndexedDataset(files.packed_input_ids).sequence(0), IndexedDataset(files.tokens).sequence(0));
   EXPECT_EQ(IndexedDataset(files.packed_attention_mask).sequence(0), std::vector<TokenId>(10, 1));
   EXPECT_EQ(IndexedDataset(files.packed_labels).sequence(0),
@@ -112,7 +112,7 @@ TEST(PreprocessSft, WritesMegatronFilesOfTheseBytes) {
 
 TEST(PreprocessSft, FinishedWorkIsUsedAgainUntilSomethingChanges) {
   const ScratchFolder folder;
-  auto options = options_for(folder, folder.write("in.jsonl", kLines));
+  auto options = sft_options(folder, folder.write("in.jsonl", kLines));
   EXPECT_FALSE(preprocess(options).reused);
   EXPECT_TRUE(preprocess(options).reused);
   options.sample.mask_history = true;
@@ -129,7 +129,7 @@ TEST(PreprocessSft, FinishedWorkIsUsedAgainUntilSomethingChanges) {
 
 TEST(PreprocessSft, GivesOneSampleATurnAndBalances) {
   const ScratchFolder folder;
-  auto options = options_for(folder, folder.write("in.jsonl",
+  auto options = sft_options(folder, folder.write("in.jsonl",
       "{\"chat\":{\"turn_1\":{\"Human\":\"q\",\"MOSS\":\"a\"},\"turn_2\":{\"Human\":\"q\",\"MOSS\":\"a\"}}}\n"));
   options.handler_name = "MOSSInstructionHandler";
   options.sample.truncation = Truncation::kSkip;
@@ -144,7 +144,7 @@ TEST(PreprocessSft, GivesOneSampleATurnAndBalances) {
 TEST(PreprocessSft, NamesTheRecordThatIsTooLong) {
   const ScratchFolder folder;
   const auto file = folder.write("in.jsonl", kLines);
-  auto options = options_for(folder, file);
+  auto options = sft_options(folder, file);
   options.sample.truncation = Truncation::kError;
   options.sample.cutoff_len = 15;
   const auto message = error_of<DataError>([&] { preprocess(options); });
@@ -154,7 +154,7 @@ TEST(PreprocessSft, NamesTheRecordThatIsTooLong) {
 
 TEST(PreprocessSft, RefusesASetOfNothingWithTheReasons) {
   const ScratchFolder folder;
-  const auto options = options_for(folder, folder.write("in.csv", "a,b\n1,2\n3\n"));
+  const auto options = sft_options(folder, folder.write("in.csv", "a,b\n1,2\n3\n"));
   const auto message = error_of<DataError>([&] { preprocess(options); });
   EXPECT_NE(message.find("nothing to train on among 2 records"), std::string::npos) << message;
   EXPECT_NE(message.find("(keys a, b)"), std::string::npos) << message;
@@ -162,7 +162,7 @@ TEST(PreprocessSft, RefusesASetOfNothingWithTheReasons) {
 
 TEST(PreprocessSft, ReadsAtMostSoManyRecords) {
   const ScratchFolder folder;
-  auto options = options_for(folder, folder.write("in.jsonl", kLines));
+  auto options = sft_options(folder, folder.write("in.jsonl", kLines));
   options.max_samples = 1;
   EXPECT_EQ(preprocess(options).records, 1u);
 }
@@ -179,7 +179,7 @@ TEST(PreprocessSft, EveryRealFileBalances) {
     const ScratchFolder folder;
     const auto file = fs::exists(real / name) ? real / name : real / "parquet" / name;
     for (const auto& truncation : {Truncation::kCutResponse, Truncation::kCutPrompt, Truncation::kSkip}) {
-      auto options = options_for(folder, file);
+      auto options = sft_options(folder, file);
       options.sample.truncation = truncation;
       options.sample.cutoff_len = truncation == Truncation::kCutResponse ? 4096 : 700;
       const auto report = preprocess(options);

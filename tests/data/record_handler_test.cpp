@@ -3,13 +3,13 @@
 #include <gtest/gtest.h>
 
 #include "core/error.h"
+#include "roles.h"
 #include "test_files.h"
 
 namespace ingot::data {
 namespace {
 
 using Messages = std::vector<Message>;
-constexpr Role kUser = Role::kUser, kAssistant = Role::kAssistant, kSystem = Role::kSystem;
 
 HandledRecord handled(const std::string& json, const std::string& handler = "auto", const MapKeys& keys = {}) {
   return make_record_handler(handler, keys)->handle(json);

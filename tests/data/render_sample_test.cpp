@@ -7,16 +7,16 @@
 namespace ingot::data {
 namespace {
 
-const Conversation kTwoTurns{{{Role::kSystem, "s"}, {Role::kUser, "q1"}, {Role::kAssistant, "a1"}, {Role::kUser, "question"},
+const Conversation kTwoQuestions{{{Role::kSystem, "s"}, {Role::kUser, "q1"}, {Role::kAssistant, "a1"}, {Role::kUser, "question"},
                               {Role::kAssistant, "a2"}}};  // "<S:s\nU:q1\nA:a1\nU:question\nA:a2\n>", 32 tokens
 
-Sample rendered(int64_t cutoff_len, Truncation truncation, const Conversation& conversation = kTwoTurns) {
+Sample rendered(int64_t cutoff_len, Truncation truncation, const Conversation& conversation = kTwoQuestions) {
   return render_sample(conversation, LineChat(), ByteTokenizer(), {.cutoff_len = cutoff_len, .truncation = truncation});
 }
 
 std::string text_of(const Sample& sample) { return {sample.ids.begin(), sample.ids.end()}; }
 
-std::string labels_of(const Sample& sample) {
+std::string labelled_text(const Sample& sample) {
   std::string labels;
   for (size_t i = 0; i < sample.ids.size(); ++i)
     if (sample.loss_mask[i]) labels += static_cast<char>(sample.ids[i]);
@@ -57,9 +57,9 @@ TEST(RenderSample, WholeWeightsAreNotKept) {
 TEST(RenderSample, AnAnswerOfWeight0IsNeverALabel) {
   const Conversation talk{{{Role::kUser, "q"}, {Role::kAssistant, "no", 0}, {Role::kUser, "r"}, {Role::kAssistant, "yes"}}};
   for (const SampleOptions options : {SampleOptions{.train_on_prompt = true}, SampleOptions{.train_on_prompt = true, .mask_history = true}})
-    EXPECT_EQ(labels_of(render_sample(talk, LineChat(), ByteTokenizer(), options)), "<U:q\nA:U:r\nA:yes\n>");
+    EXPECT_EQ(labelled_text(render_sample(talk, LineChat(), ByteTokenizer(), options)), "<U:q\nA:U:r\nA:yes\n>");
   const Conversation alone{{{Role::kUser, "q"}, {Role::kAssistant, "no", 0}}};
-  EXPECT_EQ(labels_of(render_sample(alone, LineChat(), ByteTokenizer(), {.train_on_prompt = true, .mask_history = true})), "<U:q\nA:>");
+  EXPECT_EQ(labelled_text(render_sample(alone, LineChat(), ByteTokenizer(), {.train_on_prompt = true, .mask_history = true})), "<U:q\nA:>");
 }
 
 TEST(RenderSample, CutPromptKeepsASystemMessageAmongTheTurns) {
@@ -81,7 +81,7 @@ TEST(RenderSample, KeepsWhatFits) {
   for (const auto& name : truncation_names()) {
     const Sample sample = rendered(32, truncation_of(name));
     EXPECT_EQ(text_of(sample), "<S:s\nU:q1\nA:a1\nU:question\nA:a2\n>");
-    EXPECT_EQ(labels_of(sample), "a1\na2\n");
+    EXPECT_EQ(labelled_text(sample), "a1\na2\n");
     EXPECT_EQ(sample.cut(), 0u);
   }
 }
@@ -96,7 +96,7 @@ TEST(RenderSample, CutsTheEnd) {
 TEST(RenderSample, LeavesTheOldestTurnsOut) {
   const Sample sample = rendered(25, Truncation::kCutPrompt);
   EXPECT_EQ(text_of(sample), "<S:s\nU:question\nA:a2\n>");
-  EXPECT_EQ(labels_of(sample), "a2\n");
+  EXPECT_EQ(labelled_text(sample), "a2\n");
   EXPECT_EQ(sample.cut(), 10u);
 }
 
@@ -118,14 +118,14 @@ TEST(RenderSample, SkipsOrEndsTheRunOnRequest) {
 
 TEST(RenderSample, ChoosesWhatIsALabel) {
   const auto labels = [](SampleOptions options) {
-    return labels_of(render_sample(kTwoTurns, LineChat(), ByteTokenizer(), options));
+    return labelled_text(render_sample(kTwoQuestions, LineChat(), ByteTokenizer(), options));
   };
   EXPECT_EQ(labels({.mask_history = true}), "a2\n");
   EXPECT_EQ(labels({.train_on_prompt = true}), "<S:s\nU:q1\nA:a1\nU:question\nA:a2\n>");
 }
 
 TEST(RenderSample, GivesTheReasonOfTheTemplateAndOfNoLabel) {
-  Conversation tools = kTwoTurns, silent{{{Role::kUser, "q"}, {Role::kAssistant, "a", 0}}};
+  Conversation tools = kTwoQuestions, silent{{{Role::kUser, "q"}, {Role::kAssistant, "a", 0}}};
   tools.tools = {JsonValue{}};
   EXPECT_EQ(rendered(50, Truncation::kSkip, tools).reason, "template lines: tools cannot be told");
   EXPECT_EQ(rendered(50, Truncation::kSkip, silent).reason, "not one token is a label");

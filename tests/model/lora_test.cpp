@@ -10,14 +10,14 @@
 namespace ingot::model {
 namespace {
 
-DecoderConfig small_config() {
+DecoderConfig adapted_config() {
   DecoderConfig config;
   config.vocab_size = 97, config.hidden_size = 32, config.num_layers = 2, config.num_heads = 4;
   config.num_kv_heads = 2, config.head_dim = 8, config.intermediate_size = 48, config.initializer_range = 0.1;
   return config;
 }
 
-ModelInput random_input() {
+ModelInput random_rows() {
   at::manual_seed(11);
   const auto tokens = at::randint(0, 97, {2, 12});
   return {.tokens = tokens, .positions = at::arange(12).expand({2, 12}), .segment_starts = {}};
@@ -33,7 +33,7 @@ LoraPlan plan_of(const CausalLm& model, double dropout = 0, const std::string& o
 
 /// A filled model with an adapter whose B is not zero.
 std::unique_ptr<CausalLm> adapted_model(double dropout = 0, const std::string& only = "") {
-  auto model = build_model(small_config(), at::kFloat, "cpu");
+  auto model = build_model(adapted_config(), at::kFloat, "cpu");
   add_lora(model->parameters, plan_of(*model, dropout, only));
   initialize_parameters(model->parameters, 3);
   const at::NoGradGuard no_grad;
@@ -43,7 +43,7 @@ std::unique_ptr<CausalLm> adapted_model(double dropout = 0, const std::string& o
 }
 
 TEST(Lora, NamesEveryLinearLayerAsHuggingFaceDoes) {
-  const auto model = build_model(small_config(), at::kFloat, "meta");
+  const auto model = build_model(adapted_config(), at::kFloat, "meta");
   const auto& layers = model->parameters.linear_layers;
   ASSERT_EQ(layers.size(), 16u);
   EXPECT_EQ(layers[0]->module, "model.embed_tokens");
@@ -54,7 +54,7 @@ TEST(Lora, NamesEveryLinearLayerAsHuggingFaceDoes) {
 }
 
 TEST(Lora, HasNoAdapterForOneOfTwoTiedEndsNorForANormalisedHead) {
-  auto config = small_config();
+  auto config = adapted_config();
   config.tie_word_embeddings = true;
   EXPECT_EQ(build_model(config, at::kFloat, "meta")->parameters.linear_layers.size(), 14u);
   config.tie_word_embeddings = false, config.norm_head = true;
@@ -62,7 +62,7 @@ TEST(Lora, HasNoAdapterForOneOfTwoTiedEndsNorForANormalisedHead) {
 }
 
 TEST(Lora, FreezesAllButTheAdapterAndTheWholeParameters) {
-  const auto model = build_model(small_config(), at::kFloat, "meta");
+  const auto model = build_model(adapted_config(), at::kFloat, "meta");
   auto plan = plan_of(*model, 0, "model.layers.1.mlp.up_proj");
   plan.whole_parameters = {"model.norm.weight"};
   add_lora(model->parameters, plan);
@@ -75,11 +75,11 @@ TEST(Lora, FreezesAllButTheAdapterAndTheWholeParameters) {
 }
 
 TEST(Lora, StartsAsTheModelItself) {
-  const auto plain = build_model(small_config(), at::kFloat, "cpu"), adapted = build_model(small_config(), at::kFloat, "cpu");
+  const auto plain = build_model(adapted_config(), at::kFloat, "cpu"), adapted = build_model(adapted_config(), at::kFloat, "cpu");
   add_lora(adapted->parameters, plan_of(*adapted));
   initialize_parameters(plain->parameters, 3);
   initialize_parameters(adapted->parameters, 3);
-  EXPECT_TRUE(at::equal(plain->logits(random_input()), adapted->logits(random_input())));
+  EXPECT_TRUE(at::equal(plain->logits(random_rows()), adapted->logits(random_rows())));
 }
 
 TEST(Lora, DrawsAUniformlyWithinOneOverTheRootOfItsInputs) {
@@ -93,20 +93,20 @@ TEST(Lora, DrawsAUniformlyWithinOneOverTheRootOfItsInputs) {
 
 TEST(Lora, AddsWhatItsMergedWeightAdds) {
   const auto model = adapted_model();
-  const auto wanted = model->logits(random_input());
+  const auto wanted = model->logits(random_rows());
   const at::NoGradGuard no_grad;
   for (const auto& layer : model->parameters.linear_layers) {
     const auto added = at::mm(layer->adapter.b, layer->adapter.a) * 2.0;  // [out, in]; a table of embeddings is [in, out]
     model->parameters.find(layer->module + ".weight")->value.add_(layer->kind == LayerKind::kEmbedding ? added.t() : added);
     layer->adapter = ops::LowRank();
   }
-  const double error = (model->logits(random_input()) - wanted).abs().max().item<double>();
+  const double error = (model->logits(random_rows()) - wanted).abs().max().item<double>();
   EXPECT_LT(error / wanted.abs().max().item<double>(), 2e-5);
 }
 
 TEST(Lora, GivesTheSameGradientsHoweverLayersAreRecomputed) {
   const auto model = adapted_model(0.3);
-  auto input = random_input();
+  auto input = random_rows();
   input.dropout_keys = at::arange(24, at::kLong).view({2, 12});
   std::vector<std::vector<at::Tensor>> gradients;
   for (const auto kind : {Recompute::kNone, Recompute::kSelective, Recompute::kFull}) {
@@ -126,7 +126,7 @@ TEST(Lora, GivesTheSameGradientsHoweverLayersAreRecomputed) {
 }
 
 TEST(Lora, DropsInEveryKindOfLayerWhenKeysAreGivenAndNeverWithout) {
-  auto input = random_input();
+  auto input = random_rows();
   for (const char* module : {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj",
                              "mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"}) {
     const std::string path = std::string("model.layers.0.") + module;
@@ -146,7 +146,7 @@ TEST(Lora, DropsInEveryKindOfLayerWhenKeysAreGivenAndNeverWithout) {
 }
 
 TEST(Lora, DropsBeforeTheHeadInTheLossAndNeverInTheEmbedding) {
-  auto input = random_input();
+  auto input = random_rows();
   const auto labels = input.tokens.roll({-1}, {1});
   const auto model = adapted_model(0.5, "lm_head"), embedding = adapted_model(0.5, "model.embed_tokens");
   const auto loss = [&](const CausalLm& of) { return of.loss_sum(input, labels).item<double>(); };
@@ -159,7 +159,7 @@ TEST(Lora, DropsBeforeTheHeadInTheLossAndNeverInTheEmbedding) {
 
 TEST(Lora, TheFusedLossOfAnAdaptedHeadIsThatOfItsLogits) {
   const auto model = adapted_model();
-  const auto input = random_input();
+  const auto input = random_rows();
   const auto labels = input.tokens.roll({-1}, {1});
   const double wanted = at::nll_loss(at::log_softmax(model->logits(input).flatten(0, 1).to(at::kDouble), 1), labels.flatten(), {},
                                      at::Reduction::Sum, -100).item<double>();

@@ -7,7 +7,7 @@
 namespace ingot::model {
 namespace {
 
-DecoderConfig small_config() {
+DecoderConfig small_mixture() {
   DecoderConfig config;
   config.model_type = "mixtral", config.num_experts = 4, config.experts_per_token = 2;
   config.vocab_size = 61, config.hidden_size = 16, config.num_layers = 2, config.num_heads = 2;
@@ -53,7 +53,7 @@ std::vector<at::Tensor> gradients_of(Layer& layer, at::Tensor& h, const at::Tens
 
 TEST(Mixture, EqualsEveryExpertOnEveryToken) {
   for (const int64_t choices : {1, 2, 4}) {
-    auto config = small_config();
+    auto config = small_mixture();
     config.experts_per_token = choices;
     Layer layer(config);
     at::manual_seed(choices);
@@ -66,7 +66,7 @@ TEST(Mixture, EqualsEveryExpertOnEveryToken) {
 }
 
 TEST(Mixture, GivesExpertsWithoutTokensZeroGradients) {
-  Layer layer(small_config());
+  Layer layer(small_mixture());
   auto h = at::randn({1, 16}).set_requires_grad(true);
   const auto gradients = gradients_of(layer, h, layer.mixture->forward({h, {}}, {}).x);
   int without = 0;
@@ -78,7 +78,7 @@ TEST(Mixture, GivesExpertsWithoutTokensZeroGradients) {
 }
 
 TEST(Mixture, NamesParametersInTheOrderOfTransformers) {
-  const auto model = build_model(small_config(), at::kFloat, "meta");
+  const auto model = build_model(small_mixture(), at::kFloat, "meta");
   std::vector<std::string> names;
   for (const auto& parameter : model->parameters.parameters) names.push_back(parameter->name);
   ASSERT_EQ(names.size(), 1 + 2 * (4 + 1 + 4 * 3 + 2) + 2u);
@@ -100,7 +100,7 @@ Rows random_rows(int64_t rows, int64_t length) {
 }
 
 TEST(Mixture, CountsEveryTokenUpToTheOneAfterTheLastLabel) {
-  const auto model = build_model(small_config(), at::kFloat, "cpu");
+  const auto model = build_model(small_mixture(), at::kFloat, "cpu");
   initialize_parameters(model->parameters, 2);
   auto [input, labels] = random_rows(3, 10);
   EXPECT_EQ(model->losses(input, labels).expert_tokens.sum().item<int64_t>(), 3 * 10 * 2 * 2);
@@ -111,7 +111,7 @@ TEST(Mixture, CountsEveryTokenUpToTheOneAfterTheLastLabel) {
 }
 
 TEST(Mixture, AddsItsBalanceToTheObjectiveWhereItCounts) {
-  const auto model = build_model(small_config(), at::kFloat, "cpu");
+  const auto model = build_model(small_mixture(), at::kFloat, "cpu");
   initialize_parameters(model->parameters, 2);
   const auto [input, labels] = random_rows(2, 10);
   const auto terms = model->losses(input, labels);
@@ -122,7 +122,7 @@ TEST(Mixture, AddsItsBalanceToTheObjectiveWhereItCounts) {
 
 /// The balance's gradient passes through layers that are computed again.
 TEST(Mixture, RecomputesTheBalanceToTheSameBits) {
-  const auto model = build_model(small_config(), at::kFloat, "cpu");
+  const auto model = build_model(small_mixture(), at::kFloat, "cpu");
   initialize_parameters(model->parameters, 2);
   model->config.router_aux_loss_coef = 3;
   const auto [input, labels] = random_rows(2, 10);

@@ -55,3 +55,30 @@ def test_headers_and_sources_keep_their_size():
     long = [str(path.relative_to(ROOT)) for path in SOURCES
             if len(path.read_text().splitlines()) > (150 if path.suffix == ".h" else 300)]
     assert long == []
+
+
+FUNCTION = re.compile(r"^(?!\s|#|//|using|return|class|struct|namespace)(?:\[\[\w+\]\] )?[\w:<>,&* ]+?[ &*](\w+)\(", re.MULTILINE)
+
+
+def hidden_functions(sources, headers):
+    """Functions of headers that a file calls and another file of its folder, compiled with it, hides behind a function of its own."""
+    public = {name for text in headers for name in FUNCTION.findall(text)}
+    own = {}
+    for path, text in sources.items():
+        bodies = re.findall(r"^namespace \{\n(.*?)^\}  // namespace$", text, re.MULTILINE | re.DOTALL)
+        own[path] = {name for body in bodies for name in FUNCTION.findall(body)}
+    return [f"{name} of {hiding} in {path}" for hiding in sources for name in sorted(own[hiding] & public)
+            for path, text in sources.items()
+            if path != hiding and path.parent == hiding.parent and name not in own[path] and re.search(rf"(?<![\w.:>]){name}\(", text)]
+
+
+def test_no_function_of_core_is_hidden_in_a_folder():
+    """Overloads of a namespace further in hide those of ingot, and a path becomes a text where one is wanted."""
+    headers = [path.read_text() for path in SOURCES if path.suffix == ".h" and room_of(path) == "core"]
+    assert hidden_functions({path: path.read_text() for path in SOURCES if path.suffix == ".cpp"}, headers) == []
+
+
+def test_the_check_finds_a_hidden_function():
+    sources = {ROOT / "src/hub/a.cpp": "namespace {\nbool lies_in(const std::string& module) { return true; }\n}  // namespace\n",
+               ROOT / "src/hub/b.cpp": "void check() { lies_in(place, kept); }\n"}
+    assert hidden_functions(sources, ["bool lies_in(const fs::path& path, const fs::path& folder);\n"])

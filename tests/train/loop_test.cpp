@@ -18,7 +18,7 @@ namespace {
 
 constexpr int64_t kSteps = 12, kGlobalBatch = 4;
 
-int64_t uneven(uint64_t row) { return static_cast<int64_t>(row % 5) * 4; }
+int64_t by_fives(uint64_t row) { return static_cast<int64_t>(row % 5) * 4; }
 
 struct Crash : std::runtime_error {
   using std::runtime_error::runtime_error;
@@ -26,7 +26,7 @@ struct Crash : std::runtime_error {
 
 /// The rows of random_rows; before the rows of `step` are given, `act` is called.
 DataSource acting_at(int64_t step, std::function<void()> act) {
-  auto rows = random_rows(40, uneven);
+  auto rows = random_rows(40, by_fives);
   return {rows.num_samples, [=, batch = rows.batch](std::span<const uint64_t> samples) {
             if (samples[0] == static_cast<uint64_t>((step - 1) * kGlobalBatch)) act();
             return batch(samples);
@@ -63,14 +63,14 @@ struct Loop : testing::Test {
   /// Trains without interruption and gives the weights.
   std::vector<at::Tensor> straight(at::ScalarType dtype) const {
     const auto model = stories_or_tiny(dtype);
-    EXPECT_FALSE(run_loop(*model, random_rows(40, uneven), {}, config("straight")).stopped);
+    EXPECT_FALSE(run_loop(*model, random_rows(40, by_fives), {}, config("straight")).stopped);
     return copy_weights(*model);
   }
 
   /// Goes on with a model fresh from its start values.
   std::vector<at::Tensor> finish(at::ScalarType dtype, const std::string& run) const {
     const auto model = stories_or_tiny(dtype);
-    EXPECT_EQ(run_loop(*model, random_rows(40, uneven), {}, config(run)).step, kSteps);
+    EXPECT_EQ(run_loop(*model, random_rows(40, by_fives), {}, config(run)).step, kSteps);
     return copy_weights(*model);
   }
 
@@ -139,7 +139,7 @@ TEST_F(Loop, StartsAnewAfterACrashBeforeTheFirstSave) {
   const auto model = tiny_llama();
   EXPECT_THROW(run_loop(*model, acting_at(3, [] { throw Crash("power cut"); }), {}, config("run")), Crash);
   const auto fresh = tiny_llama();
-  run_loop(*fresh, random_rows(40, uneven), {}, config("run"));
+  run_loop(*fresh, random_rows(40, by_fives), {}, config("run"));
   EXPECT_EQ(losses("run").size(), static_cast<size_t>(kSteps));
 }
 
@@ -214,7 +214,7 @@ TEST_F(Loop, EndsWithAShortBatchWhoseLabelsWeighAlike) {
   auto whole = config("run");
   whole.max_steps = 3, whole.max_samples = rows, whole.schedule.warmup_steps = 0, whole.schedule.lr_scheduler_type = "constant";
   std::vector<size_t> widths;
-  const auto source = random_rows(rows, uneven);
+  const auto source = random_rows(rows, by_fives);
   const DataSource noting{rows, [&](std::span<const uint64_t> samples) {
                             widths.push_back(samples.size());
                             return source.batch(samples);

@@ -14,14 +14,14 @@
 namespace ingot::train {
 namespace {
 
-constexpr int64_t kGlobalBatch = 8, kSteps = 5;
+constexpr int64_t kStepBatch = 8, kNumSteps = 5;
 
-int64_t uneven(uint64_t row) { return row % 4 == 0 ? 16 : static_cast<int64_t>(row % 3); }
+int64_t by_fours(uint64_t row) { return row % 4 == 0 ? 16 : static_cast<int64_t>(row % 3); }
 
 StepPlan plan_of(int64_t step, int64_t micro_batch) {
-  StepPlan plan{.step = step, .samples = std::vector<uint64_t>(kGlobalBatch)};
+  StepPlan plan{.step = step, .samples = std::vector<uint64_t>(kStepBatch)};
   plan.micro_batch = micro_batch, plan.learning_rate = 1e-3;
-  std::iota(plan.samples.begin(), plan.samples.end(), static_cast<uint64_t>((step - 1) * kGlobalBatch));
+  std::iota(plan.samples.begin(), plan.samples.end(), static_cast<uint64_t>((step - 1) * kStepBatch));
   return plan;
 }
 
@@ -30,7 +30,7 @@ std::vector<double> losses(int64_t micro_batch, const LabelCount& label_count) {
   const auto source = random_rows(64, label_count);
   Optimizer optimizer(model->parameters, {.weight_decay = 0.01});
   std::vector<double> found;
-  for (int64_t step = 1; step <= kSteps; ++step)
+  for (int64_t step = 1; step <= kNumSteps; ++step)
     found.push_back(train_step(*model, optimizer, source, plan_of(step, micro_batch)).value().loss);
   return found;
 }
@@ -47,16 +47,16 @@ TEST(Step, GivesTheSameLossesForEveryMicroBatch) {
 }
 
 TEST(Step, GivesTheSameLossesForEveryMicroBatchWithUnevenLabels) {
-  const auto whole = losses(8, uneven);
-  expect_near(losses(1, uneven), whole);
-  expect_near(losses(2, uneven), whole);
+  const auto whole = losses(8, by_fours);
+  expect_near(losses(1, by_fours), whole);
+  expect_near(losses(2, by_fours), whole);
 }
 
 TEST(Step, DiffersFromTheMeanOfMicroBatchMeansWithUnevenLabels) {
   const auto model = tiny_llama();
-  const auto source = random_rows(64, uneven);
+  const auto source = random_rows(64, by_fours);
   double mean_of_means = 0, parts = 0;
-  for (uint64_t row = 0; row < kGlobalBatch; ++row) {
+  for (uint64_t row = 0; row < kStepBatch; ++row) {
     const auto batch = source.batch({&row, 1});
     if (batch.num_labels() == 0) continue;
     const auto input = to_model_input(batch, *model);
@@ -64,7 +64,7 @@ TEST(Step, DiffersFromTheMeanOfMicroBatchMeansWithUnevenLabels) {
     mean_of_means += sum / static_cast<double>(batch.num_labels());
     ++parts;
   }
-  EXPECT_GT(std::abs(mean_of_means / parts - losses(1, uneven)[0]), 1e-3);
+  EXPECT_GT(std::abs(mean_of_means / parts - losses(1, by_fours)[0]), 1e-3);
 }
 
 /// Mean loss of the global batch of step 1 in one piece.
@@ -76,7 +76,7 @@ at::Tensor mean_loss(const model::CausalLm& model, const DataSource& source) {
 
 TEST(Step, ReportsTheGradientNormOfTheMeanLoss) {
   const auto model = tiny_llama(), same = tiny_llama();
-  const auto source = random_rows(64, uneven);
+  const auto source = random_rows(64, by_fours);
   Optimizer optimizer(model->parameters, {}), other(same->parameters, {});
   const StepResult result = train_step(*model, optimizer, source, plan_of(1, 2)).value();
   mean_loss(*same, source).backward();
@@ -107,10 +107,10 @@ std::unique_ptr<model::CausalLm> tiny_mixture(double coefficient) {
 
 TEST(Step, ReportsTheBalanceOfExpertsAsAMeanWeightedByLabels) {
   const auto model = tiny_mixture(0);
-  const auto source = random_rows(64, uneven);
+  const auto source = random_rows(64, by_fours);
   double balance = 0;
   int64_t tokens = 0, labels = 0;
-  for (uint64_t row = 0; row < kGlobalBatch; ++row) {
+  for (uint64_t row = 0; row < kStepBatch; ++row) {
     const auto batch = source.batch({&row, 1});
     const auto input = to_model_input(batch, *model);
     const auto terms = model->losses(input.input, input.labels);
@@ -155,7 +155,7 @@ TEST(Step, FollowsAnotherDtypeClosely) {
   const auto exact = tiny_llama(), rounded = tiny_llama(at::kBFloat16);
   const auto source = random_rows(64);
   Optimizer a(exact->parameters, {}), b(rounded->parameters, {});
-  for (int64_t step = 1; step <= kSteps; ++step) {
+  for (int64_t step = 1; step <= kNumSteps; ++step) {
     const double loss = train_step(*exact, a, source, plan_of(step, 4)).value().loss;
     EXPECT_NEAR(train_step(*rounded, b, source, plan_of(step, 4)).value().loss, loss, 0.02) << "step " << step;
   }

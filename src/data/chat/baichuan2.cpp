@@ -7,14 +7,14 @@
 namespace ingot::data {
 namespace {
 
-const std::string kUser = "<reserved_106>", kAssistant = "<reserved_107>";
+const std::string kUserToken = "<reserved_106>", kAssistantToken = "<reserved_107>";
 
 class Baichuan2 : public ChatFamily {
  public:
   explicit Baichuan2(const ChatOptions& options) : ChatFamily("baichuan2", options) {}
 
  protected:
-  std::vector<std::string> special_tokens() const override { return {kUser, kAssistant}; }
+  std::vector<std::string> special_tokens() const override { return {kUserToken, kAssistantToken}; }
   std::vector<std::string> stop_tokens() const override { return {}; }
   void write(const Conversation& conversation, Purpose purpose, ChatWriter& to) const override;
 };
@@ -31,11 +31,11 @@ void Baichuan2::write(const Conversation& conversation, Purpose purpose, ChatWri
     const bool answers = is_answer(message.role);
     if (!answers && (after != 0 || options().vendor_labels)) to.next_label_is_eos(after != 0 ? after : 1);
     if (opens_turn(conversation, i)) to.begin_turn();
-    to.special(answers ? kAssistant : kUser);
+    to.special(answers ? kAssistantToken : kUserToken);
     after = label_weight(message);
     to.text(message.content, after);
   }
-  if (purpose == Purpose::kGeneration) to.special(kAssistant);
+  if (purpose == Purpose::kGeneration) to.special(kAssistantToken);
   else to.eos(after != 0 ? after : options().vendor_labels);
 }
 

@@ -11,7 +11,7 @@ namespace {
 const std::string kMask = "[gMASK]", kUser = "<|user|>", kObservation = "<|observation|>", kAssistant = "<|assistant|>",
                   kSystem = "<|system|>";
 
-struct Parts {
+struct TurnParts {
   std::string metadata, content;
 };
 
@@ -34,8 +34,8 @@ class Glm : public ChatFamily {
 
  private:
   float trained(const Message& message) const;
-  std::vector<Parts> parts_of(const Message& message) const;
-  void write_parts(const std::string& marker, const Parts& parts, float after, float weight, ChatWriter& to) const;
+  std::vector<TurnParts> parts_of(const Message& message) const;
+  void write_parts(const std::string& marker, const TurnParts& parts, float after, float weight, ChatWriter& to) const;
   std::string content_of(const ToolCall& call) const;
   std::string text_of_tools(const std::vector<JsonValue>& tools) const;
   void write_system(const Conversation& conversation, ChatWriter& to) const;
@@ -59,8 +59,8 @@ float Glm::trained(const Message& message) const {
 }
 
 /// Text and a call are two messages of the vendor's.
-std::vector<Parts> Glm::parts_of(const Message& message) const {
-  std::vector<Parts> parts;
+std::vector<TurnParts> Glm::parts_of(const Message& message) const {
+  std::vector<TurnParts> parts;
   if (message.calls.empty() || !message.content.empty()) parts.push_back({"", message.content});
   if (message.calls.size() > 1) refuse("found several tool calls in one message, wanted one");
   for (const auto& call : message.calls) parts.push_back({call.name, content_of(call)});
@@ -78,7 +78,7 @@ std::string Glm::content_of(const ToolCall& call) const {
 
 /// The role token behind a trained message is what ends it, so it is that message's last label. The vendors' scripts
 /// also train on the metadata line.
-void Glm::write_parts(const std::string& marker, const Parts& parts, float after, float weight,
+void Glm::write_parts(const std::string& marker, const TurnParts& parts, float after, float weight,
                       ChatWriter& to) const {
   to.special(marker, after);
   to.text(parts.metadata + "\n", options().vendor_labels || !parts.metadata.empty() ? weight : 0);

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/words.h"
 #include "data/files/byte_source.h"
 #include "data/files/unicode_source.h"
 
@@ -36,11 +37,7 @@ constexpr std::array<std::pair<const char*, Compression>, 7> kPackings{{{".gz", 
                                                                        {".lz4", Compression::kLz4}}};
 constexpr size_t kLookedAt = 4096;
 
-std::string lower_extension(const fs::path& file) {
-  std::string ending = file.extension().string();
-  std::transform(ending.begin(), ending.end(), ending.begin(), [](unsigned char c) { return std::tolower(c); });
-  return ending;
-}
+std::string lower_extension(const fs::path& file) { return lower_case(file.extension().string()); }
 
 /// The first bytes behind the packing; none of a file that cannot be read.
 std::string first_bytes(const fs::path& file, Compression compression) try {

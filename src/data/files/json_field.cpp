@@ -7,7 +7,7 @@
 namespace ingot::data {
 namespace {
 
-constexpr size_t kMaxDepth = 64;
+constexpr size_t kDeepestField = 64;
 
 /// The value, or the refusal of one that is not `wanted`.
 template <class Value>
@@ -51,7 +51,7 @@ bool JsonField::flag_or(std::string_view name, bool otherwise) const {
 
 JsonField parse_json_text(simdjson::dom::parser& parser, const NamedText& file) {
   const auto& [text, source] = file;
-  auto error = parser.allocate(text.size(), kMaxDepth);
+  auto error = parser.allocate(text.size(), kDeepestField);
   simdjson::dom::element root;
   if (error == simdjson::SUCCESS) error = parser.parse(text).get(root);
   if (error != simdjson::SUCCESS)

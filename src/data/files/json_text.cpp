@@ -11,7 +11,7 @@ namespace ingot::data {
 namespace {
 
 namespace od = simdjson::ondemand;
-constexpr int kMaxDepth = 256;
+constexpr int kDeepestText = 256;
 constexpr size_t kMaxKeysNamed = 20;
 
 const char* type_name(od::json_type type) {
@@ -62,7 +62,7 @@ void check_number(std::string_view token) {
 /// holds something: it is no null and not empty.
 template <class Value>
 bool check_value(Value&& value, int depth) {
-  if (depth > kMaxDepth) throw simdjson::simdjson_error(simdjson::DEPTH_ERROR);
+  if (depth > kDeepestText) throw simdjson::simdjson_error(simdjson::DEPTH_ERROR);
   bool holds = false;
   switch (value.type().value()) {
     case od::json_type::array:
@@ -91,7 +91,7 @@ std::string describe(const simdjson::simdjson_error& error) {
     case simdjson::EMPTY: return "not valid JSON: empty";
     case simdjson::UNCLOSED_STRING: return "not valid JSON: a string is not closed";
     case simdjson::UNESCAPED_CHARS: return "not valid JSON: a control character in a string";
-    case simdjson::DEPTH_ERROR: return fmt::format("JSON nested deeper than {} levels", kMaxDepth);
+    case simdjson::DEPTH_ERROR: return fmt::format("JSON nested deeper than {} levels", kDeepestText);
     default: return "not valid JSON";
   }
 }

@@ -4,10 +4,10 @@
 
 namespace ingot::data {
 namespace {
-constexpr size_t kBatchBytes = size_t{1} << 20, kBatchRecords = 16384;
+constexpr size_t kTextBatchBytes = size_t{1} << 20, kBatchRecords = 16384;
 }
 
-bool TextBatch::full() const { return bytes_ >= kBatchBytes || records_.size() >= kBatchRecords; }
+bool TextBatch::full() const { return bytes_ >= kTextBatchBytes || records_.size() >= kBatchRecords; }
 
 void TextBatch::add(TextRecord record) {
   bytes_ += record.text.size();

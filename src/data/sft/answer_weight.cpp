@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <optional>
 
+#include "core/words.h"
 #include "data/sft/record_error.h"
 #include "data/sft/record_json.h"
 
@@ -21,10 +22,6 @@ const std::vector<std::string> kMasks{"mask", "masked"};
 
 /// Axolotl's list of the parts of a message that are trained and that are not.
 constexpr const char* kParts = "train_detail";
-
-bool is_one_of(const std::string& name, const std::vector<std::string>& names) {
-  return std::find(names.begin(), names.end(), name) != names.end();
-}
 
 double weight_of_mask(const std::string& name, const JsonValue& value) {
   if (value.kind != JsonValue::Kind::kBool)
@@ -41,9 +38,8 @@ void refuse_parts(const JsonValue& message, double weight) {
 
 /// What a column says as a weight, also as a cell of a table spells it; nothing for a text that is none.
 std::optional<double> weight_in_column(const std::string& name, const JsonValue& value) {
-  std::string text = value.text;
+  const std::string text = lower_case(value.text);
   const bool may_be = value.kind == JsonValue::Kind::kBool || value.is_text();
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   const bool is_mask = is_one_of(name, kMasks);
   if (may_be && (text == "true" || text == "false")) return (text == "true") != is_mask ? 1 : 0;
   if (is_mask || is_blank_cell(text) || value.is_list() || value.is_object()) return std::nullopt;

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/words.h"
 #include "data/sft/record_json.h"
 
 namespace ingot::data {
@@ -19,11 +20,6 @@ const Words kQuestions{"question", "prompt", "instruct", "instruction", "query",
 const Words kAnswers{"answer", "response", "output", "completion", "solution", "reply", "target", "assistant"};
 
 std::string shown(const std::string& key) { return key.substr(0, 40); }
-
-std::string lower_case(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return text;
-}
 
 /// Columns of text with such a name: those called so, else those whose name ends so and is not of what was expected.
 std::vector<std::string> keys_like(const JsonValue& record, const Words& words) {

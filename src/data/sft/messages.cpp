@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/printable.h"
+#include "core/words.h"
 #include "data/chat/python_json.h"
 #include "data/sft/answer_weight.h"
 #include "data/sft/formats.h"
@@ -13,10 +14,6 @@
 
 namespace ingot::data {
 namespace {
-
-bool is_one_of(const std::string& word, const std::vector<std::string>& words) {
-  return std::find(words.begin(), words.end(), word) != words.end();
-}
 
 Role role_of(const std::string& role, const MessageNames& names) {
   if (is_one_of(role, names.user)) return Role::kUser;

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/words.h"
 #include "data/sft/format_advice.h"
 #include "data/sft/formats.h"
 #include "data/sft/record_error.h"
@@ -79,7 +80,7 @@ JsonValue with_lists_read(JsonValue record, const MapKeys& keys) {
                                        keys.name("history", "history"), keys.name("tools", "tools")};
   static const std::vector<std::string> texts_or_lists{"prompt", "completion", "input"};  // of messages
   for (size_t i = 0; i < record.keys.size(); ++i) {
-    const auto is_one_of = [&](const std::vector<std::string>& names) { return std::find(names.begin(), names.end(), record.keys[i]) != names.end(); };
+    const auto is_one_of = [&](const std::vector<std::string>& names) { return ingot::is_one_of(record.keys[i], names); };
     JsonValue& value = record.items[i];
     if (value.is_list() && (is_one_of(lists) || is_one_of(texts_or_lists))) read_messages_in_texts(value, keys);
     if (!value.is_text()) continue;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/problems.h"
+#include "core/words.h"
 #include "data/sft/answer_weight.h"
 #include "data/sft/formats.h"
 #include "data/sft/recognise_format.h"
@@ -60,10 +61,10 @@ std::vector<std::string> unused_in(const JsonValue& record, const std::string& l
 /// Takes `names` of an object for absent; those that say something go to `dropped` behind `prefix`.
 void drop(JsonValue& object, const std::vector<std::string>& names, const std::string& prefix, std::vector<std::string>& dropped) {
   for (size_t i = 0; i < object.keys.size(); ++i) {
-    if (object.items[i].is_null() || std::find(names.begin(), names.end(), object.keys[i]) == names.end()) continue;
+    if (object.items[i].is_null() || !is_one_of(object.keys[i], names)) continue;
     object.items[i] = {};
     const std::string shown = prefix + object.keys[i];
-    if (std::find(dropped.begin(), dropped.end(), shown) == dropped.end()) dropped.push_back(shown);
+    if (!is_one_of(shown, dropped)) dropped.push_back(shown);
   }
 }
 

@@ -5,16 +5,12 @@
 #include <algorithm>
 #include <cctype>
 
+#include "core/words.h"
 #include "data/sft/record_error.h"
 #include "data/sft/record_json.h"
 
 namespace ingot::data {
 namespace {
-
-std::string lower_case(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return text;
-}
 
 bool holds_something(const JsonValue& value) {
   if (value.is_text()) return !value.text.empty();

@@ -8,7 +8,6 @@
 namespace ingot::data {
 namespace {
 
-constexpr TokenId kNoPiece = -1;
 
 }  // namespace
 

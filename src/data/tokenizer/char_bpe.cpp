@@ -9,7 +9,6 @@
 namespace ingot::data {
 namespace {
 
-constexpr TokenId kNoPiece = -1;
 
 /// Calls `visit(character)` for every character.
 template <class Visit>

@@ -13,6 +13,9 @@ namespace ingot::data {
 /// Ids at and above this are refused: no vocabulary comes near, and tables are as long as their largest id.
 inline constexpr TokenId kMaxTokenId = 1 << 22;
 
+/// In tables of ids by byte or letter: there is no such piece.
+inline constexpr TokenId kNoPiece = -1;
+
 /// Pieces of text and their ids, found from either side. All text lies in one string.
 class Vocabulary {
  public:
