@@ -15,7 +15,7 @@ find_package(nlohmann_json REQUIRED)
 find_package(yaml-cpp REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(OpenSSL REQUIRED COMPONENTS Crypto)
-if(INGOT_FUZZ)  # clang's OpenMP beside LibTorch's libgomp would be two; a reader needs none
+if(CMAKE_CXX_COMPILER_ID STREQUAL Clang)  # its OpenMP beside LibTorch's libgomp would be two: our loops run on one thread then
   add_library(OpenMP::OpenMP_CXX INTERFACE IMPORTED)
 else()
   find_package(OpenMP REQUIRED COMPONENTS CXX)

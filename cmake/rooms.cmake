@@ -68,7 +68,11 @@ file(SHA256 ${TORCH_INSTALL_PREFIX}/include/ATen/Functions.h torch_functions)
 file(SHA256 ${fmt_include}/fmt/core.h fmt_core)
 get_target_property(pch_headers ingot_torch_pch PRECOMPILE_HEADERS)
 string(TOUPPER "${CMAKE_BUILD_TYPE}" build_type)
-file(CONFIGURE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/CMakeFiles/ingot_torch_pch.dir/cmake_pch.hxx.gch.sum CONTENT
+set(pch_ending gch)
+if(CMAKE_CXX_COMPILER_ID STREQUAL Clang)
+  set(pch_ending pch)
+endif()
+file(CONFIGURE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/CMakeFiles/ingot_torch_pch.dir/cmake_pch.hxx.${pch_ending}.sum CONTENT
      "${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION} ${CMAKE_CXX_FLAGS} ${CMAKE_CXX_FLAGS_${build_type}} ${INGOT_SANITIZE}
 Torch ${Torch_VERSION} ${TORCH_INSTALL_PREFIX} ${torch_functions}
 fmt ${fmt_VERSION} ${fmt_core}

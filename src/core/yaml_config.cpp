@@ -11,11 +11,13 @@
 #include "core/printable.h"
 #include "core/utf8.h"
 #include "core/words.h"
+#include "core/yaml_documents.h"
 
 namespace ingot {
 namespace {
 
 constexpr const char* kSet = "--set";
+constexpr size_t kManyDocuments = 16;  // where counting ends
 
 template <class Number>
 bool parse_number(const std::string& text, Number& value) {
@@ -106,12 +108,10 @@ YamlConfig YamlConfig::from_text(const std::string& text, const std::string& sou
 void YamlConfig::parse(const std::string& text, const std::string& where) {
   YAML::Node root;
   try {
-    auto documents = YAML::LoadAll(text);
-    while (documents.size() > 1 && documents.back().IsNull()) documents.pop_back();
-    if (documents.size() > 1)
-      throw ConfigError(fmt::format("{}: found {} YAML documents, wanted one: what follows a second --- or ... would not count",
-                                    where.empty() ? source_ : where, documents.size()));
-    if (!documents.empty()) root = documents.front();
+    if (const size_t documents = count_yaml_documents(text, kManyDocuments); documents > 1)
+      throw ConfigError(fmt::format("{}: found {}{} YAML documents, wanted one: what follows a second --- or ... would not count",
+                                    where.empty() ? source_ : where, documents, documents == kManyDocuments ? " or more" : ""));
+    root = YAML::Load(text);
   } catch (const YAML::Exception& error) {
     throw ConfigError(fmt::format("{}: not valid YAML: {}", where.empty() ? source_ : where + " " + text, error.what()));
   }

@@ -28,7 +28,7 @@ void check(const fs::path& folder, const Json& wanted, const fs::path& list) {
   for (const auto& [name, digest] : wanted.items()) {
     const fs::path file = folder / name;
     if (!fs::is_regular_file(file)) throw DataError(fmt::format("{}: is not there, though {} lists it", file.string(), list.string()));
-    if (const auto found = content_digest(MappedFile(file)); found != digest)
+    if (const auto found = content_digest(MappedFile(file)); Json(found) != digest)
       throw DataError(fmt::format("{}: is not as the run wrote it: found the digest {}, wanted {} by {}", file.string(), found, digest.dump(), list.string()));
   }
 }

@@ -143,6 +143,18 @@ TEST(YamlConfig, RefusesAKeyGivenTwice) {
   EXPECT_NE(message_of([&] { yaml.finish(); }).find("given twice"), std::string::npos);
 }
 
+/// yaml-cpp's own loop over documents does not end on some of these, and takes all memory.
+TEST(YamlConfig, RefusesTextsThatDoNotGoOn) {
+  for (const char* text : {",", "a: 1\n,\n", "]", "}", "a: 1\n]\n", "a: [1\n", "? ,", "--- ,", "a: 1\n...\n,"})
+    EXPECT_NE(message_of([&] { YamlConfig::from_text(text, "run.yaml"); }), "no error") << text;
+}
+
+TEST(YamlConfig, IsOneDocument) {
+  EXPECT_NE(message_of([] { YamlConfig::from_text("a: 1\n---\nb: 2\n", "run.yaml"); }).find("found 2 YAML documents"), std::string::npos);
+  for (const char* text : {"---\na: 1\n", "a: 1\n---\n", "a: 1\n...\n", "---\na: 1\n...\n---\n---\n", "", "# nothing\n"})
+    EXPECT_EQ(message_of([&] { YamlConfig::from_text(text, "run.yaml"); }), "no error") << text;
+}
+
 TEST(NearestWord, FindsASlipAndLeavesOtherWordsAlone) {
   const std::vector<std::string> known{"max_steps", "save_steps", "seed"};
   EXPECT_EQ(nearest_word("max_step", known), "max_steps");

@@ -43,10 +43,14 @@ std::atomic<int> threads_left{-1};  // that may still start; below 0: any number
 
 }  // namespace ingot::data
 
-/// Stands before the C library's own.
+/// A sanitizer's, which has to know of every thread; none in other builds.
+extern "C" int __interceptor_pthread_create(pthread_t*, const pthread_attr_t*, void* (*)(void*), void*) __attribute__((weak));
+
+/// Stands before the C library's own, and before a sanitizer's.
 extern "C" int pthread_create(pthread_t* thread, const pthread_attr_t* attributes, void* (*body)(void*), void* argument) {
   using Create = int (*)(pthread_t*, const pthread_attr_t*, void* (*)(void*), void*);
-  static const auto real = reinterpret_cast<Create>(dlsym(RTLD_NEXT, "pthread_create"));
+  static const auto real = __interceptor_pthread_create ? __interceptor_pthread_create
+                                                        : reinterpret_cast<Create>(dlsym(RTLD_NEXT, "pthread_create"));
   auto& left = ingot::data::threads_left;
   if (left == 0) return EAGAIN;
   if (left > 0) --left;

@@ -17,7 +17,7 @@ from conftest import INGOT, LONG, ROOT, ingot, write_config
 from lora_support import make_adapter
 from test_folders import base, texts, tiny  # noqa: F401  (base is a fixture)
 
-KILLS = 200 if LONG else 8
+KILLS = 200 if LONG else 4
 CALLS = "rename,renameat,renameat2,unlink,unlinkat,mkdir,mkdirat,rmdir,link,linkat,write,pwrite64,fsync,fdatasync,ftruncate"
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 

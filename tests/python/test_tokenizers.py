@@ -11,13 +11,14 @@ import subprocess
 
 import pytest
 
+from conftest import LONG
 from tokenizer_oracles import CHATGLM3_SPECIAL, ORACLES, SINGLE_DIGITS, HuggingFace, Tiktoken, make_folder
 from tokenizer_texts import broken_texts, fuzzed_texts, read_real_texts
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("INGOT_BIN", str(ROOT / "build/release/bin/ingot"))
 SHARED = ROOT.parent / "shared"
-NUM_FUZZED = int(os.environ.get("INGOT_FUZZED_STRINGS", 1_000_000)) // len(ORACLES)
+NUM_FUZZED = (1_000_000 if LONG else 150_000) // len(ORACLES)
 SAME_VOCABULARY = ["qwen1_5-json", "qwen2-vocab"]  # one pass of the oracle serves both
 REAL = [SAME_VOCABULARY, *([name] for name in ORACLES if name not in SAME_VOCABULARY)]
 HF = [name for name in ORACLES if name.endswith("-json")]

@@ -43,7 +43,7 @@ class JsonLines : public JsonItems {
     for (size_t searched = 0;;) {
       const std::string_view view = window_.view();
       const size_t end = line_end(view, searched);
-      const bool may_be_pair = end + 1 == view.size() && view.back() == '\r';
+      const bool may_be_pair = end != view.npos && end + 1 == view.size() && view.back() == '\r';
       if (end != view.npos && !(may_be_pair && window_.grow())) {
         const std::string_view seen = window_.view();
         return take(end, end + (seen.substr(end, 2) == "\r\n" ? 2 : 1));
