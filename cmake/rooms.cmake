@@ -56,7 +56,7 @@ function(ingot_use_torch target)
 endfunction()
 
 # The one precompiled header of the rooms that use tensors.
-file(WRITE ${CMAKE_BINARY_DIR}/torch_pch.cpp "")
+file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/torch_pch.cpp CONTENT "")
 add_library(ingot_torch_pch OBJECT ${CMAKE_BINARY_DIR}/torch_pch.cpp)
 ingot_use_torch(ingot_torch_pch)
 target_link_libraries(ingot_torch_pch PRIVATE fmt::fmt)  # a header compiled without its FMT_SHARED would never be used
