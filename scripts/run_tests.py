@@ -141,6 +141,7 @@ def main():
     parser.add_argument("pytest_arguments", nargs="*")
     arguments = parser.parse_args()
     totals = Totals()
+    os.environ["OMP_WAIT_POLICY"] = "passive"  # threads that spin beside other programs' threads take minutes for seconds
     run_gtests(gtest_jobs(arguments.sanitize), totals)
     run_pytest(arguments.pytest_arguments, totals)
     for name in totals.skipped:

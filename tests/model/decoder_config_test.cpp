@@ -252,9 +252,9 @@ TEST(InverseFrequencies, ScaleLongWavesOnlyForLlama3) {
   const auto scaled = DecoderConfig::from_json(json, "c").inverse_frequencies();
   for (size_t i = 0; i < scaled.size(); ++i) {
     const double plain = std::pow(5e5, -2.0 * static_cast<double>(i) / 128), wavelength = 2 * M_PI / plain;
-    if (wavelength < 2048) EXPECT_DOUBLE_EQ(scaled[i], plain);
-    if (wavelength > 8192) EXPECT_DOUBLE_EQ(scaled[i], plain / 8);
-    if (i > 0) EXPECT_LT(scaled[i], scaled[i - 1]);
+    if (wavelength < 2048) { EXPECT_DOUBLE_EQ(scaled[i], plain); }
+    if (wavelength > 8192) { EXPECT_DOUBLE_EQ(scaled[i], plain / 8); }
+    if (i > 0) { EXPECT_LT(scaled[i], scaled[i - 1]); }
   }
 }
 
