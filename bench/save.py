@@ -19,19 +19,13 @@ import sys
 import tempfile
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
+from train_step import ROOT, make_model_folder
+
 ROWS, LENGTH = 2, 512
 SHAPE = {"architectures": ["Qwen2ForCausalLM"], "model_type": "qwen2", "vocab_size": 151936, "hidden_size": 896,
          "num_hidden_layers": 24, "num_attention_heads": 14, "num_key_value_heads": 2, "intermediate_size": 4864,
          "max_position_embeddings": 32768, "rms_norm_eps": 1e-6, "rope_theta": 1000000.0, "tie_word_embeddings": True,
          "bos_token_id": 1, "eos_token_id": 2, "torch_dtype": "bfloat16", "hidden_act": "silu"}
-
-
-def make_model_folder(folder):
-    folder.mkdir()
-    (folder / "config.json").write_text(json.dumps(SHAPE))
-    for name in ("tokenizer.model", "tokenizer_config.json", "special_tokens_map.json"):
-        shutil.copy(ROOT / "examples/stories260k" / name, folder / name)
 
 
 def peak_of(process):
@@ -91,7 +85,7 @@ def main():
     results = {"no save inside": [], "one save inside": []}
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        make_model_folder(folder / "model")
+        make_model_folder(folder / "model", SHAPE)
         for _ in range(arguments.rounds):
             results["no save inside"].append(train(arguments, folder, 0))
             results["one save inside"].append(train(arguments, folder, arguments.steps // 2))

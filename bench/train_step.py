@@ -38,9 +38,10 @@ def model_flops(seq, rows, lora):
     return (4 if lora else 6) * matmul_parameters * seq * rows + 12 * layers * hidden * seq * seq / 2 * rows
 
 
-def make_model_folder(folder):
+def make_model_folder(folder, shape):
+    """A Hugging Face folder of that config.json without weights, with the tokenizer of stories260K."""
     folder.mkdir()
-    (folder / "config.json").write_text(json.dumps(SHAPE))
+    (folder / "config.json").write_text(json.dumps(shape))
     for name in ("tokenizer.model", "tokenizer_config.json", "special_tokens_map.json"):
         shutil.copy(ROOT / "examples/stories260k" / name, folder / name)
 
@@ -138,7 +139,7 @@ def main():
     results, rates = {"ingot": [], "eager": []}, []
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        make_model_folder(folder / "model")
+        make_model_folder(folder / "model", SHAPE)
         if arguments.lora:
             make_weights(folder)
         for _ in range(arguments.rounds):

@@ -5,6 +5,7 @@
 #include <charconv>
 
 namespace ingot::checkpoint {
+
 std::string checkpoint_name(int64_t step) { return fmt::format("{}{:07}", kCheckpointPrefix, step); }
 
 std::optional<int64_t> step_of_name(std::string_view name) {

@@ -12,18 +12,18 @@ struct DTypeNames {
 };
 
 constexpr std::array<DTypeNames, 13> kDTypeNames{{{DType::kBool, 1, "BOOL", "bool", ""},
-                                             {DType::kU8, 1, "U8", "uint8", ""},
-                                             {DType::kI8, 1, "I8", "int8", ""},
-                                             {DType::kI16, 2, "I16", "int16", ""},
-                                             {DType::kU16, 2, "U16", "uint16", ""},
-                                             {DType::kF16, 2, "F16", "float16", "fp16"},
-                                             {DType::kBF16, 2, "BF16", "bfloat16", "bf16"},
-                                             {DType::kI32, 4, "I32", "int32", ""},
-                                             {DType::kU32, 4, "U32", "uint32", ""},
-                                             {DType::kF32, 4, "F32", "float32", "fp32"},
-                                             {DType::kI64, 8, "I64", "int64", ""},
-                                             {DType::kU64, 8, "U64", "uint64", ""},
-                                             {DType::kF64, 8, "F64", "float64", "fp64"}}};
+                                                  {DType::kU8, 1, "U8", "uint8", ""},
+                                                  {DType::kI8, 1, "I8", "int8", ""},
+                                                  {DType::kI16, 2, "I16", "int16", ""},
+                                                  {DType::kU16, 2, "U16", "uint16", ""},
+                                                  {DType::kF16, 2, "F16", "float16", "fp16"},
+                                                  {DType::kBF16, 2, "BF16", "bfloat16", "bf16"},
+                                                  {DType::kI32, 4, "I32", "int32", ""},
+                                                  {DType::kU32, 4, "U32", "uint32", ""},
+                                                  {DType::kF32, 4, "F32", "float32", "fp32"},
+                                                  {DType::kI64, 8, "I64", "int64", ""},
+                                                  {DType::kU64, 8, "U64", "uint64", ""},
+                                                  {DType::kF64, 8, "F64", "float64", "fp64"}}};
 
 const DTypeNames& names_of(DType dtype) { return kDTypeNames.at(static_cast<size_t>(dtype)); }
 
