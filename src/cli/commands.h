@@ -8,6 +8,7 @@ namespace ingot::cli {
 
 /// Each adds one verb with its flags and help; when the verb is given, `exit_code` receives the job's result.
 void add_train(CLI::App& app, const Jobs& jobs, int& exit_code);
+void add_launch(CLI::App& app, const Jobs& jobs, int& exit_code);
 void add_preprocess(CLI::App& app, const Jobs& jobs, int& exit_code);
 void add_evaluate(CLI::App& app, const Jobs& jobs, int& exit_code);
 void add_generate(CLI::App& app, const Jobs& jobs, int& exit_code);

@@ -8,6 +8,7 @@
 #include "workflows/generate.h"
 #include "workflows/inspect.h"
 #include "workflows/kernels.h"
+#include "workflows/launch.h"
 #include "workflows/model_catalog.h"
 #include "workflows/tokenize.h"
 #include "workflows/train.h"
@@ -31,6 +32,7 @@ struct Jobs {
   Job<workflows::InspectRawRequest> inspect_raw;
   Job<workflows::TokenizeRequest> tokenize;
   Job<workflows::ModelsRequest> models;
+  Job<workflows::LaunchRequest> launch;
 };
 
 /// Verbs that need no tensors, done in the program itself.

@@ -72,6 +72,7 @@ CLI::App* add_verb(CLI::App& app, const std::string& name, const std::string& su
 
 Jobs front_jobs() {
   Jobs jobs;
+  jobs.launch = workflows::launch;
   jobs.models = [](const auto& request) { return workflows::print_models(request, std::cout); };
   jobs.check_config = [](const auto& request) { return workflows::check_config(request, std::cout); };
   jobs.tokenize = [](const auto& request) { return workflows::tokenize(request, std::cin, std::cout); };
@@ -96,12 +97,12 @@ int run_cli(int argc, char** argv, const Jobs& jobs) {
     throw CLI::Success();
   }, "Display program version information and exit");
   app.add_flag_callback("--quiet", [] { set_quiet(true); }, "No progress on standard error");
-  for (const auto add : {add_train, add_preprocess, add_evaluate, add_generate, add_export, add_convert, add_inspect,
+  for (const auto add : {add_train, add_launch, add_preprocess, add_evaluate, add_generate, add_export, add_convert, add_inspect,
                          add_tokenize, add_models, add_schema, add_completion})
     add(app, jobs, exit_code);
   try {
     app.parse(argc, argv);
-    return checked_output(exit_code, !app.got_subcommand("train"));
+    return checked_output(exit_code, !app.got_subcommand("train") && !app.got_subcommand("launch"));
   } catch (const CLI::ParseError& error) {
     return checked_output(app.exit(error) == 0 ? kExitOk : kExitConfig);
   } catch (const std::exception& error) {

@@ -13,6 +13,18 @@ void add_config_verb(CLI::App* verb, const Job<workflows::TrainRequest>& job, co
   verb->callback([request, job, check, &exit_code] { exit_code = request->check ? check(*request) : job(*request); });
 }
 
+/// The job on several ranks of this machine, when --nproc asks for more than one.
+Job<workflows::TrainRequest> on_ranks(CLI::App* verb, const Jobs& jobs) {
+  auto ranks = std::make_shared<int64_t>(1);
+  verb->add_option("--nproc", *ranks, "Ranks on this machine that share the work; ingot launch has more flags")->check(CLI::Range(1, 65536))->capture_default_str();
+  return [ranks, train = jobs.train, launch = jobs.launch](const workflows::TrainRequest& request) {
+    if (*ranks == 1) return train(request);
+    workflows::LaunchRequest job{.command = {"train", request.config.string()}, .nproc = *ranks};
+    for (const auto& pair : request.overrides) job.command.insert(job.command.end(), {"--set", pair});
+    return launch(job);
+  };
+}
+
 void add_check_tokens(CLI::App* verb, int64_t& value) {
   verb->add_option("--check-tokens", value, "Of a merge: length of the sample whose logits are compared, with a model in memory; 0: no check")
       ->check(CLI::NonNegativeNumber)->capture_default_str();
@@ -21,12 +33,13 @@ void add_check_tokens(CLI::App* verb, int64_t& value) {
 }  // namespace
 
 void add_train(CLI::App& app, const Jobs& jobs, int& exit_code) {
-  add_config_verb(add_verb(app, "train", "Train a model as a YAML file says: preprocess, load, train, checkpoint, export",
+  CLI::App* verb = add_verb(app, "train", "Train a model as a YAML file says: preprocess, load, train, checkpoint, export",
                            "  ingot train examples/smollm2_identity_lora.yaml\n"
                            "  ingot train run.yaml --set max_steps=100 --set learning_rate=1e-4\n"
-                           "  ingot train run.yaml --check\n\n"
-                           "The same command again goes on from the newest good checkpoint. Ctrl-C saves and exits 143."),
-                  jobs.train, jobs.check_train, exit_code);
+                            "  ingot train run.yaml --nproc 2\n"
+                            "  ingot train run.yaml --check\n\n"
+                            "The same command again goes on from the newest good checkpoint. Ctrl-C saves and exits 143.");
+  add_config_verb(verb, on_ranks(verb, jobs), jobs.check_train, exit_code);
 }
 
 void add_preprocess(CLI::App& app, const Jobs& jobs, int& exit_code) {

@@ -26,6 +26,14 @@ std::vector<Key> step_keys() {
        .meaning = {"of sample order, split and random weights",
                    "样本顺序、划分与随机权重的种子"},
        .environment = "SEED"},
+      {.name = "reproducible", .field = field(&TrainConfig::reproducible),
+       .meaning = {"the bits of a run depend neither on the number of its ranks nor on their threads: sums over the batch are made in a fixed tree over "
+                   "`logical_shards`, and every rank computes on one thread",
+                   "运行结果的每一位都与进程数及其线程数无关:对批次的求和按 `logical_shards` 份的固定二叉树进行,每个进程用一个线程计算"}},
+      {.name = "logical_shards", .field = field(&TrainConfig::logical_shards),
+       .meaning = {"with `reproducible`: the parts of a global batch whose sums are added in a tree, a power of two and a multiple of the ranks",
+                   "配合 `reproducible`:全局批次被分成的份数,各份之和按二叉树相加;须为 2 的幂,且为进程数的整数倍"},
+       .range = between(1, 1 << 16)},
   };
 }
 

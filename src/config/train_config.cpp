@@ -1,6 +1,7 @@
 #include "config/train_config.h"
 
 #include <algorithm>
+#include <bit>
 #include <type_traits>
 
 #include "config/check_paths.h"
@@ -74,6 +75,7 @@ void check_numbers(Problems& problems, const TrainConfig& config) {
                   fmt::format("at most {} rows of cutoff_len = {} tokens", kMaxBatchTokens / std::max<int64_t>(1, config.cutoff_len), config.cutoff_len));
   problems.expect(config.micro_batch_size < 1 || config.global_batch_size < 1 || config.global_batch_size % config.micro_batch_size == 0,
                   "global_batch_size", config.global_batch_size, fmt::format("a multiple of micro_batch_size = {}", config.micro_batch_size));
+  problems.expect(std::has_single_bit(static_cast<uint64_t>(config.logical_shards)), "logical_shards", config.logical_shards, "a power of two");
   problems.expect(config.max_steps != 0 || config.num_train_epochs != 0, "num_train_epochs", config.num_train_epochs,
                   "more than 0, or max_steps set");
   problems.expect(config.min_lr <= config.learning_rate, "min_lr", config.min_lr,

@@ -54,6 +54,8 @@ struct TrainConfig {
   int64_t micro_batch_size = 1, global_batch_size = 8, max_steps = 0;  // max_steps 0: by num_train_epochs
   double num_train_epochs = 1;
   uint64_t seed = 42;
+  bool reproducible = false;                           // bits that depend on neither ranks nor threads:
+  int64_t logical_shards = 8;                          // sums in a fixed tree over so many parts
 
   // Optimizer
   double learning_rate = 5e-5, min_lr = 0, warmup_ratio = 0, weight_decay = 0;

@@ -48,35 +48,47 @@ int64_t steps_in_all(const LoopConfig& config, const RunPosition& position) {
   return position.step + steps_of_samples(left, config.batch.global_batch);
 }
 
+/// What a run writes, which rank 0 alone does.
+struct Written {
+  Written(const LoopConfig& config, int64_t resumed_step, int64_t steps_left)
+      : checkpoints(config.output_dir / "checkpoints", config.save_total_limit), metrics(config.output_dir / "metrics.jsonl", resumed_step),
+        console(steps_left, config.logging_steps) {}
+  checkpoint::CheckpointWriter checkpoints;
+  monitor::MetricsWriter metrics;
+  Console console;
+};
+
 /// One session of a run. Saving and evaluating happen between two steps and nowhere else; a stop inside a step gives it up.
 class Loop {
  public:
-  Loop(model::CausalLm& model, const DataSource& train, const std::vector<EvaluationSet>& eval, const LoopConfig& config)
-      : model_(model), train_(train), eval_(eval), config_(config), identity_(identity_of(config, model, train)),
+  Loop(model::CausalLm& model, const DataSource& train, const std::vector<EvaluationSet>& eval, const LoopConfig& config,
+       parallel::Communicator& ranks)
+      : model_(model), train_(train), eval_(eval), config_(config), ranks_(ranks), identity_(identity_of(config, model, train)),
         eval_identity_(eval_identity_of(config)), optimizer_(model.parameters, config.optimizer), position_(start()),
-        max_steps_(steps_in_all(config, position_)), saved_step_(position_.step),
-        writer_(config.output_dir / "checkpoints", config.save_total_limit),
-        metrics_(config.output_dir / "metrics.jsonl", resumed_ ? position_.step : -1),
-        console_(max_steps_ - position_.step, config.logging_steps) {
+        max_steps_(steps_in_all(config, position_)), saved_step_(position_.step) {
     schedule_ = config.schedule;
     schedule_.total_steps = max_steps_;
-    optimizer_.before_change([this](const at::Tensor& tensor) { writer_.wait_until_written(tensor); });
+    if (ranks.rank() != 0) return;
+    written_.emplace(config, resumed_ ? position_.step : -1, max_steps_ - position_.step);
+    optimizer_.before_change([this](const at::Tensor& tensor) { written_->checkpoints.wait_until_written(tensor); });
   }
 
   LoopResult run() {
-    if (position_.step < max_steps_) begin();
+    ranks_.barrier("waiting for all ranks to be ready");
+    check_ranks_agree();
+    if (position_.step < max_steps_ && written_) begin();
     note_step(position_.step);
     note_saved_step(position_.step);
     bool stopping = false;
     for (bool done = false; !done && !stopping;) {
       if (evaluation_due()) evaluate_now();
-      stopping = stop_requested() != 0;
+      stopping = ranks_agree_to_stop(ranks_, stop_requested() != 0);
       done = position_.step >= max_steps_;
       if (save_due(done || stopping)) save(stopping ? "stop" : "checkpoint");
       if (!done && !stopping) one_step();
     }
     finish_saving();
-    console_.summary();
+    if (written_) written_->console.summary();
     return {position_.step, stopping, last_loss_, position_.first_evaluation, position_.last_evaluation};
   }
 
@@ -86,7 +98,7 @@ class Loop {
     if (!loaded && config_.exact_weights) optimizer_.set_masters(config_.exact_weights);
     const RunPosition position = loaded ? resume(*loaded) : RunPosition{};
     if (config_.before_writing) config_.before_writing();
-    make_folder(config_.output_dir / "checkpoints");
+    if (ranks_.rank() == 0) make_folder(config_.output_dir / "checkpoints");
     return position;
   }
 
@@ -108,18 +120,30 @@ class Loop {
     return position;
   }
 
+  /// Every rank reads the checkpoints for itself, on a disk of its own perhaps. Throws CommError when they went on from different steps.
+  void check_ranks_agree() const {
+    const auto steps = at::zeros({ranks_.size()}, at::kLong);
+    steps[ranks_.rank()] = position_.step;
+    ranks_.all_reduce(steps);
+    for (int64_t rank = 0; rank < ranks_.size(); ++rank)
+      if (const auto step = steps[rank].item<int64_t>(); step != position_.step)
+        throw CommError(fmt::format("rank {} goes on from step {} and rank {} from step {}: they see different checkpoints in {}", ranks_.rank(),
+                                    position_.step, rank, step, config_.output_dir.string()));
+  }
+
   /// What a session with steps to do starts with.
   void begin() {
-    if (resumed_) write_metrics([&] { metrics_.event(position_.step, "resume", fmt::format("from step {}", position_.step)); });
+    if (resumed_) write_metrics([&](auto& metrics) { metrics.event(position_.step, "resume", fmt::format("from step {}", position_.step)); });
     matrix_rate_ = measure_matrix_rate(model_.head_weight().scalar_type(), model_.head_weight().device());
     log_info(fmt::format("matrix rate of this machine in {}: {:.1f} GFLOP/s (measured)", identity_.fixed["precision"].get<std::string>(),
                          matrix_rate_ / 1e9));
   }
 
   /// Lines of metrics are worth less than steps: a full disk costs lines, is said once, and the next line is tried again.
-  void write_metrics(const std::function<void()>& write) {
+  void write_metrics(const std::function<void(monitor::MetricsWriter&)>& write) {
+    if (!written_) return;
     try {
-      write();
+      write(written_->metrics);
       metrics_fail_ = false;
     } catch (const CommError& error) {
       check_leases(config_.output_dir / "metrics.jsonl");  // a run that has lost its folder ends
@@ -138,7 +162,7 @@ class Loop {
   std::optional<Evaluation> evaluate_all() {
     std::vector<Evaluation> found;
     for (const auto& set : eval_) {
-      const auto one = evaluate(model_, set.source, {config_.batch.micro_batch, config_.eval_batches});
+      const auto one = evaluate(model_, set.source, {config_.batch.micro_batch, config_.eval_batches}, ranks_);
       if (!one) return {};
       found.push_back(*one);
     }
@@ -147,7 +171,7 @@ class Loop {
       all.loss += found[i].loss * static_cast<double>(found[i].tokens);
       all.tokens += found[i].tokens;
       if (found.size() == 1) continue;
-      write_metrics([&] { metrics_.evaluation(position_.step, found[i].loss, found[i].tokens, eval_[i].name); });
+      write_metrics([&](auto& metrics) { metrics.evaluation(position_.step, found[i].loss, found[i].tokens, eval_[i].name); });
       log_info(fmt::format("validation loss of {}: {:.4f} over {} tokens", eval_[i].name, found[i].loss, found[i].tokens));
     }
     all.loss = found.size() == 1 ? found[0].loss : all.loss / static_cast<double>(all.tokens);
@@ -161,8 +185,8 @@ class Loop {
     position_.eval_identity = eval_identity_;
     position_.last_evaluation = evaluation;
     position_.evaluated_step = position_.step;
-    write_metrics([&] { metrics_.evaluation(position_.step, evaluation->loss, evaluation->tokens); });
-    console_.evaluation(position_.step, evaluation->loss, evaluation->perplexity());
+    write_metrics([&](auto& metrics) { metrics.evaluation(position_.step, evaluation->loss, evaluation->tokens); });
+    if (written_) written_->console.evaluation(position_.step, evaluation->loss, evaluation->perplexity());
   }
 
   bool save_due(bool last) const {
@@ -171,18 +195,19 @@ class Loop {
   }
 
   void save(const char* event) {
-    check_leases(config_.output_dir / "checkpoints");
-    write_metrics([&] {
-      metrics_.event(position_.step, event, fmt::format("iter_{:07d}", position_.step));
-      metrics_.sync();
-    });
-    writer_.save(position_.step, pack_run_state(model_, optimizer_, position_, identity_));
     saved_step_ = position_.step;
+    if (!written_) return;
+    check_leases(config_.output_dir / "checkpoints");
+    write_metrics([&](auto& metrics) {
+      metrics.event(position_.step, event, fmt::format("iter_{:07d}", position_.step));
+      metrics.sync();
+    });
+    written_->checkpoints.save(position_.step, pack_run_state(model_, optimizer_, position_, identity_));
   }
 
   void finish_saving() {
-    try {
-      writer_.wait();
+    if (written_) try {
+      written_->checkpoints.wait();
     } catch (const CommError& error) {
       const std::string lost = unsaved_steps();
       throw CommError(lost.empty() ? error.what() : fmt::format("{}; not saved: {}", error.what(), lost));
@@ -202,15 +227,16 @@ class Loop {
                   .samples = std::vector<uint64_t>(next_batch()),
                   .micro_batch = config_.batch.micro_batch,
                   .seed = config_.seed,
-                  .learning_rate = learning_rate_at(schedule_, position_.step)};
+                  .learning_rate = learning_rate_at(schedule_, position_.step),
+                  .logical_shards = config_.logical_shards};
     std::iota(plan.samples.begin(), plan.samples.end(), position_.consumed_samples);
-    const auto result = train_step(model_, optimizer_, train_, plan);
+    const auto result = train_step(model_, optimizer_, train_, plan, ranks_);
     if (!result) return;
     position_.step = plan.step;
     note_step(plan.step);
     position_.consumed_samples += plan.samples.size();
     last_loss_ = result->loss;
-    report(*result, plan, std::chrono::duration<double>(Clock::now() - begin).count());
+    if (written_) report(*result, plan, std::chrono::duration<double>(Clock::now() - begin).count());
   }
 
   void report(const StepResult& result, const StepPlan& plan, double seconds) {
@@ -224,14 +250,15 @@ class Loop {
     metrics.seconds = seconds, metrics.tflops = result.flops / seconds / 1e12;
     metrics.tokens = result.tokens, metrics.tokens_per_second = static_cast<double>(result.tokens) / seconds;
     metrics.peak_share = matrix_rate_ > 0 ? result.flops / seconds / matrix_rate_ : 0;
-    write_metrics([&] { metrics_.step(metrics); });
-    console_.step(metrics);
+    write_metrics([&](auto& lines) { lines.step(metrics); });
+    written_->console.step(metrics);
   }
 
   model::CausalLm& model_;
   const DataSource& train_;
   const std::vector<EvaluationSet>& eval_;
   const LoopConfig& config_;
+  parallel::Communicator& ranks_;
   RunIdentity identity_;
   std::string eval_identity_;
   Optimizer optimizer_;
@@ -239,9 +266,7 @@ class Loop {
   RunPosition position_;
   const int64_t max_steps_;
   int64_t saved_step_;
-  checkpoint::CheckpointWriter writer_;
-  monitor::MetricsWriter metrics_;
-  Console console_;
+  std::optional<Written> written_;  // of rank 0
   double matrix_rate_ = 0;  // FLOP/s
   ScheduleConfig schedule_;
   std::optional<double> last_loss_;
@@ -264,12 +289,12 @@ void LoopConfig::check(Problems& problems) const {
 }
 
 LoopResult run_loop(model::CausalLm& model, const DataSource& train, const std::vector<EvaluationSet>& eval,
-                    const LoopConfig& config) {
+                    const LoopConfig& config, parallel::Communicator& ranks) {
   Problems problems;
   config.check(problems);
   problems.expect(train.num_samples >= 1, "training rows", train.num_samples, "1 or more");
   problems.throw_if_any("training");
-  return Loop(model, train, eval, config).run();
+  return Loop(model, train, eval, config, ranks).run();
 }
 
 }  // namespace ingot::train

@@ -33,6 +33,7 @@ LoopConfig make_loop_config(const config::TrainConfig& config, std::optional<uin
                    loop.max_steps, config.lr_wsd_decay_steps};
   loop.optimizer = {config.adam_beta1, config.adam_beta2, config.adam_epsilon, config.weight_decay, config.max_grad_norm};
   loop.seed = config.seed;
+  loop.logical_shards = config.reproducible ? config.logical_shards : 0;
   loop.save_steps = config.save_steps;
   loop.save_total_limit = config.save_total_limit;
   loop.eval_steps = config.eval_steps;

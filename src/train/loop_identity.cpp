@@ -42,6 +42,7 @@ RunIdentity identity_of(const LoopConfig& config, const model::CausalLm& model, 
                        {"adam_epsilon", config.optimizer.adam_epsilon},
                        {"max_grad_norm", config.optimizer.max_grad_norm}};
   identity.settings.update(ops::arithmetic());
+  if (config.logical_shards > 0) identity.settings["logical_shards"] = config.logical_shards;
   identity.settings["device"] = c10::DeviceTypeName(model.head_weight().device().type(), /*lower_case=*/true);
   identity.settings.update(config.settings);
   return identity;

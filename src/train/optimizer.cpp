@@ -5,10 +5,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "core/error.h"
 #include "core/stop.h"
 #include "ops/adamw.h"
+#include "ops/tree_sum.h"
+#include "parallel/tree_reduce.h"
 #include "train/named_state.h"
 
 namespace ingot::train {
@@ -40,6 +43,7 @@ struct Optimizer::Slot {
   at::Tensor master, first_moment, second_moment;  // float32
   at::Tensor weight;    // shares memory with a bfloat16 parameter; undefined when the parameter is the master
   at::Tensor gradient;  // float32 sum over micro-batches; undefined until the first
+  ops::TreeSum shards;  // of the logical shards that have ended
 };
 
 void OptimizerConfig::check(Problems& problems) const {
@@ -77,8 +81,29 @@ void Optimizer::accumulate() {
   }
 }
 
+void Optimizer::end_shard() {
+  for (const auto& slot : slots_) slot->shards.add(std::exchange(slot->gradient, {}));
+}
+
+void Optimizer::sum_over_ranks(parallel::Communicator& ranks, bool in_tree) {
+  const at::NoGradGuard no_grad;
+  if (in_tree)
+    for (const auto& slot : slots_)
+      if ((slot->gradient = slot->shards.take()).defined()) slot->gradient.add_(0.0);  // -0 becomes 0, as where zeros stand for a rank's empty branch
+  if (ranks.size() == 1) return;
+  const auto present = at::zeros({std::ssize(slots_)}, at::kLong);  // on how many ranks a parameter has a gradient
+  for (size_t i = 0; i < slots_.size(); ++i) present[static_cast<int64_t>(i)] = slots_[i]->gradient.defined() ? 1 : 0;
+  ranks.all_reduce(present);
+  for (size_t i = 0; i < slots_.size(); ++i) {
+    at::Tensor& gradient = slots_[i]->gradient;
+    if (present[static_cast<int64_t>(i)].item<int64_t>() == 0) continue;
+    if (!gradient.defined()) gradient = at::zeros_like(slots_[i]->master, at::MemoryFormat::Contiguous);
+    in_tree ? parallel::tree_all_reduce(ranks, gradient) : ranks.all_reduce(gradient);
+  }
+}
+
 void Optimizer::discard() {
-  for (const auto& slot : slots_) slot->gradient.reset();
+  for (const auto& slot : slots_) slot->gradient.reset(), slot->shards = {};
 }
 
 double Optimizer::gradient_norm(double scale) const {

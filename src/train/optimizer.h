@@ -13,6 +13,7 @@
 #include "checkpoint/state_reader.h"
 #include "core/problems.h"
 #include "model/parameters.h"
+#include "parallel/communicator.h"
 
 namespace ingot::train {
 
@@ -37,6 +38,10 @@ class Optimizer {
   void set_masters(const ExactWeights& exact);
   /// Adds every parameter's .grad to the fp32 sums and clears it. Once a micro-batch.
   void accumulate();
+  /// The micro-batches since the last call are a logical shard of the batch: their sum becomes the next leaf of a tree (ops/tree_sum.h).
+  void end_shard();
+  /// The sums become those over all ranks; `in_tree`: of the shards that the ranks have ended, in the tree over all of them.
+  void sum_over_ranks(parallel::Communicator& ranks, bool in_tree);
   /// Forgets the sums: a step that is given up leaves no trace.
   void discard();
   /// Norm of the summed gradients times `scale`, in double.

@@ -18,64 +18,142 @@
 namespace ingot::train {
 namespace {
 
-std::vector<data::Batch> read_micro_batches(const DataSource& source, const StepPlan& plan) {
-  std::vector<data::Batch> batches;
-  const auto width = static_cast<size_t>(plan.micro_batch);
-  const std::span<const uint64_t> samples(plan.samples);
-  for (size_t first = 0; first < samples.size() && !stop_requested(); first += width)
-    batches.push_back(source.batch(samples.subspan(first, std::min(width, samples.size() - first))));
-  return batches;
-}
+/// What the micro-batches of a step gave, a row for each, on every rank: each fills the rows of its own, zeros stand in the others'.
+struct Account {
+  enum Column { kLabels, kTokens, kFlops, kLoss, kBalance, kExperts };
+  Account(int64_t num_micro_batches, int64_t num_experts) : table(at::zeros({num_micro_batches, kExperts + num_experts}, at::kDouble)) {}
+  double& at(int64_t micro_batch, int64_t column) { return table.mutable_data_ptr<double>()[micro_batch * table.size(1) + column]; }
+  at::Tensor table;
+};
 
-/// Adds the balance of experts of a micro-batch that has `share` of the labels.
-void add_experts(const model::LossTerms& terms, double share, StepResult& result) {
-  if (!terms.expert_balance.defined()) return;
-  result.aux_loss = result.aux_loss.value_or(0) + terms.expert_balance.item<double>() * share;
-  const auto tokens = terms.expert_tokens.to(at::kCPU);
-  result.expert_tokens.resize(static_cast<size_t>(tokens.numel()));
-  for (size_t expert = 0; expert < result.expert_tokens.size(); ++expert)
-    result.expert_tokens[expert] += tokens[static_cast<int64_t>(expert)].item<int64_t>();
-}
+/// A rank's share of a step.
+class StepShare {
+ public:
+  StepShare(model::CausalLm& model, Optimizer& optimizer, const StepPlan& plan, parallel::Communicator& ranks)
+      : model_(model), optimizer_(optimizer), plan_(plan), ranks_(ranks),
+        num_micro_batches_((std::ssize(plan.samples) + plan.micro_batch - 1) / plan.micro_batch),
+        shards_(plan.logical_shards > 0 ? plan.logical_shards : ranks.size()), own_shards_(shards_ / ranks.size()) {
+    const int64_t first_shard = ranks.rank() * own_shards_;
+    own_ = {micro_batches_of(first_shard, shards_, num_micro_batches_).first,
+            micro_batches_of(first_shard + own_shards_ - 1, shards_, num_micro_batches_).end};
+  }
 
-/// Adds the gradients of one micro-batch to the optimizer's and its loss to the result. `scale` is 1 / labels of all.
-void accumulate_gradients(model::CausalLm& model, Optimizer& optimizer, const data::Batch& batch, const StepPlan& plan,
-                          double scale, StepResult& result) {
-  auto [input, labels] = to_model_input(batch, model);
-  if (model::has_dropout(model.parameters)) input.dropout_keys = dropout_keys(batch, plan.seed, plan.step);
-  const auto terms = model.losses(input, labels);
-  const at::Tensor objective = model.objective(terms, batch.num_labels());
-  const double sum = terms.cross_entropy.item<double>();
-  if (!std::isfinite(objective.item<double>())) stop_at_bad_loss(model, batch, plan.step, sum);
-  objective.backward();
-  optimizer.accumulate();
-  result.loss += sum * scale;
-  add_experts(terms, static_cast<double>(batch.num_labels()) * scale, result);
-}
+  void read(const DataSource& source) {
+    const std::span<const uint64_t> samples(plan_.samples);
+    const auto width = static_cast<size_t>(plan_.micro_batch);
+    for (int64_t i = own_.first; i < own_.end && !stop_requested(); ++i) {
+      const size_t first = static_cast<size_t>(i) * width;
+      batches_.push_back(source.batch(samples.subspan(first, std::min(width, samples.size() - first))));
+    }
+  }
+
+  /// Labels of the global batch. Nothing when a rank is asked to stop.
+  std::optional<uint64_t> count_labels() {
+    auto counts = at::zeros({2}, at::kLong);
+    for (const auto& batch : batches_) counts[0] += batch.num_labels();
+    counts[1] += stop_requested() != 0;
+    ranks_.all_reduce(counts);
+    if (counts[1].item<int64_t>() > 0) return {};
+    return static_cast<uint64_t>(counts[0].item<int64_t>());
+  }
+
+  /// Sums the gradients and losses of all micro-batches. False when a rank is asked to stop: then the sums are forgotten.
+  bool sum(StepResult& result) {
+    Account account(num_micro_batches_, model_.config.num_experts);
+    bool stops = false;
+    for (int64_t shard = 0; shard < own_shards_ && !stops; ++shard) {
+      const auto [first, end] = micro_batches_of(ranks_.rank() * own_shards_ + shard, shards_, num_micro_batches_);
+      for (int64_t i = first; i < end && !(stops = stop_requested() != 0); ++i) accumulate_gradients(i, account);
+      if (plan_.logical_shards > 0) optimizer_.end_shard();
+    }
+    if (ranks_agree_to_stop(ranks_, stops)) {
+      optimizer_.discard();
+      return false;
+    }
+    ranks_.all_reduce(account.table);
+    add_up(account, result);
+    optimizer_.sum_over_ranks(ranks_, plan_.logical_shards > 0);
+    return true;
+  }
+
+  std::span<const data::Batch> batches() const { return batches_; }
+
+ private:
+  /// Adds the gradients of one micro-batch to the optimizer's.
+  void accumulate_gradients(int64_t micro_batch, Account& account) {
+    const auto& batch = batches_[static_cast<size_t>(micro_batch - own_.first)];
+    if (batch.num_labels() == 0) return;  // its loss is 0 and so are its gradients
+    auto [input, labels] = to_model_input(batch, model_);
+    if (model::has_dropout(model_.parameters)) input.dropout_keys = dropout_keys(batch, plan_.seed, plan_.step);
+    const auto terms = model_.losses(input, labels);
+    const at::Tensor objective = model_.objective(terms, batch.num_labels());
+    const double sum = terms.cross_entropy.item<double>();
+    if (!std::isfinite(objective.item<double>())) stop_at_bad_loss(model_, batch, plan_.step, sum);
+    objective.backward();
+    optimizer_.accumulate();
+    account.at(micro_batch, Account::kLabels) = static_cast<double>(batch.num_labels());
+    account.at(micro_batch, Account::kTokens) = static_cast<double>(num_tokens(batch));
+    account.at(micro_batch, Account::kFlops) = model_flops(model_, batch);
+    account.at(micro_batch, Account::kLoss) = sum;
+    if (!terms.expert_balance.defined()) return;
+    account.at(micro_batch, Account::kBalance) = terms.expert_balance.item<double>();
+    const auto tokens = terms.expert_tokens.to(at::kCPU);
+    for (int64_t expert = 0; expert < tokens.numel(); ++expert)
+      account.at(micro_batch, Account::kExperts + expert) = static_cast<double>(tokens[expert].item<int64_t>());
+  }
+
+  /// In the order of the micro-batches, so that the sums do not depend on the ranks.
+  void add_up(Account& account, StepResult& result) const {
+    const double scale = 1.0 / static_cast<double>(result.labels);
+    const int64_t num_experts = model_.config.num_experts;
+    if (num_experts > 0) result.aux_loss = 0, result.expert_tokens.resize(static_cast<size_t>(num_experts));
+    for (int64_t i = 0; i < num_micro_batches_; ++i) {
+      result.loss += account.at(i, Account::kLoss) * scale;
+      result.tokens += static_cast<uint64_t>(account.at(i, Account::kTokens));
+      result.flops += account.at(i, Account::kFlops);
+      if (num_experts > 0) *result.aux_loss += account.at(i, Account::kBalance) * (account.at(i, Account::kLabels) * scale);
+      for (int64_t expert = 0; expert < num_experts; ++expert)
+        result.expert_tokens[static_cast<size_t>(expert)] += static_cast<int64_t>(account.at(i, Account::kExperts + expert));
+    }
+  }
+
+  model::CausalLm& model_;
+  Optimizer& optimizer_;
+  const StepPlan& plan_;
+  parallel::Communicator& ranks_;
+  const int64_t num_micro_batches_, shards_, own_shards_;
+  MicroBatches own_;
+  std::vector<data::Batch> batches_;
+};
 
 }  // namespace
 
-std::optional<StepResult> train_step(model::CausalLm& model, Optimizer& optimizer, const DataSource& source, const StepPlan& plan) {
-  const auto batches = read_micro_batches(source, plan);
-  if (stop_requested()) return {};
-  StepResult result;
-  for (const auto& batch : batches) result.labels += static_cast<uint64_t>(batch.num_labels());
-  if (result.labels == 0)
-    throw DataError(fmt::format("step {}: {}: not one label counts in this global batch", plan.step,
-                                name_samples(batches)));
+MicroBatches micro_batches_of(int64_t shard, int64_t shards, int64_t count) {
+  const auto first = [&](int64_t s) { return (s * count + shards - 1) / shards; };
+  return {first(shard), first(shard + 1)};
+}
 
+bool ranks_agree_to_stop(parallel::Communicator& ranks, bool stops) {
+  if (ranks.size() == 1) return stops;
+  const auto flag = at::full({1}, stops ? 1 : 0, at::kLong);
+  ranks.all_reduce(flag);
+  return flag.item<int64_t>() > 0;
+}
+
+std::optional<StepResult> train_step(model::CausalLm& model, Optimizer& optimizer, const DataSource& source, const StepPlan& plan,
+                                     parallel::Communicator& ranks) {
+  StepShare share(model, optimizer, plan, ranks);
+  share.read(source);
+  StepResult result;
+  const auto labels = share.count_labels();
+  if (!labels) return {};
+  result.labels = *labels;
+  if (result.labels == 0)
+    throw DataError(fmt::format("step {}: {}: not one label counts in this global batch", plan.step, name_samples(share.batches())));
+  if (!share.sum(result)) return {};
   const double scale = 1.0 / static_cast<double>(result.labels);
-  for (const auto& batch : batches) {
-    if (stop_requested()) {
-      optimizer.discard();
-      return {};
-    }
-    if (batch.num_labels() == 0) continue;  // its loss is 0 and so are its gradients
-    accumulate_gradients(model, optimizer, batch, plan, scale, result);
-    result.tokens += num_tokens(batch);
-    result.flops += model_flops(model, batch);
-  }
   result.grad_norm = optimizer.gradient_norm(scale);
-  if (!std::isfinite(result.grad_norm)) stop_at_bad_gradient(model, optimizer, batches, plan.step);
+  if (!std::isfinite(result.grad_norm)) stop_at_bad_gradient(model, optimizer, share.batches(), plan.step);
   optimizer.step(plan.learning_rate, scale, result.grad_norm);
   return result;
 }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "model/causal_lm.h"
+#include "parallel/communicator.h"
 #include "train/data_source.h"
 #include "train/optimizer.h"
 
@@ -17,6 +18,7 @@ struct StepPlan {
   int64_t micro_batch = 1;        // samples in one forward pass
   uint64_t seed = 42;             // of dropout
   double learning_rate = 0;
+  int64_t logical_shards = 0;     // 0: gradients are summed as is fastest; else in a fixed tree over so many shards of the batch
 };
 
 struct StepResult {
@@ -30,11 +32,21 @@ struct StepResult {
   double flops = 0;      // train/flops.h
 };
 
+/// The micro-batches of shard `shard` of `shards`: [first, end) of `count`. Neighbours differ by at most one.
+struct MicroBatches { int64_t first, end; };
+MicroBatches micro_batches_of(int64_t shard, int64_t shards, int64_t count);
+
+/// Whether any rank stops.
+bool ranks_agree_to_stop(parallel::Communicator& ranks, bool stops);
+
 /// Forward and backward of every micro-batch with the loss as a sum, then one update with the gradient sums divided by
 /// the number of labels of the whole global batch. So every label weighs the same, however the batch is cut. The
 /// balance of experts, where it counts, is no sum over tokens: it is taken within each micro-batch (CausalLm::objective).
 /// Nothing when a stop is asked for between two micro-batches: what they gave is thrown away, model and optimizer are as before.
+/// Each of `ranks` has some of the micro-batches, one after another, and all of them make the same update; a rank that is asked to stop
+/// stops all. With logical shards the result's bits depend on neither the number of ranks nor on which has what.
 /// Throws DataError when no label counts, and when the loss or the gradient norm is NaN or infinite, before the update.
-std::optional<StepResult> train_step(model::CausalLm& model, Optimizer& optimizer, const DataSource& source, const StepPlan& plan);
+std::optional<StepResult> train_step(model::CausalLm& model, Optimizer& optimizer, const DataSource& source, const StepPlan& plan,
+                                     parallel::Communicator& ranks = parallel::only_rank());
 
 }  // namespace ingot::train

@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "core/stop.h"
+#include "checkpoint/run_checkpoint.h"
 #include "hub/export_run.h"
 #include "hub/load_model.h"
 #include "hub/lora.h"
@@ -15,6 +16,7 @@
 #include "hub/run_folder.h"
 #include "hub/run_record.h"
 #include "generate/sample_prompts.h"
+#include "parallel/join.h"
 #include "train/loop_config.h"
 #include "train/loop_identity.h"
 #include "train/prepare_data.h"
@@ -65,10 +67,11 @@ Start from_checkpoint(const hub::ModelFolder& base, bool tie_word_embeddings, co
   return {model::build_model(config, compute.type, compute.device), {}, {}};
 }
 
-Start make_model(const config::TrainConfig& config, const hub::ModelFolder& base, const hub::RunStart& begun) {
+/// `tied_in_checkpoint`: of a run that goes on, whether its model's head is its embedding.
+Start make_model(const config::TrainConfig& config, const hub::ModelFolder& base, std::optional<bool> tied_in_checkpoint) {
   const auto compute = hub::choose_compute(compute_words(config));
   const bool is_lora = config.finetuning_type == "lora";
-  Start start = begun.goes_on() && !is_lora ? from_checkpoint(base, begun.tie_word_embeddings(), compute)
+  Start start = tied_in_checkpoint && !is_lora ? from_checkpoint(base, *tied_in_checkpoint, compute)
                 : config.train_from_scratch ? from_scratch(config, base, compute)
                                             : from_weights(base, compute);
   start.model->recompute = recompute_kind(config.recompute);
@@ -97,6 +100,18 @@ void identify_adapter(const hub::ModelFolder& base, const checkpoint::AdapterCon
   loop.settings["model_name_or_path"] = fs::absolute(base.path()).lexically_normal().string();
 }
 
+constexpr std::chrono::seconds kRankTimeout{600};  // that a rank waits for the others in a step
+
+/// Throws ConfigError for a number of ranks that the batch cannot be dealt to.
+void check_ranks(const config::TrainConfig& config, int64_t ranks) {
+  Problems problems;
+  problems.expect(config.global_batch_size % (config.micro_batch_size * ranks) == 0, "global_batch_size", config.global_batch_size,
+                  fmt::format("a multiple of micro_batch_size {} x {} ranks", config.micro_batch_size, ranks));
+  if (config.reproducible)
+    problems.expect(config.logical_shards % ranks == 0, "logical_shards", config.logical_shards, fmt::format("a multiple of the {} ranks", ranks));
+  problems.throw_if_any(config.source.string());
+}
+
 /// What sample_prompts need beside the model.
 struct SampleTexts {
   SampleTexts(const config::TrainConfig& config, const hub::ModelFolder& base)
@@ -119,16 +134,36 @@ void report(const train::LoopResult& result) {
             << std::flush;
 }
 
+std::optional<bool> tied_in_checkpoint(const hub::RunStart& begun) {
+  return begun.goes_on() ? std::optional(begun.tie_word_embeddings()) : std::nullopt;
+}
+
 /// The model of a run of which it is known whether it goes on; its adapter is noted in `loop`.
 Start settled_model(const config::TrainConfig& config, const hub::ModelFolder& base, const train::Sources& sources,
                     train::LoopConfig& loop, hub::RunStart& begun) {
-  Start start = make_model(config, base, begun);
+  Start start = make_model(config, base, tied_in_checkpoint(begun));
   if (start.adapter) identify_adapter(base, *start.adapter, loop);
   if (!begun.goes_on()) return start;
   begun.settle(train::differences_from_checkpoint(*start.model, sources.train, loop));
   if (begun.goes_on()) return start;
   start = {};  // it was to be filled from a checkpoint of another run
-  return make_model(config, base, begun);
+  return make_model(config, base, tied_in_checkpoint(begun));
+}
+
+constexpr const char* kPreparation = "waiting for rank 0 to prepare the run";
+
+/// The work of a rank other than 0: it writes nothing, and begins when rank 0 has prepared everything.
+int follow(const config::TrainConfig& config, const hub::ModelFolder& base, parallel::Communicator& ranks) {
+  ranks.barrier(kPreparation);
+  const hub::RunFolder run(config.output_dir);
+  const train::Sources sources = train::open_sources(config, base, train::DataPlace::direct(run.path));
+  auto loop = loop_config(config, sources);
+  const bool goes_on = !checkpoint::list_checkpoints(run.checkpoints()).empty();
+  const bool tied = goes_on && (config.train_from_scratch ? base.stated_config().tie_word_embeddings : hub::has_tied_head(run));
+  const Start start = make_model(config, base, goes_on ? std::optional(tied) : std::nullopt);
+  if (start.adapter) identify_adapter(base, *start.adapter, loop);
+  loop.exact_weights = start.exact_weights;
+  return train::run_loop(*start.model, sources.train, sources.eval, loop, ranks).stopped ? kExitTerminated : kExitOk;
 }
 
 }  // namespace
@@ -137,6 +172,10 @@ int train(const TrainRequest& request) {
   const config::TrainConfig config = config::load_train_config(request.config, request.overrides);
   const hub::ModelFolder base = open_base(config);
   check_start(config, base);
+  const auto ranks = parallel::join_ranks(kRankTimeout);
+  check_ranks(config, ranks->size());
+  if (config.reproducible) at::set_num_threads(1);  // a product's bits may depend on its threads
+  if (ranks->rank() != 0) return follow(config, base, *ranks);
   const hub::RunFolder run(config.output_dir);
   const hub::RunLock lock(run);
   hub::RunStart begun(config, base, run);
@@ -147,13 +186,15 @@ int train(const TrainRequest& request) {
   auto loop = loop_config(config, sources);
   auto start = settled_model(config, base, sources, loop, begun);
   const SampleTexts samples(config, base);
-  const auto begin_late = [&] { begun.begin(), data.keep(); };
-  if (begun.goes_on()) loop.before_writing = begin_late;
-  else if (!begun.is_fresh()) begin_late();
+  const auto begin_late = [&] {
+    if (!begun.is_fresh()) begun.begin(), data.keep();
+    ranks->barrier(kPreparation);
+  };
+  begun.goes_on() ? void(loop.before_writing = begin_late) : begin_late();
   if (!begun.goes_on()) generate::print_samples(samples.prompts, *start.model, "before");
   end_if_stopped("answering sample_prompts, nothing is lost");
   loop.exact_weights = start.exact_weights;
-  const auto result = train::run_loop(*start.model, sources.train, sources.eval, loop);
+  const auto result = train::run_loop(*start.model, sources.train, sources.eval, loop, *ranks);
   if (result.stopped) return kExitTerminated;
   report(result);
   generate::print_samples(samples.prompts, *start.model, "after");

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace ingot::parallel {
+
+/// Some ranks of a job that exchange tensors. All of them make the same calls in the same order, with contiguous tensors of the same
+/// shapes; a call returns when its result is there. Throws CommError, naming the call, when a rank is gone or says nothing for longer
+/// than the group waits.
+class Communicator {
+ public:
+  virtual ~Communicator() = default;
+  virtual int64_t rank() const = 0;  // within the group, from 0
+  virtual int64_t size() const = 0;
+  /// `tensor` becomes the sum over all ranks, the same bits on each; in which order is the implementation's (tree_reduce.h has a fixed one).
+  virtual void all_reduce(at::Tensor tensor) = 0;
+  /// `part` [n, ...] becomes this rank's part of the sum of every rank's `whole` [size * n, ...].
+  virtual void reduce_scatter(at::Tensor part, const at::Tensor& whole) = 0;
+  /// `whole` [size * n, ...] becomes the ranks' parts [n, ...], one after another.
+  virtual void all_gather(at::Tensor whole, const at::Tensor& part) = 0;
+  /// The first in_rows[0] rows of `in` go to rank 0, the next in_rows[1] to rank 1 ...; `out` becomes the rows from rank 0, rank 1 ...,
+  /// of which there are out_rows[i].
+  virtual void all_to_all(at::Tensor out, const std::vector<int64_t>& out_rows, const at::Tensor& in, const std::vector<int64_t>& in_rows) = 0;
+  /// Two ranks meet: one sends, the other receives.
+  virtual void send(const at::Tensor& tensor, int64_t to) = 0;
+  virtual void receive(at::Tensor tensor, int64_t from) = 0;
+  /// Both at once with one other rank.
+  virtual void exchange(const at::Tensor& sent, at::Tensor received, int64_t with) = 0;
+  /// Waits for every rank, however long it lives. `reason` stands in the message when one does not come.
+  virtual void barrier(const std::string& reason) = 0;
+};
+
+/// The group of one rank: nothing is sent.
+Communicator& only_rank();
+
+/// Runs `body` on `size` threads, each a rank of one group, and returns when all have ended. When one throws, the others' calls throw
+/// CommError, and the first exception is thrown on.
+void run_ranks(int64_t size, const std::function<void(Communicator&)>& body);
+
+}  // namespace ingot::parallel

@@ -1,0 +1,123 @@
+#include "parallel/gloo.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <functional>
+
+// Gloo's own headers come from the system and are older than the Gloo inside LibTorch: here they only have to declare what c10d's
+// header names, nothing of Gloo is called.
+#include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
+#include <torch/csrc/distributed/c10d/TCPStore.hpp>
+
+#include "core/error.h"
+
+namespace ingot::parallel {
+namespace {
+
+constexpr std::chrono::hours kNoLimit{24 * 365};  // a rank that is gone is noticed by its connection
+
+using Work = c10::intrusive_ptr<c10d::Work>;
+
+/// The first line of a message of c10d: those after it are a stack trace.
+std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+class Gloo : public Communicator {
+ public:
+  Gloo(c10::intrusive_ptr<c10d::Store> store, c10::intrusive_ptr<c10d::ProcessGroupGloo> group)
+      : store_(std::move(store)), group_(std::move(group)) {}
+
+  int64_t rank() const override { return group_->getRank(); }
+  int64_t size() const override { return group_->getSize(); }
+
+  void all_reduce(at::Tensor tensor) override {
+    std::vector<at::Tensor> tensors{tensor};
+    wait("all-reduce", [&] { return group_->allreduce(tensors); });
+  }
+
+  void reduce_scatter(at::Tensor part, const at::Tensor& whole) override {
+    at::Tensor in = whole;
+    wait("reduce-scatter", [&] { return group_->_reduce_scatter_base(part, in); });
+  }
+
+  void all_gather(at::Tensor whole, const at::Tensor& part) override {
+    at::Tensor in = part;
+    wait("all-gather", [&] { return group_->_allgather_base(whole, in); });
+  }
+
+  void all_to_all(at::Tensor out, const std::vector<int64_t>& out_rows, const at::Tensor& in, const std::vector<int64_t>& in_rows) override {
+    at::Tensor sent = in;
+    auto out_counts = out_rows, in_counts = in_rows;
+    wait("all-to-all", [&] { return group_->alltoall_base(out, sent, out_counts, in_counts); });
+  }
+
+  void send(const at::Tensor& tensor, int64_t to) override {
+    wait(fmt::format("send to rank {}", to), [&] { return begin_send(tensor, to); });
+  }
+
+  void receive(at::Tensor tensor, int64_t from) override {
+    wait(fmt::format("receive from rank {}", from), [&] { return begin_receive(tensor, from); });
+  }
+
+  void exchange(const at::Tensor& sent, at::Tensor received, int64_t with) override {
+    const auto what = fmt::format("exchange with rank {}", with);
+    Work receiving, sending;
+    wait(what, [&] { return receiving = begin_receive(received, with), sending = begin_send(sent, with); });
+    wait(what, [&] { return receiving; });
+  }
+
+  void barrier(const std::string& reason) override {
+    c10d::BarrierOptions options;
+    options.timeout = kNoLimit;
+    wait(reason, [&] { return group_->barrier(options); });
+  }
+
+ private:
+  Work begin_send(const at::Tensor& tensor, int64_t to) {
+    std::vector<at::Tensor> tensors{tensor};
+    return group_->send(tensors, static_cast<int>(to), 0);
+  }
+
+  Work begin_receive(at::Tensor& tensor, int64_t from) {
+    std::vector<at::Tensor> tensors{tensor};
+    return group_->recv(tensors, static_cast<int>(from), 0);
+  }
+
+  static void wait(const std::string& what, const std::function<Work()>& begin) {
+    try {
+      begin()->wait();
+    } catch (const std::exception& error) {
+      throw CommError(fmt::format("{}: {}", what, first_line(error.what())));
+    }
+  }
+
+  c10::intrusive_ptr<c10d::Store> store_;  // as long as the group: rank 0 serves it
+  c10::intrusive_ptr<c10d::ProcessGroupGloo> group_;
+};
+
+c10::intrusive_ptr<c10d::Store> open_store(const MeetingPlace& place) {
+  c10d::TCPStoreOptions options;
+  options.port = place.port;
+  options.isServer = place.rank == 0;
+  options.numWorkers = static_cast<size_t>(place.size);
+  options.timeout = place.timeout;
+  if (place.rank == 0 && place.listener >= 0) options.masterListenFd = place.listener;
+  return c10::make_intrusive<c10d::TCPStore>(place.host, options);
+}
+
+}  // namespace
+
+std::unique_ptr<Communicator> meet_over_gloo(const MeetingPlace& place) {
+  try {
+    auto store = open_store(place);
+    auto options = c10d::ProcessGroupGloo::Options::create(place.timeout);
+    options->devices.push_back(c10d::ProcessGroupGloo::createDeviceForHostname(place.host));
+    auto group = c10::make_intrusive<c10d::ProcessGroupGloo>(store, static_cast<int>(place.rank), static_cast<int>(place.size), options);
+    return std::make_unique<Gloo>(std::move(store), std::move(group));
+  } catch (const std::exception& error) {
+    throw CommError(fmt::format("{}:{}: rank {} of {} could not meet the others: {}", place.host, place.port, place.rank, place.size,
+                                first_line(error.what())));
+  }
+}
+
+}  // namespace ingot::parallel

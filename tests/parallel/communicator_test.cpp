@@ -1,0 +1,181 @@
+#include "parallel/communicator.h"
+
+#include <ATen/ATen.h>
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <atomic>
+#include <future>
+#include <stdexcept>
+
+#include "core/error.h"
+#include "ops/tree_sum.h"
+#include "parallel/gloo.h"
+#include "parallel/tree_reduce.h"
+
+namespace ingot::parallel {
+namespace {
+
+/// Checks every call of a group whose ranks all run this.
+void check_calls(Communicator& ranks) {
+  const int64_t rank = ranks.rank(), size = ranks.size();
+  auto sum = at::full({3}, static_cast<double>(rank + 1), at::kFloat);
+  ranks.all_reduce(sum);
+  EXPECT_TRUE(sum.equal(at::full({3}, static_cast<double>(size * (size + 1) / 2), at::kFloat)));
+
+  auto part = at::empty({2}, at::kFloat);
+  ranks.reduce_scatter(part, at::arange(2 * size, at::kFloat));
+  EXPECT_TRUE(part.equal(at::tensor({2.0f * rank, 2.0f * rank + 1}) * size));
+
+  auto whole = at::empty({2 * size}, at::kFloat);
+  ranks.all_gather(whole, at::tensor({2.0f * rank, 2.0f * rank + 1}));
+  EXPECT_TRUE(whole.equal(at::arange(2 * size, at::kFloat)));
+
+  const std::vector<int64_t> out_rows(size, rank), in_rows = [&] {  // rank i gets i rows from each
+    std::vector<int64_t> rows;
+    for (int64_t i = 0; i < size; ++i) rows.push_back(i);
+    return rows;
+  }();
+  auto out = at::empty({rank * size, 2}, at::kFloat);
+  ranks.all_to_all(out, out_rows, at::full({size * (size - 1) / 2, 2}, static_cast<double>(rank), at::kFloat), in_rows);
+  for (int64_t row = 0; row < out.size(0); ++row) EXPECT_EQ(out[row][1].item<double>(), row / rank);
+
+  const int64_t next = (rank + 1) % size, last = (rank + size - 1) % size;
+  auto got = at::empty({1}, at::kLong);
+  const auto mine = at::full({1}, rank, at::kLong);
+  if (size > 1 && rank == 0) ranks.send(mine, next), ranks.receive(got, last);
+  if (size > 1 && rank != 0) ranks.receive(got, last), ranks.send(mine, next);
+  if (size > 1) {
+    EXPECT_EQ(got.item<int64_t>(), last);
+  }
+  if (size % 2 == 0) {
+    ranks.exchange(mine, got, rank ^ 1);
+    EXPECT_EQ(got.item<int64_t>(), rank ^ 1);
+  }
+  ranks.barrier("the end of the test");
+}
+
+TEST(Communicator, ThreadsExchangeWhatTheCallsSay) {
+  for (const int64_t size : {1, 2, 3, 4, 8}) run_ranks(size, check_calls);
+}
+
+TEST(Communicator, TheOnlyRankHasNobodyToSendTo) {
+  check_calls(only_rank());
+  EXPECT_THROW(only_rank().send(at::zeros({1}), 1), std::logic_error);
+}
+
+TEST(Communicator, ARankThatFailsEndsTheOthers) {
+  std::atomic<int> ended{0};
+  const auto body = [&](Communicator& ranks) {
+    if (ranks.rank() == 1) throw DataError("rank 1 has read a bad file");
+    try {
+      ranks.barrier("waiting for all");
+    } catch (const CommError& error) {
+      EXPECT_STREQ(error.what(), "waiting for all: another rank has failed");
+      ++ended;
+      throw;
+    }
+  };
+  EXPECT_THROW(run_ranks(4, body), DataError);
+  EXPECT_EQ(ended, 3);
+}
+
+/// A socket that listens at a free port of the loopback interface, and the port.
+std::pair<int, uint16_t> listener() {
+  const int socket = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET, address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof(address);
+  auto* plain = reinterpret_cast<sockaddr*>(&address);
+  if (::bind(socket, plain, size) != 0 || ::listen(socket, 16) != 0 || ::getsockname(socket, plain, &size) != 0) throw std::runtime_error("no port");
+  return {socket, ntohs(address.sin_port)};
+}
+
+/// Runs `body` on threads that meet over Gloo, as processes would.
+void run_over_gloo(int64_t size, const std::function<void(Communicator&)>& body) {
+  const auto [socket, port] = listener();
+  std::vector<std::future<void>> done;
+  for (int64_t rank = 0; rank < size; ++rank)
+    done.push_back(std::async(std::launch::async, [&, rank, socket = socket, port = port] {
+      const auto ranks = meet_over_gloo({.host = "127.0.0.1", .port = port, .rank = rank, .size = size, .timeout = std::chrono::seconds(20),
+                                         .listener = rank == 0 ? socket : -1});
+      body(*ranks);
+      ranks->barrier("the end, for rank 0 serves the others");
+    }));
+  for (auto& one : done) one.get();
+}
+
+TEST(Communicator, GlooDoesTheSame) {
+  for (const int64_t size : {1, 2, 3, 4}) run_over_gloo(size, check_calls);
+}
+
+TEST(Communicator, OfARankThatIsGoneGlooNamesTheCall) {
+  std::string message;
+  const auto body = [&](Communicator& ranks) {
+    if (ranks.rank() == 0) throw DataError("rank 0 has read a bad file");
+    auto got = at::empty({1}, at::kLong);
+    try {
+      ranks.receive(got, 0);
+    } catch (const CommError& error) {
+      message = error.what();
+    }
+  };
+  EXPECT_ANY_THROW(run_over_gloo(2, body));
+  EXPECT_TRUE(message.starts_with("receive from rank 0: ")) << message;
+}
+
+TEST(Communicator, ARankThatComesAloneIsToldWhereItWaited) {
+  const auto [socket, port] = listener();
+  try {
+    meet_over_gloo({.host = "127.0.0.1", .port = port, .rank = 0, .size = 2, .timeout = std::chrono::seconds(1), .listener = socket});
+    ADD_FAILURE() << "the other rank did not come";
+  } catch (const CommError& error) {
+    EXPECT_TRUE(std::string(error.what()).starts_with(fmt::format("127.0.0.1:{}: rank 0 of 2 could not meet the others: ", port))) << error.what();
+  }
+}
+
+/// Random leaves whose plain sum depends on its order.
+std::vector<at::Tensor> leaves(int64_t count) {
+  at::manual_seed(1);
+  std::vector<at::Tensor> found;
+  for (int64_t i = 0; i < count; ++i) found.push_back(at::randn({1000}) * at::pow(10, at::randint(-3, 4, {1000})));
+  return found;
+}
+
+at::Tensor tree_sum(const std::vector<at::Tensor>& of) {
+  ops::TreeSum sum;
+  for (const auto& leaf : of) sum.add(leaf.defined() ? leaf.clone() : leaf);
+  return sum.take();
+}
+
+TEST(TreeReduce, AnyNumberOfRanksGivesTheBitsOfOne) {
+  const auto all = leaves(8);
+  const auto wanted = tree_sum(all);
+  for (const int64_t size : {1, 2, 4, 8})
+    run_ranks(size, [&](Communicator& ranks) {
+      const int64_t share = 8 / ranks.size();
+      const auto mine = std::vector(all.begin() + ranks.rank() * share, all.begin() + (ranks.rank() + 1) * share);
+      const auto sum = tree_sum(mine);
+      tree_all_reduce(ranks, sum);
+      EXPECT_TRUE(sum.equal(wanted)) << size << " ranks";
+    });
+}
+
+TEST(TreeReduce, APlainOrderGivesOtherBits) {
+  const auto all = leaves(8);
+  auto plain = all[0].clone();
+  for (size_t i = 1; i < all.size(); ++i) plain += all[i];
+  EXPECT_FALSE(plain.equal(tree_sum(all)));
+}
+
+TEST(TreeReduce, LeavesThatAreMissingAreLeftOut) {
+  const auto all = leaves(4);
+  EXPECT_TRUE(tree_sum({all[0], {}, all[2], all[3]}).equal(all[0] + (all[2] + all[3])));
+  EXPECT_FALSE(tree_sum({at::Tensor(), at::Tensor()}).defined());
+}
+
+}  // namespace
+}  // namespace ingot::parallel

@@ -1,0 +1,135 @@
+"""One job on several processes: the same bits for every number of them, a clear end when one is lost, nothing left running."""
+
+import hashlib
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import time
+
+import pytest
+from conftest import INGOT, ROOT, ingot, read_losses, write_config
+
+FEW = {"max_steps": 4, "global_batch_size": 8, "micro_batch_size": 2, "val_size": 0.01, "cutoff_len": 32}
+
+
+def weights_of(run):
+    return hashlib.sha256((run / "model/model.safetensors").read_bytes()).hexdigest()
+
+
+def trained(folder, ranks, **keys):
+    """sha256 of the exported weights, and the losses, of a run on so many ranks."""
+    folder.mkdir()
+    config = write_config(folder, **{**FEW, **keys})
+    result = ingot("train", config, *(["--nproc", ranks] if ranks > 1 else []))
+    return weights_of(folder / "run"), read_losses(folder / "run"), result
+
+
+def test_the_number_of_ranks_changes_no_bit_in_reproducible_mode(tmp_path):
+    alone = trained(tmp_path / "1", 1, reproducible=True)
+    for ranks in (2, 4):
+        found = trained(tmp_path / str(ranks), ranks, reproducible=True)
+        assert found[:2] == alone[:2], ranks
+    plain, plain_on_two = trained(tmp_path / "plain", 1), trained(tmp_path / "plain_on_two", 2)
+    assert plain_on_two[0] != plain[0]  # without it the order of the sums shows
+    assert plain_on_two[1] == pytest.approx(plain[1], abs=1e-4)
+
+
+def test_another_number_of_ranks_goes_on_with_the_same_bits(tmp_path):
+    whole = trained(tmp_path / "whole", 1, reproducible=True)
+    (tmp_path / "parts").mkdir()
+    for ranks, steps in ((2, 2), (4, 4)):
+        config = write_config(tmp_path / "parts", **{**FEW, "reproducible": True, "max_steps": steps})
+        ingot("train", config, "--nproc", ranks)
+    assert weights_of(tmp_path / "parts/run") == whole[0]
+
+
+def start(config, *arguments, environment=None):
+    return subprocess.Popen([INGOT, "train", str(config), *map(str, arguments)], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                            env={**os.environ, **(environment or {})})
+
+
+def children_of(pid):
+    found = {}
+    for entry in pathlib.Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                fields = (entry / "stat").read_text().rsplit(")", 1)[1].split()
+                if int(fields[1]) == pid:
+                    variables = dict(one.split("=", 1) for one in (entry / "environ").read_text(errors="replace").split("\0") if "=" in one)
+                    found[int(variables["RANK"])] = int(entry.name)
+            except (OSError, KeyError):
+                pass
+    return found
+
+
+def wait_for_step(run, step):
+    for _ in range(1200):
+        metrics = run / "metrics.jsonl"
+        if metrics.exists() and any(json.loads(line).get("step", 0) >= step for line in metrics.read_text().splitlines() if line.endswith("}")):
+            return
+        time.sleep(0.05)
+    pytest.fail("the run did not come so far within a minute")
+
+
+@pytest.mark.parametrize("victim", [0, 1])
+def test_a_killed_rank_ends_the_job_and_the_next_start_has_the_same_bits(tmp_path, victim):
+    whole = trained(tmp_path / "whole", 1, reproducible=True, max_steps=40)
+    (tmp_path / "killed").mkdir()
+    config = write_config(tmp_path / "killed", **{**FEW, "reproducible": True, "max_steps": 40})
+    process = start(config, "--nproc", 2)
+    wait_for_step(tmp_path / "killed/run", 5)
+    ranks = children_of(process.pid)
+    os.kill(ranks[victim], signal.SIGKILL)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 4
+    assert re.search(rf"rank {victim} was killed by signal 9; the other ranks have 30 s to end\. Its last words, in (.*rank_{victim}\.log):", errors)
+    assert not any(pathlib.Path(f"/proc/{pid}").exists() for pid in ranks.values())
+    ingot("train", config, "--nproc", 2)
+    assert weights_of(tmp_path / "killed/run") == whole[0]
+
+
+def test_a_killed_launcher_leaves_no_rank(tmp_path):
+    process = start(write_config(tmp_path, **{**FEW, "max_steps": 1000}), "--nproc", 2)
+    wait_for_step(tmp_path / "run", 2)
+    ranks = children_of(process.pid)
+    assert set(ranks) == {0, 1}
+    process.kill()
+    process.communicate()
+    for _ in range(100):
+        if not any(pathlib.Path(f"/proc/{pid}").exists() for pid in ranks.values()):
+            return
+        time.sleep(0.1)
+    pytest.fail("a rank outlived its launcher by 10 s")
+
+
+def test_a_stop_saves_once_and_is_said_by_the_exit_code(tmp_path):
+    config = write_config(tmp_path, **{**FEW, "max_steps": 1000, "save_steps": 0})
+    process = start(config, "--nproc", 2)
+    wait_for_step(tmp_path / "run", 3)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert (tmp_path / "run/checkpoints/latest_checkpointed_iteration.txt").exists()
+
+
+def test_what_all_ranks_refuse_has_its_own_exit_code(tmp_path):
+    result = ingot("train", write_config(tmp_path, **FEW), "--nproc", 3, check=False)
+    assert result.returncode == 2
+    assert "global_batch_size: found 8, wanted a multiple of micro_batch_size 2 x 3 ranks" in result.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_logs_of_all_ranks_are_kept(tmp_path):
+    result = ingot("launch", "--nproc", 2, "--log-dir", tmp_path / "logs", "--", "train", write_config(tmp_path, **FEW), "--set", "max_steps=2")
+    assert "rank 0 of 2 (torchrun)" in result.stderr and "rank 1 of 2" not in result.stderr
+    assert "rank 1 of 2 (torchrun)" in (tmp_path / "logs/rank_1.log").read_text()
+    assert "iteration        2/       2" in (tmp_path / "logs/rank_0.log").read_text()
+
+
+def test_a_node_of_several_is_not_trained_alone(tmp_path):
+    result = ingot("train", write_config(tmp_path, **FEW), check=False, environment={"NNODES": "2", "NODE_RANK": "1", "MASTER_ADDR": "10.0.0.1"})
+    assert result.returncode == 2
+    assert "NNODES, NODE_RANK, MASTER_ADDR says that this is node 1 of 2: start it with ingot launch" in result.stderr
