@@ -10,20 +10,19 @@ namespace ingot::model {
 Decoder::Decoder(const DecoderConfig& settings, const Family& family, at::ScalarType dtype, const std::string& device)
     : family_(family), rope_(settings, device) {
   config = settings;
-  const ParameterScope root(parameters, dtype, device);
+  for (auto& spec : parameter_specs(config, family_)) add_parameter(parameters, std::move(spec), dtype, device);
+  const ParameterScope root(parameters);
   const auto& names = family_.names;
-  const Shape table{config.vocab_size, config.hidden_size};
-  embedding_ = root.child(names.embedding).normal("weight", table, config.initializer_range);
+  embedding_ = root.child(names.embedding).value("weight");
   const bool tied = config.tie_word_embeddings;
-  if (!tied) embedding_layer_ = root.child(names.embedding).linear_layer(config.vocab_size, config.hidden_size, LayerKind::kEmbedding);
+  if (!tied) embedding_layer_ = root.child(names.embedding).linear_layer(LayerKind::kEmbedding);
   for (size_t i = 0; i < static_cast<size_t>(config.num_layers); ++i) {
     const auto name = names.layers + "." + std::to_string(i);
     blocks_.push_back({name, DecoderLayer(root.child(name), config, family_, i)});
   }
   norm_.emplace(root.child(names.final_norm), config);
-  head_ = tied ? embedding_ : root.child(names.head).normal("weight", table, config.initializer_range);
-  if (!tied && !config.norm_head)
-    head_layer_ = root.child(names.head).linear_layer(config.hidden_size, config.vocab_size, LayerKind::kHead);
+  head_ = tied ? embedding_ : root.child(names.head).value("weight");
+  if (!tied && !config.norm_head) head_layer_ = root.child(names.head).linear_layer(LayerKind::kHead);
 }
 
 HiddenStates Decoder::hidden(const ModelInput& input) const {

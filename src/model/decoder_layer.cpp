@@ -9,7 +9,7 @@
 namespace ingot::model {
 
 RmsNorm::RmsNorm(const ParameterScope& params, const DecoderConfig& config)
-    : weight(params.ones("weight", {config.hidden_size})), eps(config.rms_norm_eps) {}
+    : weight(params.value("weight")), eps(config.rms_norm_eps) {}
 
 at::Tensor RmsNorm::forward(const at::Tensor& x) const { return ops::rms_norm(x, weight, eps); }
 
@@ -21,12 +21,8 @@ RemakableInput RmsNorm::forward(const at::Tensor& x, const Pass& pass) const {
 
 Attention::Attention(const ParameterScope& params, const DecoderConfig& config, const DecoderNames& names, size_t layer)
     : qkv(params, names.qkv,
-          {config.hidden_size,
-           {config.num_heads * config.head_dim, config.num_kv_heads * config.head_dim,
-            config.num_kv_heads * config.head_dim}},
-          config.qkv_bias, config.initializer_range),
-      out(params.child(names.attention_out), {config.num_heads * config.head_dim, config.hidden_size},
-          config.attention_out_bias, config.initializer_range),
+          {config.num_heads * config.head_dim, config.num_kv_heads * config.head_dim, config.num_kv_heads * config.head_dim}),
+      out(params.child(names.attention_out)),
       head_dim(config.head_dim),
       rotates(config.rotary_dim() > 0),
       interleaved(config.rope_interleaved),
@@ -53,7 +49,7 @@ at::Tensor Attention::forward(const RemakableInput& h, const Pass& pass) const {
 
 DecoderLayer::DecoderLayer(const ParameterScope& params, const DecoderConfig& config, const Family& family, size_t layer)
     : attention(params.child(family.names.attention), config, family.names, layer),
-      feed_forward(family.feed_forward(params.child(family.names.mlp), config, family.names)),
+      feed_forward((config.num_experts > 0 ? make_mixture : make_mlp)(params.child(family.names.mlp), config, family.names)),
       attention_norm(params.child(family.names.attention_norm), config),
       mlp_norm(params.child(family.names.mlp_norm), config) {}
 

@@ -62,6 +62,13 @@ class FeedForward {
   virtual LayerOutput forward(const RemakableInput& h, const Pass& pass) const = 0;
 };
 
+/// down(silu(gate(h)) * up(h)), which the dense families have; `params` is the scope of the layer's feed-forward.
+std::unique_ptr<FeedForward> make_mlp(const ParameterScope& params, const DecoderConfig& config, const DecoderNames& names);
+
+/// A router and config.num_experts MLPs under "gate" and "experts.N", of which each token goes through
+/// config.experts_per_token; the mean of their outputs, weighted by the router. Source: MODELS §2 C.
+std::unique_ptr<FeedForward> make_mixture(const ParameterScope& params, const DecoderConfig& config, const DecoderNames& names);
+
 /// The pre-norm block: x + attention(norm(x)), then x + feed_forward(norm(x)). With `pass.remake_inputs` a dense layer
 /// keeps for the backward pass, per token: the two residual inputs (2 hidden), q, k, v and the attention's output (2 q
 /// + 2 kv widths), gate and up (2 ffn); otherwise also the norms' outputs (2 hidden) and the SwiGLU's (1 ffn).

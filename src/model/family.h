@@ -1,6 +1,5 @@
 #pragma once
 
-#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -8,8 +7,6 @@
 namespace ingot::model {
 
 class ConfigReader;
-class FeedForward;
-class ParameterScope;
 struct DecoderConfig;
 
 /// What a size may be called in config.json; the first name that is there counts. No name: the size follows from others.
@@ -35,15 +32,6 @@ struct DecoderNames {
   std::string down = "down_proj";
 };
 
-/// down(silu(gate(h)) * up(h)), which the dense families have; `params` is the scope of the layer's feed-forward.
-std::unique_ptr<FeedForward> make_mlp(const ParameterScope& params, const DecoderConfig& config,
-                                      const DecoderNames& names);
-
-/// A router and config.num_experts MLPs under "gate" and "experts.N", of which each token goes through
-/// config.experts_per_token; the mean of their outputs, weighted by the router. Source: MODELS §2 C.
-std::unique_ptr<FeedForward> make_mixture(const ParameterScope& params, const DecoderConfig& config,
-                                          const DecoderNames& names);
-
 /// What is particular to one family of models. Everything else is the block of decoder_layer.h.
 struct Family {
   std::string_view model_type;
@@ -59,7 +47,6 @@ struct Family {
   bool layer_types = false;     // knows a kind of attention for each layer
   ConfigKeys keys = {};
   DecoderNames names = {};
-  decltype(make_mlp)* feed_forward = make_mlp;
 };
 
 /// All families, in the order in which messages name them.

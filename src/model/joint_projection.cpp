@@ -2,18 +2,14 @@
 
 #include <ATen/ATen.h>
 
-#include <numeric>
+#include <utility>
 
 namespace ingot::model {
 
-JointProjection::JointProjection(const ParameterScope& params, const std::vector<std::string>& names,
-                                 const Sizes& sizes, bool has_bias, double init_std)
-    : outs(sizes.outs) {
+JointProjection::JointProjection(const ParameterScope& params, const std::vector<std::string>& names, std::vector<int64_t> widths)
+    : outs(std::move(widths)) {
   TORCH_CHECK(names.size() == 1 || names.size() == outs.size(), names.size(), " names for ", outs.size(), " maps");
-  const auto all = std::accumulate(outs.begin(), outs.end(), int64_t{0});
-  for (size_t i = 0; i < names.size(); ++i)
-    projections.emplace_back(params.child(names[i]), Projection::Sizes{sizes.in, names.size() == 1 ? all : outs[i]},
-                             has_bias, init_std);
+  for (const auto& name : names) projections.emplace_back(params.child(name));
 }
 
 std::vector<at::Tensor> JointProjection::forward(const RemakableInput& h) const {

@@ -13,9 +13,7 @@ namespace ingot::model {
 /// Linear maps of one input that a family keeps in one matrix, their rows one after another, or in one matrix each.
 struct JointProjection {
   /// `outs` holds the width of each map; `names` one name for all of them or one each.
-  struct Sizes { int64_t in; std::vector<int64_t> outs; };
-  JointProjection(const ParameterScope& params, const std::vector<std::string>& names, const Sizes& sizes,
-                  bool has_bias, double init_std);
+  JointProjection(const ParameterScope& params, const std::vector<std::string>& names, std::vector<int64_t> outs);
   /// The maps' outputs for h [..., in], each [..., out].
   std::vector<at::Tensor> forward(const RemakableInput& h) const;
 

@@ -17,15 +17,17 @@ void add_layer(ParameterList& list, const LoraPlan::Layer& planned, double dropo
   LinearLayer& layer = **found;
   TORCH_CHECK(!layer.adapter.defined(), planned.module, " has an adapter already");
   const auto weight = list.find(layer.module + ".weight")->value;
-  const ParameterScope scope(list, weight.scalar_type(), weight.device().str());
+  const auto add = [&](const std::string& name, const Shape& shape, Init init, double spread) {
+    return add_parameter(list, {.name = name, .shape = shape, .init = init, .init_std = spread}, weight.scalar_type(), weight.device().str());
+  };
   const auto names = factor_names(layer.module, layer.kind);
   const Shape a{planned.rank, layer.in}, b{layer.out, planned.rank};
   if (layer.kind == LayerKind::kEmbedding) {
-    layer.adapter.a = scope.uniform(names.a, a, 0);
-    layer.adapter.b = scope.normal(names.b, b, 1);
+    layer.adapter.a = add(names.a, a, Init::kUniform, 0);
+    layer.adapter.b = add(names.b, b, Init::kNormal, 1);
   } else {
-    layer.adapter.a = scope.uniform(names.a, a, 1 / std::sqrt(static_cast<double>(layer.in)));
-    layer.adapter.b = scope.uniform(names.b, b, 0);
+    layer.adapter.a = add(names.a, a, Init::kUniform, 1 / std::sqrt(static_cast<double>(layer.in)));
+    layer.adapter.b = add(names.b, b, Init::kUniform, 0);
   }
   layer.adapter.scale = planned.scale;
   if (layer.kind != LayerKind::kEmbedding) layer.adapter.dropout = {dropout, named_stream(random_stream::kDropout, layer.module)};

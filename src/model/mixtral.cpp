@@ -47,8 +47,7 @@ Family mixtral_family() {
           .architectures = {"MixtralForCausalLM"},
           .read = read_mixtral,
           .defaults = mixtral_defaults,
-          .names = names,
-          .feed_forward = make_mixture};
+          .names = names};
 }
 
 }  // namespace ingot::model

@@ -9,8 +9,7 @@ namespace {
 class Mixture : public FeedForward {
  public:
   Mixture(const ParameterScope& params, const DecoderConfig& config, const DecoderNames& names)
-      : gate_(params.child("gate"), {config.hidden_size, config.num_experts}, false, config.initializer_range, LayerKind::kRouter),
-        choices_(config.experts_per_token) {
+      : gate_(params.child("gate"), LayerKind::kRouter), choices_(config.experts_per_token) {
     for (int64_t expert = 0; expert < config.num_experts; ++expert)
       experts_.push_back(make_mlp(params.child("experts").child(std::to_string(expert)), config, names));
   }

@@ -9,11 +9,7 @@ namespace {
 class Mlp : public FeedForward {
  public:
   Mlp(const ParameterScope& params, const DecoderConfig& config, const DecoderNames& names)
-      : gate_up_(params, names.gate_up,
-                 {config.hidden_size, {config.intermediate_size, config.intermediate_size}}, config.mlp_bias,
-                 config.initializer_range),
-        down_(params.child(names.down), {config.intermediate_size, config.hidden_size}, config.mlp_bias,
-              config.initializer_range) {}
+      : gate_up_(params, names.gate_up, {config.intermediate_size, config.intermediate_size}), down_(params.child(names.down)) {}
 
   LayerOutput forward(const RemakableInput& h, const Pass& pass) const override {
     const auto projected = gate_up_.forward(h);

@@ -73,45 +73,32 @@ std::shared_ptr<Parameter> ParameterList::find(const std::string& name) const {
   return found == parameters.end() ? nullptr : *found;
 }
 
-ParameterScope::ParameterScope(ParameterList& list, at::ScalarType dtype, std::string device)
-    : list_(&list), dtype_(dtype), device_(std::move(device)) {
+at::Tensor add_parameter(ParameterList& list, ParameterSpec spec, at::ScalarType dtype, const std::string& device) {
   TORCH_CHECK(dtype == at::kFloat || dtype == at::kBFloat16, "parameters are float32 or bfloat16, not ", dtype);
+  TORCH_CHECK(list.find(spec.name) == nullptr, "parameter ", spec.name, " exists twice");
+  auto parameter = std::make_shared<Parameter>(std::move(spec));
+  parameter->value = at::empty(parameter->shape, at::TensorOptions().dtype(dtype).device(device));
+  parameter->value.set_requires_grad(true);
+  list.parameters.push_back(parameter);
+  return parameter->value;
 }
 
-ParameterScope ParameterScope::child(const std::string& name) const {
-  auto scope = *this;
-  scope.prefix_ += name + ".";
-  return scope;
+at::Tensor ParameterScope::value(const std::string& name) const {
+  const auto found = value_if_any(name);
+  TORCH_CHECK(found.defined(), "the model has no parameter ", prefix_, name);
+  return found;
 }
 
-at::Tensor ParameterScope::ones(const std::string& name, const Shape& shape) const {
-  return add({.name = name, .shape = shape, .init = Init::kOnes, .decay = false});
+at::Tensor ParameterScope::value_if_any(const std::string& name) const {
+  const auto found = list_->find(prefix_ + name);
+  return found ? found->value : at::Tensor();
 }
 
-at::Tensor ParameterScope::zeros(const std::string& name, const Shape& shape) const {
-  return add({.name = name, .shape = shape, .init = Init::kZeros, .decay = false});
-}
-
-at::Tensor ParameterScope::normal(const std::string& name, const Shape& shape, double std) const {
-  return add({.name = name, .shape = shape, .init = Init::kNormal, .init_std = std});
-}
-
-at::Tensor ParameterScope::uniform(const std::string& name, const Shape& shape, double half_width) const {
-  return add({.name = name, .shape = shape, .init = Init::kUniform, .init_std = half_width});
-}
-
-std::shared_ptr<LinearLayer> ParameterScope::linear_layer(int64_t in, int64_t out, LayerKind kind) const {
+std::shared_ptr<LinearLayer> ParameterScope::linear_layer(LayerKind kind) const {
+  const auto weight = value("weight");
+  const int64_t in = weight.size(kind == LayerKind::kEmbedding ? 0 : 1), out = weight.size(kind == LayerKind::kEmbedding ? 1 : 0);
   list_->linear_layers.push_back(std::make_shared<LinearLayer>(prefix_.substr(0, prefix_.size() - 1), in, out, kind));
   return list_->linear_layers.back();
-}
-
-at::Tensor ParameterScope::add(Parameter parameter) const {
-  parameter.name = prefix_ + parameter.name;
-  TORCH_CHECK(list_->find(parameter.name) == nullptr, "parameter ", parameter.name, " exists twice");
-  parameter.value = at::empty(parameter.shape, at::TensorOptions().dtype(dtype_).device(device_));
-  parameter.value.set_requires_grad(true);
-  list_->parameters.push_back(std::make_shared<Parameter>(std::move(parameter)));
-  return list_->parameters.back()->value;
 }
 
 at::Tensor initial_value(const Parameter& parameter, uint64_t seed) {

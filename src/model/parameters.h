@@ -6,23 +6,18 @@
 #include <memory>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "core/shape.h"
+#include "model/parameter_specs.h"
 #include "ops/linear.h"
 
 namespace ingot::model {
 
-enum class Init { kOnes, kZeros, kNormal, kUniform };
-
-/// One named parameter of the model; `name` is the Hugging Face name. `value` is on the meta device until filled.
-struct Parameter {
-  std::string name;
-  Shape shape;
-  Init init = Init::kNormal;
-  double init_std = 0.02;  // of kNormal; of kUniform it is half the width
+/// One named parameter of the model. `value` is on the meta device until filled.
+struct Parameter : ParameterSpec {
+  explicit Parameter(ParameterSpec spec) : ParameterSpec(std::move(spec)) {}
   bool trainable = true;
-  bool decay = true;  // weight decay applies: matrices yes, norms and biases no
   at::Tensor value = {};
 };
 
@@ -47,25 +42,22 @@ struct ParameterList {
   std::vector<at::Tensor> values_of(const std::string& module) const;  // of all parameters inside a module
 };
 
-/// Hands out parameters under a name prefix and records them. The same construction works on the meta device, which
-/// takes no memory. Source of the idea: DESIGN decision 3.
+/// Adds a parameter to the list, its value uninitialised (see initialize_parameters) on `device`: "meta", which takes no memory, "cpu" ...
+at::Tensor add_parameter(ParameterList& list, ParameterSpec spec, at::ScalarType dtype, const std::string& device);
+
+/// The parameters of a list under a name prefix, for the layers that are made of them.
 class ParameterScope {
  public:
-  /// `device` "meta" or "cpu" ...; values are created there uninitialised (see initialize_parameters).
-  ParameterScope(ParameterList& list, at::ScalarType dtype, std::string device);
-  ParameterScope child(const std::string& name) const;  // prefix "name."
-  at::Tensor ones(const std::string& name, const Shape& shape) const;    // norm weights: no decay
-  at::Tensor zeros(const std::string& name, const Shape& shape) const;   // biases: no decay
-  at::Tensor normal(const std::string& name, const Shape& shape, double std) const;  // matrices: decay
-  at::Tensor uniform(const std::string& name, const Shape& shape, double half_width) const;  // the same; 0 gives zeros
-  /// Records a linear layer by the scope's name.
-  std::shared_ptr<LinearLayer> linear_layer(int64_t in, int64_t out, LayerKind kind) const;
+  explicit ParameterScope(ParameterList& list, std::string prefix = "") : list_(&list), prefix_(std::move(prefix)) {}
+  ParameterScope child(const std::string& name) const { return ParameterScope(*list_, prefix_ + name + "."); }
+  at::Tensor value(const std::string& name) const;          // throws where there is none
+  at::Tensor value_if_any(const std::string& name) const;   // undefined where there is none
+  /// Records the linear layer of the scope's name, whose "weight" is [out, in], an embedding's [in, out].
+  std::shared_ptr<LinearLayer> linear_layer(LayerKind kind) const;
 
  private:
-  at::Tensor add(Parameter parameter) const;
   ParameterList* list_;
-  at::ScalarType dtype_;
-  std::string device_, prefix_;
+  std::string prefix_;
 };
 
 /// A parameter's first value, float32 on the CPU, from (seed, parameter name, element index): the same whatever the

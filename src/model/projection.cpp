@@ -4,10 +4,8 @@
 
 namespace ingot::model {
 
-Projection::Projection(const ParameterScope& params, Sizes sizes, bool has_bias, double init_std, LayerKind kind)
-    : weight(params.normal("weight", {sizes.out, sizes.in}, init_std)),
-      bias(has_bias ? params.zeros("bias", {sizes.out}) : at::Tensor()),
-      layer(params.linear_layer(sizes.in, sizes.out, kind)) {}
+Projection::Projection(const ParameterScope& params, LayerKind kind)
+    : weight(params.value("weight")), bias(params.value_if_any("bias")), layer(params.linear_layer(kind)) {}
 
 at::Tensor project(const RemakableInput& h, const Projection& projection) {
   return project(h, std::vector{&projection})[0];

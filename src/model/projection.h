@@ -20,8 +20,7 @@ struct RemakableInput {
 /// A linear layer's parameters: `weight` [out, in] and `bias` [out], undefined when there is none; and its place in the
 /// list of layers that an adapter may be added to.
 struct Projection {
-  struct Sizes { int64_t in, out; };
-  Projection(const ParameterScope& params, Sizes sizes, bool has_bias, double init_std, LayerKind kind = LayerKind::kLinear);
+  explicit Projection(const ParameterScope& params, LayerKind kind = LayerKind::kLinear);
   at::Tensor weight, bias;
   std::shared_ptr<const LinearLayer> layer;
 };

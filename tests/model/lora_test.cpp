@@ -84,7 +84,7 @@ TEST(Lora, StartsAsTheModelItself) {
 
 TEST(Lora, DrawsAUniformlyWithinOneOverTheRootOfItsInputs) {
   ParameterList list;
-  const auto a = ParameterScope(list, at::kFloat, "cpu").uniform("lora_A.weight", {64, 400}, 1 / std::sqrt(400.0));
+  const auto a = add_parameter(list, {.name = "lora_A.weight", .shape = {64, 400}, .init = Init::kUniform, .init_std = 1 / std::sqrt(400.0)}, at::kFloat, "cpu");
   initialize_parameters(list, 5);
   EXPECT_LE(a.abs().max().item<double>(), 0.05);
   EXPECT_NEAR(a.mean().item<double>(), 0, 1e-3);

@@ -20,9 +20,14 @@ struct Layer {
   std::unique_ptr<FeedForward> mixture;
 
   explicit Layer(const DecoderConfig& config) {
-    DecoderNames names;
-    names.gate_up = {"w1", "w3"}, names.down = "w2";
-    mixture = make_mixture(ParameterScope(parameters, at::kFloat, "cpu"), config, names);
+    const Family& family = *find_family("mixtral");
+    const std::string prefix = "model.layers.0.block_sparse_moe.";
+    for (auto spec : parameter_specs(config, family)) {
+      if (!spec.name.starts_with(prefix)) continue;
+      spec.name = spec.name.substr(prefix.size());
+      add_parameter(parameters, spec, at::kFloat, "cpu");
+    }
+    mixture = make_mixture(ParameterScope(parameters), config, family.names);
     initialize_parameters(parameters, 8);
   }
   at::Tensor weight(const std::string& name) const { return parameters.find(name + ".weight")->value; }

@@ -7,11 +7,14 @@
 namespace ingot::model {
 namespace {
 
-TEST(ParameterScope, RecordsNamesInOrder) {
+at::Tensor add(ParameterList& list, const std::string& name, const Shape& shape, Init init = Init::kNormal, const std::string& device = "cpu") {
+  return add_parameter(list, {.name = name, .shape = shape, .init = init, .decay = init == Init::kNormal}, at::kFloat, device);
+}
+
+TEST(ParameterList, HasTheParametersInOrder) {
   ParameterList list;
-  const ParameterScope root(list, at::kFloat, "cpu");
-  root.child("model").child("norm").ones("weight", {4});
-  root.normal("head", {3, 4}, 0.5);
+  add(list, "model.norm.weight", {4}, Init::kOnes);
+  add(list, "head", {3, 4});
   ASSERT_EQ(list.parameters.size(), 2u);
   EXPECT_EQ(list.parameters[0]->name, "model.norm.weight");
   EXPECT_FALSE(list.parameters[0]->decay);
@@ -21,23 +24,35 @@ TEST(ParameterScope, RecordsNamesInOrder) {
   EXPECT_EQ(list.find("absent"), nullptr);
 }
 
-TEST(ParameterScope, RejectsANameTwice) {
+TEST(ParameterList, RejectsANameTwice) {
   ParameterList list;
-  const ParameterScope root(list, at::kFloat, "meta");
-  root.ones("weight", {4});
-  EXPECT_THROW(root.ones("weight", {4}), c10::Error);
+  add(list, "weight", {4});
+  EXPECT_THROW(add(list, "weight", {4}), c10::Error);
 }
 
-TEST(ParameterScope, TakesNoMemoryOnMeta) {
+TEST(ParameterScope, FindsParametersByTheEndOfTheirName) {
   ParameterList list;
-  ParameterScope(list, at::kBFloat16, "meta").normal("huge", {int64_t{1} << 24, int64_t{1} << 20}, 1);
+  const auto weight = add(list, "layers.0.up.weight", {3, 4});
+  const auto scope = ParameterScope(list).child("layers").child("0").child("up");
+  EXPECT_TRUE(scope.value("weight").is_same(weight));
+  EXPECT_FALSE(scope.value_if_any("bias").defined());
+  EXPECT_THROW(scope.value("bias"), c10::Error);
+  const auto layer = scope.linear_layer(LayerKind::kLinear);
+  EXPECT_EQ(layer->module, "layers.0.up");
+  EXPECT_EQ(layer->in, 4);
+  EXPECT_EQ(scope.linear_layer(LayerKind::kEmbedding)->in, 3);
+}
+
+TEST(ParameterList, TakesNoMemoryOnMeta) {
+  ParameterList list;
+  add(list, "huge", {int64_t{1} << 24, int64_t{1} << 20}, Init::kNormal, "meta");
   EXPECT_EQ(list.num_elements(), int64_t{1} << 44);
   EXPECT_TRUE(list.parameters[0]->value.is_meta());
 }
 
 at::Tensor initialised(const std::string& name, uint64_t seed, const Shape& shape, at::ScalarType dtype = at::kFloat) {
   ParameterList list;
-  const auto value = ParameterScope(list, dtype, "cpu").normal(name, shape, 0.02);
+  const auto value = add_parameter(list, {.name = name, .shape = shape, .init_std = 0.02}, dtype, "cpu");
   initialize_parameters(list, seed);
   return value.detach();
 }
@@ -66,8 +81,7 @@ TEST(InitializeParameters, DependsOnSeedNameAndElementAlone) {
 
 TEST(InitializeParameters, FillsOnesAndZeros) {
   ParameterList list;
-  const ParameterScope root(list, at::kFloat, "cpu");
-  const auto norm = root.ones("norm", {5}), bias = root.zeros("bias", {5});
+  const auto norm = add(list, "norm", {5}, Init::kOnes), bias = add(list, "bias", {5}, Init::kZeros);
   initialize_parameters(list, 1);
   EXPECT_TRUE(at::equal(norm.detach(), at::ones({5})));
   EXPECT_TRUE(at::equal(bias.detach(), at::zeros({5})));

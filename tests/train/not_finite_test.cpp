@@ -70,9 +70,8 @@ TEST(NotFinite, GivesTheObserverBack) {
 struct SteepLm : model::CausalLm {
   SteepLm() {
     config = tiny_config();
-    const model::ParameterScope scope(parameters, at::kFloat, "cpu");
-    table = scope.normal("head", {64, 32}, 0.1);
-    steep = scope.zeros("steep", {32});
+    table = model::add_parameter(parameters, {.name = "head", .shape = {64, 32}, .init_std = 0.1}, at::kFloat, "cpu");
+    steep = model::add_parameter(parameters, {.name = "steep", .shape = {32}, .init = model::Init::kZeros, .decay = false}, at::kFloat, "cpu");
     model::initialize_parameters(parameters, 1);
   }
   model::HiddenStates hidden(const model::ModelInput& input) const override {

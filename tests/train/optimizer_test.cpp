@@ -17,9 +17,7 @@ namespace {
 model::ParameterList make_parameters(const std::vector<at::Tensor>& values) {
   model::ParameterList list;
   for (size_t i = 0; i < values.size(); ++i) {
-    auto& parameter = list.parameters.emplace_back(std::make_shared<model::Parameter>());
-    parameter->name = "p" + std::to_string(i);
-    parameter->shape = values[i].sizes().vec();
+    auto& parameter = list.parameters.emplace_back(std::make_shared<model::Parameter>(model::ParameterSpec{.name = "p" + std::to_string(i), .shape = values[i].sizes().vec()}));
     parameter->value = values[i].clone();
   }
   return list;
