@@ -1,11 +1,13 @@
 """Peak memory and time of full fine-tuning with and without a checkpoint inside, at the shape of Qwen2.5-0.5B.
 
     ~/.cache/ingot/test-env/bin/python bench/save.py [--rounds 3] [--steps 6] [--precision auto] [--program build/release/bin/ingot]
+                                                     [--trainer]
 
 The model has random weights (train_from_scratch) and AdamW; a step has 2 rows of 512 tokens. The run with a save inside saves
 after half of its steps, and both save at their end. They take turns (A B A B ...). Printed are the medians of: the peak resident
 set of the process up to its last step and as a whole (with the last save and the export), the seconds of all steps, and those of
-the step that the save goes on beside. Two checkpoints and the model take 14 GiB of the disk under the temporary folder.
+the step that the save goes on beside. With --trainer, transformers' Trainer (bf16 autocast, fp32 parameters) trains and saves alike
+in its turn. Two checkpoints and the model take 14 GiB of the disk under the temporary folder, another 14 with --trainer.
 """
 
 import argparse
@@ -19,7 +21,7 @@ import sys
 import tempfile
 import time
 
-from train_step import ROOT, make_model_folder
+from train_step import ROOT, make_model_folder, run_child
 
 ROWS, LENGTH = 2, 512
 SHAPE = {"architectures": ["Qwen2ForCausalLM"], "model_type": "qwen2", "vocab_size": 151936, "hidden_size": 896,
@@ -70,9 +72,48 @@ def train(arguments, folder, save_steps):
     return peak_of_steps, usage.ru_maxrss / 2**20, sum(seconds), seconds[arguments.steps // 2]
 
 
+def train_by_trainer(arguments, folder):
+    """One run of transformers' Trainer with a save inside: its peak of all and the seconds of its steps; it says neither of the others."""
+    output, memory = run_child([sys.executable, __file__, "--side", str(folder / "trainer"), "--steps", str(arguments.steps)])
+    shutil.rmtree(folder / "trainer")
+    return float("nan"), memory / 1024, float(output.split()[-1]), float("nan")
+
+
+def run_trainer_side(arguments):
+    import torch
+    import transformers
+
+    class Watch(transformers.TrainerCallback):
+        seconds, started = 0.0, 0.0
+
+        def on_step_begin(self, *_, **__):
+            self.started = time.perf_counter()
+
+        def on_step_end(self, *_, **__):
+            self.seconds += time.perf_counter() - self.started
+
+    torch.manual_seed(0)
+    shape = {key: value for key, value in SHAPE.items() if key not in ("architectures", "model_type", "torch_dtype")}
+    model = transformers.Qwen2ForCausalLM(transformers.Qwen2Config(**shape))
+    rows = [{"input_ids": ids, "labels": ids} for ids in torch.randint(0, 512, (ROWS * arguments.steps, LENGTH))]
+    settings = transformers.TrainingArguments(
+        output_dir=arguments.side, max_steps=arguments.steps, per_device_train_batch_size=ROWS, bf16=True, use_cpu=True,
+        save_strategy="steps", save_steps=arguments.steps // 2, report_to=[], disable_tqdm=True)
+    watch = Watch()
+    transformers.Trainer(model, settings, train_dataset=rows, callbacks=[watch]).train()
+    print(watch.seconds)
+    return 0
+
+
 def cpu_name():
     lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
     return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "unknown CPU")
+
+
+def line_of(arguments, side, runs):
+    steps, whole, seconds, beside = (statistics.median(run[i] for run in runs) for i in range(4))
+    return (f"{side:<16} {steps:6.2f} GiB peak up to the last step {whole:6.2f} GiB of all {seconds:8.2f} s in all steps "
+            f"{beside:7.2f} s in step {arguments.steps // 2 + 1}")
 
 
 def main():
@@ -81,19 +122,23 @@ def main():
     parser.add_argument("--steps", type=int, default=6)
     parser.add_argument("--precision", choices=["auto", "bf16", "fp32"], default="auto")
     parser.add_argument("--program", default=str(ROOT / "build/release/bin/ingot"))
+    parser.add_argument("--trainer", action="store_true")
+    parser.add_argument("--side", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    results = {"no save inside": [], "one save inside": []}
+    if arguments.side:
+        return run_trainer_side(arguments)
+    results = {"no save inside": [], "one save inside": [], **({"Trainer": []} if arguments.trainer else {})}
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         make_model_folder(folder / "model", SHAPE)
         for _ in range(arguments.rounds):
-            results["no save inside"].append(train(arguments, folder, 0))
-            results["one save inside"].append(train(arguments, folder, arguments.steps // 2))
-    print(f"{cpu_name()}, {os.cpu_count()} cores; {arguments.steps} steps of {ROWS} x {LENGTH} tokens")
-    for name, runs in results.items():
-        steps, whole, seconds, beside = (statistics.median(run[i] for run in runs) for i in range(4))
-        print(f"{name:<16} {steps:6.2f} GiB peak up to the last step {whole:6.2f} GiB of all {seconds:8.2f} s in all steps "
-              f"{beside:7.2f} s in step {arguments.steps // 2 + 1}")
+            for side, runs in results.items():
+                runs.append(train_by_trainer(arguments, folder) if side == "Trainer" else
+                            train(arguments, folder, arguments.steps // 2 if side == "one save inside" else 0))
+                print(line_of(arguments, side, runs[-1:]), file=sys.stderr, flush=True)
+    print(f"{cpu_name()}, {os.cpu_count()} cores; {arguments.steps} steps of {ROWS} x {LENGTH} tokens; medians of {arguments.rounds}")
+    for side, runs in results.items():
+        print(line_of(arguments, side, runs))
     return 0
 
 
