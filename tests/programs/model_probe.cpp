@@ -5,8 +5,8 @@
 // "segment_starts" [...], "adapter" (a LoRA folder to add), and "experts" (true: tell of a mixture's).
 // The answer, OUT_FOLDER/model.safetensors in float32, holds "logits", "loss" (the sum) and "grad.NAME" for every trainable
 // parameter, of the training objective; and of experts "expert_balance" and "expert_tokens". A request of
-// {"describe": true} alone: OUT_FOLDER/config.json, what FOLDER/config.json is read as. {"count": [NAME ...]} alone: OUT_FOLDER/count.json holds, by name, the number of the parameters that
-// FOLDER/NAME/config.json describes; no weights are read.
+// {"describe": [NAME ...]} alone: OUT_FOLDER/describe.json holds, by name, what FOLDER/NAME/config.json is read as; {"count": [NAME ...]}
+// alone: OUT_FOLDER/count.json, the number of the parameters that it describes. No weights are read.
 
 #include <ATen/ATen.h>
 
@@ -85,18 +85,22 @@ void count(const std::filesystem::path& folder, const Json& names, const std::fi
   write_file(out / "count.json", counts.dump());
 }
 
-void describe(const std::filesystem::path& folder, const std::filesystem::path& out) {
-  const auto c = model::DecoderConfig::from_folder(folder);
-  const Json read{{"vocab_size", c.vocab_size}, {"hidden_size", c.hidden_size}, {"num_hidden_layers", c.num_layers},
-                  {"num_attention_heads", c.num_heads}, {"num_key_value_heads", c.num_kv_heads}, {"head_dim", c.head_dim},
-                  {"intermediate_size", c.intermediate_size}, {"max_position_embeddings", c.max_position_embeddings},
-                  {"rms_norm_eps", c.rms_norm_eps}, {"rope_theta", c.rope_theta}, {"initializer_range", c.initializer_range},
-                  {"rope_type", c.rope_scaling.kind}, {"partial_rotary_factor", c.partial_rotary_factor},
-                  {"sliding_window", c.window_of(c.num_layers - 1)}, {"num_local_experts", c.num_experts},
-                  {"num_experts_per_tok", c.experts_per_token}, {"tie_word_embeddings", c.tie_word_embeddings},
-                  {"attention_bias", c.attention_out_bias || c.qkv_bias}, {"mlp_bias", c.mlp_bias},
-                  {"bos_token_id", c.bos_token_id ? Json(*c.bos_token_id) : Json()}, {"eos_token_id", c.eos_token_ids}};
-  write_file(out / "config.json", read.dump());
+Json description(const model::DecoderConfig& c) {
+  return {{"vocab_size", c.vocab_size}, {"hidden_size", c.hidden_size}, {"num_hidden_layers", c.num_layers},
+          {"num_attention_heads", c.num_heads}, {"num_key_value_heads", c.num_kv_heads}, {"head_dim", c.head_dim},
+          {"intermediate_size", c.intermediate_size}, {"max_position_embeddings", c.max_position_embeddings},
+          {"rms_norm_eps", c.rms_norm_eps}, {"rope_theta", c.rope_theta}, {"initializer_range", c.initializer_range},
+          {"rope_type", c.rope_scaling.kind}, {"partial_rotary_factor", c.partial_rotary_factor},
+          {"sliding_window", c.window_of(c.num_layers - 1)}, {"num_local_experts", c.num_experts},
+          {"num_experts_per_tok", c.experts_per_token}, {"tie_word_embeddings", c.tie_word_embeddings},
+          {"attention_bias", c.attention_out_bias || c.qkv_bias}, {"mlp_bias", c.mlp_bias},
+          {"bos_token_id", c.bos_token_id ? Json(*c.bos_token_id) : Json()}, {"eos_token_id", c.eos_token_ids}};
+}
+
+void describe(const std::filesystem::path& folder, const Json& names, const std::filesystem::path& out) {
+  Json read = Json::object();
+  for (const std::string name : names) read[name] = description(model::DecoderConfig::from_folder(folder / name));
+  write_file(out / "describe.json", read.dump());
 }
 
 }  // namespace
@@ -106,7 +110,7 @@ int main(int argc, char** argv) {
   try {
     const auto request = read_json(argv[2]);
     make_folder(argv[3]);
-    if (request.contains("describe")) return describe(argv[1], argv[3]), kExitOk;
+    if (request.contains("describe")) return describe(argv[1], request["describe"], argv[3]), kExitOk;
     if (request.contains("count")) return count(argv[1], request["count"], argv[3]), kExitOk;
     const auto model = load(argv[1], request);
     checkpoint::write_hf_weights(argv[3], answer(*model, request), DType::kF32);

@@ -21,10 +21,14 @@ OWN = {"llama": {"attention_bias": True, "mlp_bias": True}, "mistral": {"sliding
        "glm": {"attention_bias": False, "partial_rotary_factor": 1.0}}
 
 
-def described(folder, config):
-    folder.mkdir(exist_ok=True)
-    (folder / "config.json").write_text(json.dumps(config))
-    return json.loads(probe(folder, {"describe": True}, folder / "out", "config.json").read_text())
+def described(folder, configs):
+    """What each of the config.json's is read as, in their order."""
+    names = [str(i) for i in range(len(configs))]
+    for name, config in zip(names, configs):
+        (folder / name).mkdir()
+        (folder / name / "config.json").write_text(json.dumps(config))
+    read = json.loads(probe(folder, {"describe": names}, folder / "out", "describe.json").read_text())
+    return [read[name] for name in names]
 
 
 def wanted(config):
@@ -51,6 +55,7 @@ def wanted(config):
 def test_a_key_that_is_left_out_takes_the_default_of_the_family(tmp_path, family):
     kind, architecture = CLASSES[family]
     whole = {**SIZES, **OWN[family]}
+    cases = []
     for left_out in [None, *whole]:
         stated = {key: value for key, value in whole.items() if key != left_out}
         if left_out == "hidden_size":
@@ -62,7 +67,9 @@ def test_a_key_that_is_left_out_takes_the_default_of_the_family(tmp_path, family
         facts = wanted(reference_config)
         if facts["num_attention_heads"] % facts["num_key_value_heads"]:
             continue
-        found = described(tmp_path / "model", {"model_type": family, "architectures": [architecture], **stated})
+        cases.append((left_out, facts, {"model_type": family, "architectures": [architecture], **stated}))
+    assert len(cases) > len(whole) / 2
+    for (left_out, facts, _), found in zip(cases, described(tmp_path, [config for _, _, config in cases])):
         assert found == {**facts, **{key: pytest.approx(facts[key]) for key in ("rms_norm_eps", "rope_theta")}}, left_out
 
 
@@ -91,9 +98,9 @@ STATED = {"chatglm": {"padded_vocab_size": 131, "hidden_size": 64, "num_layers":
 @pytest.mark.parametrize("family", THEIR_OWN)
 def test_a_family_that_transformers_has_not_takes_its_makers_defaults(tmp_path, family):
     architecture, defaults = THEIR_OWN[family]
-    describe = lambda stated: described(tmp_path / "model", {"model_type": family, "architectures": [architecture], **stated})
-    for key, (fact, value) in defaults.items():
-        whole, without = describe(STATED[family]), describe({name: given for name, given in STATED[family].items() if name != key})
+    cases = [STATED[family], *({name: given for name, given in STATED[family].items() if name != key} for key in defaults)]
+    whole, *all_without = described(tmp_path, [{"model_type": family, "architectures": [architecture], **stated} for stated in cases])
+    for (key, (fact, value)), without in zip(defaults.items(), all_without):
         assert without[fact] == pytest.approx(value) and whole[fact] != without[fact], key
         others = whole.keys() - {fact, "num_key_value_heads"}  # of Qwen as many as heads
         assert {name: without[name] for name in others} == {name: whole[name] for name in others}, key
@@ -103,7 +110,7 @@ def test_of_two_statements_the_one_that_transformers_takes(tmp_path):
     both = {**SIZES, **OWN["llama"], "rope_scaling": {"rope_type": "linear", "factor": 2.0, "rope_theta": 5e4},
             "rope_parameters": {"rope_type": "llama3", "factor": 8.0, "rope_theta": 9e4, "low_freq_factor": 1.0,
                                 "high_freq_factor": 4.0, "original_max_position_embeddings": 32}}
-    found = described(tmp_path / "model", {"model_type": "llama", "architectures": ["LlamaForCausalLM"], **both})
+    [found] = described(tmp_path, [{"model_type": "llama", "architectures": ["LlamaForCausalLM"], **both}])
     rope = transformers.LlamaConfig(**both).rope_parameters
     assert (found["rope_type"], found["rope_theta"]) == (rope["rope_type"], rope["rope_theta"]) == ("linear", 5e4)
 
@@ -217,9 +224,8 @@ def test_kinds_of_attention_that_transformers_cannot_open_are_refused(tmp_path, 
     assert result.returncode == 2 and "layer_types" in result.stderr, result.stderr
 
 
-@pytest.mark.parametrize("family", CLASSES)
 @pytest.mark.parametrize("key", ["eos_token_id", "bos_token_id"])
-def test_a_token_of_null_is_what_transformers_makes_of_it(tmp_path, family, key):
-    stated = {**SIZES, **OWN[family], key: None}
-    found = described(tmp_path / "model", {"model_type": family, "architectures": [CLASSES[family][1]], **stated})
-    assert found[key] == wanted(CLASSES[family][0](**stated))[key]
+def test_a_token_of_null_is_what_transformers_makes_of_it(tmp_path, key):
+    stated = {family: {**SIZES, **OWN[family], key: None} for family in CLASSES}
+    found = described(tmp_path, [{"model_type": family, "architectures": [CLASSES[family][1]], **stated[family]} for family in CLASSES])
+    assert [one[key] for one in found] == [wanted(CLASSES[family][0](**stated[family]))[key] for family in CLASSES]
