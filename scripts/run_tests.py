@@ -33,6 +33,8 @@ SANITIZERS = {
 }
 # Where threads work together; the rest of these programs takes ThreadSanitizer minutes and has none.
 THREADED = {"data_tests": "OrderedPipeline.*:Preprocess.*:PreprocessSft.*:ByteSource.*"}
+# Inputs of gigabytes and texts of many megabytes: a minute of the same few lines under AddressSanitizer. They run plain.
+VOLUMES = {"data_tests": "*-*OverTheLimit*:*LongTexts*:OrderedPipeline.ResultsComeInTheOrder*"}
 
 
 class Totals:
@@ -105,8 +107,8 @@ def gtest_jobs(sanitizers):
     jobs = [(program, program.name, {}, "*") for program in programs("release")]
     jobs += [(ROOT / "build/release/bin/ops_tests", f"ops_tests ({name})", {"INGOT_ISA": name}, "*") for name in instruction_sets()]
     for build in sanitizers:
-        jobs += [(program, f"{program.name} ({build})", SANITIZERS[build], THREADED.get(program.name, "*") if build == "tsan" else "*")
-                 for program in programs(build)]
+        only = THREADED if build == "tsan" else VOLUMES
+        jobs += [(program, f"{program.name} ({build})", SANITIZERS[build], only.get(program.name, "*")) for program in programs(build)]
     return jobs
 
 

@@ -42,7 +42,12 @@ int become_engine(char** argv) {
 int main(int argc, char** argv) {
   const auto engine = [argv](const auto&) { return become_engine(argv); };
   ingot::cli::Jobs jobs = ingot::cli::front_jobs();
-  jobs.train = jobs.check_train = jobs.preprocess = engine;
+  const auto checked = [argv](const auto& request) {
+    expect_working_directory();
+    ingot::cli::refuse_early(request);
+    return become_engine(argv);
+  };
+  jobs.train = jobs.check_train = jobs.preprocess = checked;
   jobs.kernels = engine;
   jobs.evaluate = engine;
   jobs.generate = engine;

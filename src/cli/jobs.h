@@ -38,6 +38,10 @@ struct Jobs {
 /// Verbs that need no tensors, done in the program itself.
 Jobs front_jobs();
 
+/// Throws the ConfigError that the job would begin with, of a configuration that can be read twice: a file, no pipe. So what is wrong with it
+/// is said before LibTorch is loaded, and before ranks are started.
+void refuse_early(const workflows::TrainRequest& request);
+
 /// Parses the command line, does the verb, and turns errors into one line and an exit code.
 int run_cli(int argc, char** argv, const Jobs& jobs);
 

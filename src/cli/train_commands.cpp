@@ -1,4 +1,5 @@
 #include "cli/commands.h"
+#include "config/train_config.h"
 
 namespace ingot::cli {
 namespace {
@@ -19,6 +20,7 @@ Job<workflows::TrainRequest> on_ranks(CLI::App* verb, const Jobs& jobs) {
   verb->add_option("--nproc", *ranks, "Ranks on this machine that share the work; ingot launch has more flags")->check(CLI::Range(1, 65536))->capture_default_str();
   return [ranks, train = jobs.train, launch = jobs.launch](const workflows::TrainRequest& request) {
     if (*ranks == 1) return train(request);
+    refuse_early(request);
     workflows::LaunchRequest job{.command = {"train", request.config.string()}, .nproc = *ranks};
     for (const auto& pair : request.overrides) job.command.insert(job.command.end(), {"--set", pair});
     return launch(job);
@@ -31,6 +33,10 @@ void add_check_tokens(CLI::App* verb, int64_t& value) {
 }
 
 }  // namespace
+
+void refuse_early(const workflows::TrainRequest& request) {
+  if (std::filesystem::is_regular_file(request.config)) config::load_train_config(request.config, request.overrides);
+}
 
 void add_train(CLI::App& app, const Jobs& jobs, int& exit_code) {
   CLI::App* verb = add_verb(app, "train", "Train a model as a YAML file says: preprocess, load, train, checkpoint, export",

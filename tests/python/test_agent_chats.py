@@ -15,7 +15,7 @@ from conftest import LONG, ingot, write_config
 from test_chat import differences
 
 FAMILIES = {"qwen2.5": "qwen2_5", "llama3.1": "llama3", "llama3.2": "llama3", "glm4": "glm4-model", "chatglm3": "chatglm3-model"}
-COUNT = 2400 if LONG else 300
+COUNT = 2400 if LONG else 150
 
 
 @pytest.fixture(scope="module")
