@@ -2,8 +2,13 @@
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
+#include <netdb.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
+#include <cstdlib>
 #include <functional>
+#include <memory>
 
 // Gloo's own headers come from the system and are older than the Gloo inside LibTorch: here they only have to declare what c10d's
 // header names, nothing of Gloo is called.
@@ -95,6 +100,30 @@ class Gloo : public Communicator {
   c10::intrusive_ptr<c10d::ProcessGroupGloo> group_;
 };
 
+/// This machine's address on the way to `host`: on it the others can reach this rank. No packet is sent.
+std::string address_towards(const std::string& host, uint16_t port) {
+  addrinfo hints{}, *found = nullptr;
+  hints.ai_socktype = SOCK_DGRAM;
+  const int error = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found);
+  if (error != 0) throw CommError(fmt::format("{}: {}", host, ::gai_strerror(error)));
+  const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> addresses(found, ::freeaddrinfo);
+  char text[NI_MAXHOST] = "";
+  sockaddr_storage own{};
+  socklen_t size = sizeof(own);
+  const int socket = ::socket(found->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  const bool is_known = ::connect(socket, found->ai_addr, found->ai_addrlen) == 0 && ::getsockname(socket, reinterpret_cast<sockaddr*>(&own), &size) == 0 &&
+                        ::getnameinfo(reinterpret_cast<sockaddr*>(&own), size, text, sizeof(text), nullptr, 0, NI_NUMERICHOST) == 0;
+  ::close(socket);
+  if (!is_known) throw CommError(fmt::format("{}: no way from this machine", host));
+  return text;
+}
+
+/// The interface that GLOO_SOCKET_IFNAME names, else the one on the way to rank 0.
+std::shared_ptr<gloo::transport::Device> own_device(const MeetingPlace& place) {
+  if (const char* interface = std::getenv("GLOO_SOCKET_IFNAME")) return c10d::ProcessGroupGloo::createDeviceForInterface(interface);
+  return c10d::ProcessGroupGloo::createDeviceForHostname(address_towards(place.host, place.port));
+}
+
 c10::intrusive_ptr<c10d::Store> open_store(const MeetingPlace& place) {
   c10d::TCPStoreOptions options;
   options.port = place.port;
@@ -111,7 +140,7 @@ std::unique_ptr<Communicator> meet_over_gloo(const MeetingPlace& place) {
   try {
     auto store = open_store(place);
     auto options = c10d::ProcessGroupGloo::Options::create(place.timeout);
-    options->devices.push_back(c10d::ProcessGroupGloo::createDeviceForHostname(place.host));
+    options->devices.push_back(own_device(place));
     auto group = c10::make_intrusive<c10d::ProcessGroupGloo>(store, static_cast<int>(place.rank), static_cast<int>(place.size), options);
     return std::make_unique<Gloo>(std::move(store), std::move(group));
   } catch (const std::exception& error) {

@@ -6,7 +6,9 @@ import os
 import pathlib
 import re
 import signal
+import socket
 import subprocess
+import sys
 import time
 
 import pytest
@@ -127,6 +129,28 @@ def test_the_logs_of_all_ranks_are_kept(tmp_path):
     assert "rank 0 of 2 (torchrun)" in result.stderr and "rank 1 of 2" not in result.stderr
     assert "rank 1 of 2 (torchrun)" in (tmp_path / "logs/rank_1.log").read_text()
     assert "iteration        2/       2" in (tmp_path / "logs/rank_0.log").read_text()
+
+
+def test_torchrun_starts_ranks_as_well(tmp_path):
+    config = write_config(tmp_path, **FEW)
+    result = subprocess.run([sys.executable, "-m", "torch.distributed.run", "--no-python", "--nproc-per-node", "2", INGOT, "train", str(config)], cwd=ROOT,
+                            capture_output=True, text=True, timeout=300, check=False)
+    assert result.returncode == 0, result.stderr[-3000:]
+    assert "rank 1 of 2 (torchrun), meeting at" in result.stderr
+    assert len(read_losses(tmp_path / "run")) == FEW["max_steps"]
+
+
+def test_two_nodes_of_one_rank_are_two_ranks(tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    nodes = [subprocess.Popen([INGOT, "launch", "--nproc", "1", "--nnodes", "2", "--node-rank", str(rank), "--master-addr", "localhost", "--master-port",
+                               str(port), "--", "train", str(write_config(tmp_path, **FEW))], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+             for rank in (0, 1)]
+    for node in nodes:
+        said, _ = node.communicate(timeout=120)
+        assert node.returncode == 0, said
+    assert len(read_losses(tmp_path / "run")) == FEW["max_steps"]
 
 
 def test_a_node_of_several_is_not_trained_alone(tmp_path):
