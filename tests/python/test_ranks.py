@@ -13,12 +13,15 @@ import time
 
 import pytest
 from conftest import INGOT, ROOT, ingot, read_losses, write_config
+from test_families import make_folder
 
 FEW = {"max_steps": 4, "global_batch_size": 8, "micro_batch_size": 2, "val_size": 0.01, "cutoff_len": 32}
 
 
 def weights_of(run):
-    return hashlib.sha256((run / "model/model.safetensors").read_bytes()).hexdigest()
+    files = sorted(run.glob("model/*.safetensors"))
+    assert files
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def trained(folder, ranks, **keys):
@@ -37,6 +40,23 @@ def test_the_number_of_ranks_changes_no_bit_in_reproducible_mode(tmp_path):
     plain, plain_on_two = trained(tmp_path / "plain", 1), trained(tmp_path / "plain_on_two", 2)
     assert plain_on_two[0] != plain[0]  # without it the order of the sums shows
     assert plain_on_two[1] == pytest.approx(plain[1], abs=1e-4)
+
+
+KINDS = {"llama": ("llama2-7b", {}), "qwen2 tied": ("qwen2-0.5b", {}), "chatglm3": ("chatglm3-6b", {}), "baichuan2": ("baichuan2-13b", {}),
+         "mixtral": ("mixtral-8x7b", {"router_aux_loss_coef": 0.02}),
+         "LoRA on llama": ("llama2-7b", {"finetuning_type": "lora", "lora_rank": 4, "lora_dropout": 0.1, "learning_rate": 1e-2})}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_family_keeps_its_bits_on_two_ranks(tmp_path, kind):
+    key, keys = KINDS[kind]
+    make_folder(key, tmp_path / "model")
+    text = tmp_path / "rows.jsonl"
+    text.write_text("".join(json.dumps({"text": "Once upon a time there was a dog. " * (1 + i % 5)}) + "\n" for i in range(60)))
+    alone, both = (trained(tmp_path / str(ranks), ranks, model_name_or_path=str(tmp_path / "model"), dataset=str(text), reproducible=True, cutoff_len=16, val_size=0,
+                           **keys) for ranks in (1, 2))
+    assert len(alone[1]) == FEW["max_steps"] and len(set(alone[1].values())) > 1
+    assert both[:2] == alone[:2]
 
 
 def test_another_number_of_ranks_goes_on_with_the_same_bits(tmp_path):
