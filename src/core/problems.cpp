@@ -36,6 +36,8 @@ std::string nearest_word(const std::string& word, const std::vector<std::string>
   std::string best;
   size_t best_distance = std::max<size_t>(2, word.size() / 3) + 1;
   for (const auto& candidate : known) {
+    const size_t shorter = std::min(word.size(), candidate.size()), longer = std::max(word.size(), candidate.size());
+    if (longer - shorter >= best_distance) continue;  // so many edits at least
     const size_t distance = edit_distance(word, candidate);
     if (distance < best_distance) best = candidate, best_distance = distance;
   }

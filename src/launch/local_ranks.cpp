@@ -11,9 +11,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <optional>
+#include <thread>
 
 #include "core/error.h"
 #include "core/file.h"
@@ -84,8 +86,14 @@ class Job {
 
  private:
   std::vector<std::pair<std::string, std::string>> variables_of(int64_t rank, int64_t local, uint16_t port) const {
-    return {{"RANK", std::to_string(rank)}, {"WORLD_SIZE", std::to_string(settings_.num_ranks)}, {"LOCAL_RANK", std::to_string(local)},
-            {"LOCAL_WORLD_SIZE", std::to_string(settings_.count)}, {"MASTER_ADDR", settings_.master_addr}, {"MASTER_PORT", std::to_string(port)}};
+    std::vector<std::pair<std::string, std::string>> variables{
+        {"RANK", std::to_string(rank)}, {"WORLD_SIZE", std::to_string(settings_.num_ranks)}, {"LOCAL_RANK", std::to_string(local)},
+        {"LOCAL_WORLD_SIZE", std::to_string(settings_.count)}, {"MASTER_ADDR", settings_.master_addr}, {"MASTER_PORT", std::to_string(port)}};
+    if (std::getenv("OMP_NUM_THREADS") == nullptr) {  // the cores are shared
+      const int64_t cores = std::thread::hardware_concurrency();
+      variables.emplace_back("OMP_NUM_THREADS", std::to_string(std::max<int64_t>(1, cores / settings_.count)));
+    }
+    return variables;
   }
 
   /// Reads what the ranks say; false when all have ended and nothing is left to read.

@@ -18,7 +18,7 @@ struct LocalRanks {
   std::chrono::seconds grace{30};    // that the others have, after one has failed, to end by themselves
 };
 
-/// Starts the ranks, with torchrun's variables, and waits for their end. What rank 0 says is said here; of the others, warnings and
+/// Starts the ranks, with torchrun's variables and, where OMP_NUM_THREADS is not set, a share of the cores each, and waits for their end. What rank 0 says is said here; of the others, warnings and
 /// errors, with their rank; all of it is in the logs. SIGINT and SIGTERM are passed on to every rank, a second one ends them at once. When a rank
 /// fails, its last words and its log are named, the others have `grace` to end and are killed then; no rank outlives this process.
 /// Returns kExitOk, kExitTerminated where the ranks were stopped, and of a rank that failed kExitConfig, kExitData or, for all else, kExitComm.

@@ -6,16 +6,23 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <functional>
 #include <memory>
+#include <thread>
+#include <utility>
 
 // Gloo's own headers come from the system and are older than the Gloo inside LibTorch: here they only have to declare what c10d's
 // header names, nothing of Gloo is called.
+#include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
 #include "core/error.h"
+#include "core/log.h"
+#include "core/stop.h"
 
 namespace ingot::parallel {
 namespace {
@@ -100,13 +107,33 @@ class Gloo : public Communicator {
   c10::intrusive_ptr<c10d::ProcessGroupGloo> group_;
 };
 
-/// This machine's address on the way to `host`: on it the others can reach this rank. No packet is sent.
-std::string address_towards(const std::string& host, uint16_t port) {
+using Addresses = std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)>;
+
+Addresses addresses_of(const std::string& host, uint16_t port) {
   addrinfo hints{}, *found = nullptr;
-  hints.ai_socktype = SOCK_DGRAM;
+  hints.ai_socktype = SOCK_STREAM;
   const int error = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found);
   if (error != 0) throw CommError(fmt::format("{}: {}", host, ::gai_strerror(error)));
-  const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> addresses(found, ::freeaddrinfo);
+  return {found, ::freeaddrinfo};
+}
+
+/// Waits until the host has an address. Says once that it waits.
+void expect_address(const MeetingPlace& place) {
+  const auto end = std::chrono::steady_clock::now() + place.patience;
+  for (bool is_said = false;;) try {
+      addresses_of(place.host, place.port);
+      return;
+    } catch (const CommError& error) {
+      if (std::chrono::steady_clock::now() >= end) throw;
+      if (!std::exchange(is_said, true)) log_info(fmt::format("{}; trying again for {} s", error.what(), place.patience.count()));
+      end_if_stopped("looking for rank 0, nothing is lost");
+      std::this_thread::sleep_for(std::chrono::milliseconds(500));
+    }
+}
+
+/// This machine's address on the way to `host`: on it the others can reach this rank. No packet is sent.
+std::string address_towards(const std::string& host, uint16_t port) {
+  const auto found = addresses_of(host, port);
   char text[NI_MAXHOST] = "";
   sockaddr_storage own{};
   socklen_t size = sizeof(own);
@@ -118,6 +145,19 @@ std::string address_towards(const std::string& host, uint16_t port) {
   return text;
 }
 
+/// A socket of rank 0 that listens at the address of its name alone, and no other of the machine; -1 where that address is not the
+/// machine's own, as a service's is not: then the store listens at all of them.
+int listen_at(const std::string& host, uint16_t port) {
+  const auto found = addresses_of(host, port);
+  const int socket = ::socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0), yes = 1;
+  ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+  if (::bind(socket, found->ai_addr, found->ai_addrlen) == 0 && ::listen(socket, SOMAXCONN) == 0) return socket;
+  const int error = errno;
+  ::close(socket);
+  if (error == EADDRNOTAVAIL) return -1;
+  throw CommError(std::strerror(error));
+}
+
 /// The interface that GLOO_SOCKET_IFNAME names, else the one on the way to rank 0.
 std::shared_ptr<gloo::transport::Device> own_device(const MeetingPlace& place) {
   if (const char* interface = std::getenv("GLOO_SOCKET_IFNAME")) return c10d::ProcessGroupGloo::createDeviceForInterface(interface);
@@ -127,22 +167,27 @@ std::shared_ptr<gloo::transport::Device> own_device(const MeetingPlace& place) {
 c10::intrusive_ptr<c10d::Store> open_store(const MeetingPlace& place) {
   c10d::TCPStoreOptions options;
   options.port = place.port;
-  options.isServer = place.rank == 0;
+  options.isServer = place.rank == 0 && !place.is_served;
   options.numWorkers = static_cast<size_t>(place.size);
   options.timeout = place.timeout;
-  if (place.rank == 0 && place.listener >= 0) options.masterListenFd = place.listener;
-  return c10::make_intrusive<c10d::TCPStore>(place.host, options);
+  if (options.isServer)
+    if (const int listener = place.listener >= 0 ? place.listener : listen_at(place.host, place.port); listener >= 0) options.masterListenFd = listener;
+  return c10::make_intrusive<c10d::PrefixStore>("ingot", c10::make_intrusive<c10d::TCPStore>(place.host, options));
 }
 
 }  // namespace
 
 std::unique_ptr<Communicator> meet_over_gloo(const MeetingPlace& place) {
   try {
+    expect_address(place);
     auto store = open_store(place);
     auto options = c10d::ProcessGroupGloo::Options::create(place.timeout);
     options->devices.push_back(own_device(place));
     auto group = c10::make_intrusive<c10d::ProcessGroupGloo>(store, static_cast<int>(place.rank), static_cast<int>(place.size), options);
     return std::make_unique<Gloo>(std::move(store), std::move(group));
+  } catch (const Error& error) {
+    if (error.exit_code() == kExitTerminated) throw;
+    throw CommError(fmt::format("{}:{}: rank {} of {} could not meet the others: {}", place.host, place.port, place.rank, place.size, error.what()));
   } catch (const std::exception& error) {
     throw CommError(fmt::format("{}:{}: rank {} of {} could not meet the others: {}", place.host, place.port, place.rank, place.size,
                                 first_line(error.what())));

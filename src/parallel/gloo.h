@@ -15,6 +15,8 @@ struct MeetingPlace {
   uint16_t port = 0;
   int64_t rank = 0, size = 1;
   std::chrono::seconds timeout{600};  // of a call, and of the meeting
+  std::chrono::seconds patience{60};  // for a host name that has no address yet, as a pod's has not at first
+  bool is_served = false;  // by somebody else than rank 0, as torchrun's agent does
   int listener = -1;  // of rank 0: a socket that already listens at host and port; -1: it makes one
 };
 

@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "core/log.h"
+#include "core/stop.h"
 #include "launch/rank_variables.h"
 #include "parallel/gloo.h"
 
@@ -20,7 +21,9 @@ std::shared_ptr<Communicator> join_ranks(std::chrono::seconds timeout) {
   }
   MeetingPlace place{.host = found->master_addr, .port = found->master_port, .rank = found->rank, .size = found->size, .timeout = timeout};
   if (const auto listener = variables("INGOT_LISTENER")) place.listener = std::stoi(*listener);
+  place.is_served = variables("TORCHELASTIC_USE_AGENT_STORE") == "True";
   log_info(fmt::format("rank {} of {} ({}), meeting at {}:{}", place.rank, place.size, found->source, place.host, place.port));
+  const NothingToSave nothing;
   return meet_over_gloo(place);
 }
 

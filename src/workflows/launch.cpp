@@ -1,6 +1,7 @@
 #include "workflows/launch.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include "core/error.h"
@@ -34,6 +35,8 @@ launch::RankVariables node_of(const LaunchRequest& request) {
 }  // namespace
 
 int launch(const LaunchRequest& request) {
+  if (request.command.empty() || request.command[0] != "train")
+    throw ConfigError(fmt::format("ingot launch: found {}, wanted train: other verbs are one process", fmt::join(request.command, " ")));
   const auto node = node_of(request);
   launch::LocalRanks ranks;
   ranks.command = {fs::read_symlink("/proc/self/exe").string()};

@@ -154,7 +154,10 @@ constexpr const char* kPreparation = "waiting for rank 0 to prepare the run";
 
 /// The work of a rank other than 0: it writes nothing, and begins when rank 0 has prepared everything.
 int follow(const config::TrainConfig& config, const hub::ModelFolder& base, parallel::Communicator& ranks) {
-  ranks.barrier(kPreparation);
+  {
+    const NothingToSave nothing;
+    ranks.barrier(kPreparation);
+  }
   const hub::RunFolder run(config.output_dir);
   const train::Sources sources = train::open_sources(config, base, train::DataPlace::direct(run.path));
   auto loop = loop_config(config, sources);

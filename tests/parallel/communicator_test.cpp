@@ -137,6 +137,15 @@ TEST(Communicator, ARankThatComesAloneIsToldWhereItWaited) {
   }
 }
 
+TEST(Communicator, AHostWithoutAnAddressIsNamed) {
+  try {
+    meet_over_gloo({.host = "no-such-host.invalid", .port = 1, .rank = 1, .size = 2, .patience = std::chrono::seconds(0)});
+    ADD_FAILURE() << "there is no such host";
+  } catch (const CommError& error) {
+    EXPECT_TRUE(std::string(error.what()).starts_with("no-such-host.invalid:1: rank 1 of 2 could not meet the others: no-such-host.invalid: ")) << error.what();
+  }
+}
+
 /// Random leaves whose plain sum depends on its order.
 std::vector<at::Tensor> leaves(int64_t count) {
   at::manual_seed(1);

@@ -15,7 +15,7 @@ import pytest
 from conftest import INGOT, ROOT, ingot, read_losses, write_config
 from test_families import make_folder
 
-FEW = {"max_steps": 4, "global_batch_size": 8, "micro_batch_size": 2, "val_size": 0.01, "cutoff_len": 32}
+FEW = {"max_steps": 4, "global_batch_size": 8, "micro_batch_size": 2, "val_size": 8, "cutoff_len": 32}
 
 
 def weights_of(run):
@@ -98,9 +98,9 @@ def wait_for_step(run, step):
 
 @pytest.mark.parametrize("victim", [0, 1])
 def test_a_killed_rank_ends_the_job_and_the_next_start_has_the_same_bits(tmp_path, victim):
-    whole = trained(tmp_path / "whole", 1, reproducible=True, max_steps=40)
+    whole = trained(tmp_path / "whole", 1, reproducible=True, max_steps=25)
     (tmp_path / "killed").mkdir()
-    config = write_config(tmp_path / "killed", **{**FEW, "reproducible": True, "max_steps": 40})
+    config = write_config(tmp_path / "killed", **{**FEW, "reproducible": True, "max_steps": 25})
     process = start(config, "--nproc", 2)
     wait_for_step(tmp_path / "killed/run", 5)
     ranks = children_of(process.pid)
@@ -151,6 +151,30 @@ def test_the_logs_of_all_ranks_are_kept(tmp_path):
     assert "iteration        2/       2" in (tmp_path / "logs/rank_0.log").read_text()
 
 
+def test_ranks_share_the_cores(tmp_path):
+    ingot("train", write_config(tmp_path, **{**FEW, "max_steps": 1, "save_steps": 1}), "--nproc", 2)
+    manifest = json.loads((tmp_path / "run/checkpoints/iter_0000001/manifest.json").read_text())
+    assert manifest["state"]["settings"]["threads"] == max(1, len(os.sched_getaffinity(0)) // 2)
+
+
+def test_other_verbs_than_train_are_one_process(tmp_path):
+    result = ingot("launch", "--nproc", 2, "--", "eval", "--model", "x", check=False)
+    assert result.returncode == 2 and "ingot launch: found eval --model x, wanted train" in result.stderr
+
+
+def test_a_rank_that_waits_for_the_others_ends_at_once_when_it_is_told_to(tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = subprocess.Popen([INGOT, "train", str(write_config(tmp_path, **FEW))], cwd=ROOT, stderr=subprocess.PIPE, text=True, env={
+        **os.environ, "RANK": "1", "LOCAL_RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)})
+    while "rank 1 of 2" not in process.stderr.readline():
+        pass
+    time.sleep(0.3)
+    process.terminate()
+    assert process.wait(timeout=10) == 143
+
+
 def test_torchrun_starts_ranks_as_well(tmp_path):
     config = write_config(tmp_path, **FEW)
     result = subprocess.run([sys.executable, "-m", "torch.distributed.run", "--no-python", "--nproc-per-node", "2", INGOT, "train", str(config)], cwd=ROOT,
@@ -171,6 +195,15 @@ def test_two_nodes_of_one_rank_are_two_ranks(tmp_path):
         said, _ = node.communicate(timeout=120)
         assert node.returncode == 0, said
     assert len(read_losses(tmp_path / "run")) == FEW["max_steps"]
+
+
+def test_a_port_that_is_taken_is_said(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        result = ingot("train", write_config(tmp_path, **FEW), check=False, environment={
+            "RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)})
+    assert result.returncode == 4
+    assert f"127.0.0.1:{port}: rank 0 of 2 could not meet the others: Address already in use" in result.stderr
 
 
 def test_a_node_of_several_is_not_trained_alone(tmp_path):
