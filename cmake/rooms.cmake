@@ -56,6 +56,9 @@ function(ingot_use_torch target)
 endfunction()
 
 # The one precompiled header of the rooms that use tensors.
+if(CMAKE_CXX_COMPILER_ID STREQUAL Clang)  # finds HEADER.pch beside it; CMake's own -Xclang with whole paths makes every clone's objects others to ccache
+  set(CMAKE_CXX_COMPILE_OPTIONS_USE_PCH -include <PCH_HEADER>)
+endif()
 file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/torch_pch.cpp CONTENT "")
 add_library(ingot_torch_pch OBJECT ${CMAKE_BINARY_DIR}/torch_pch.cpp)
 ingot_use_torch(ingot_torch_pch)
