@@ -11,6 +11,7 @@
 #include "cli/jobs.h"
 #include "core/cpu.h"
 #include "core/error.h"
+#include "core/stop.h"
 
 namespace {
 
@@ -32,6 +33,7 @@ int become_engine(char** argv) {
   expect_working_directory();
   limit_spinning();
   ingot::hold_libraries_to_isa();
+  ingot::end_if_stopped("starting, nothing is lost");
   const auto engine = std::filesystem::read_symlink("/proc/self/exe").parent_path() / "ingot-engine";
   ::execv(engine.c_str(), argv);
   throw ingot::ConfigError(fmt::format("{}: cannot be started: {}", engine.string(), std::strerror(errno)));

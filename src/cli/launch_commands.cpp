@@ -15,6 +15,9 @@ void add_launch(CLI::App& app, const Jobs& jobs, int& exit_code) {
   verb->add_option("--master-addr", request->master_addr, "Host of node 0");
   verb->add_option("--master-port", request->master_port, "Port on node 0 at which the ranks meet")->check(CLI::Range(1, 65535));
   verb->add_option("--log-dir", request->log_dir, "Folder for rank_0.log, rank_1.log ...; a new one among the temporary files when not given");
+  verb->add_option_function<int64_t>("--grace", [request](int64_t seconds) { request->grace = std::chrono::seconds(seconds); },
+                                     "Seconds that the other ranks have to end after one has failed")
+      ->check(CLI::NonNegativeNumber)->default_str("30");
   verb->add_option("command", request->command, "Verb and arguments of every rank, behind --")->required();
   verb->callback([request, job = jobs.launch, &exit_code] { exit_code = job(*request); });
 }

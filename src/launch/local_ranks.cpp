@@ -78,7 +78,8 @@ class Job {
   int run() {
     while (listen_for_a_moment()) {
       pass_on_stop();
-      for (const auto& rank : ranks_) note_end(*rank);
+      for (const auto& rank : ranks_) rank->look();
+      note_failure();
       if (failed_at_ && Clock::now() - *failed_at_ > settings_.grace) kill_the_rest();
     }
     return exit_code();
@@ -122,19 +123,24 @@ class Job {
     for (const auto& rank : ranks_) rank->signal(SIGTERM);
   }
 
-  /// Looks whether a rank has ended, and says so of the first that failed.
-  void note_end(RankProcess& rank) {
-    if (!rank.is_running()) return;
-    rank.look();
+  /// A rank that another one's end has ended says kExitComm. After a stop that is no failure: the other one has stopped.
+  bool has_failed(const RankProcess& rank) const {
     const auto code = rank.exit_code();
-    const bool is_left_alone = passed_on_ && code == kExitComm;  // the rank that it waited for has stopped
-    if (!code || *code == kExitOk || *code == kExitTerminated || is_left_alone || failed_at_) return;
+    return code && *code != kExitOk && *code != kExitTerminated && !(passed_on_ && code == kExitComm);
+  }
+
+  /// Says of the rank that failed first that it did; of several at once, of one that did so by itself.
+  void note_failure() {
+    if (failed_at_) return;
+    RankProcess* failed = nullptr;
+    for (const auto& rank : ranks_)
+      if (has_failed(*rank) && (failed == nullptr || failed->exit_code() == kExitComm)) failed = rank.get();
+    if (failed == nullptr) return;
     failed_at_ = Clock::now();
-    first_code_ = *code;
     for (size_t output = 0; output < 2; ++output)
-      if (rank.outputs()[output] >= 0) rank.read(output);
-    log_error(fmt::format("rank {} {}; the other ranks have {} s to end. Its last words, in {}:\n{}", rank.rank(), ending(*code),
-                          settings_.grace.count(), rank.log().string(), rank.last_words()));
+      if (failed->outputs()[output] >= 0) failed->read(output);
+    log_error(fmt::format("rank {} {}; the other ranks have {} s to end. Its last words, in {}:\n{}", failed->rank(), ending(*failed->exit_code()),
+                          settings_.grace.count(), failed->log().string(), failed->last_words()));
   }
 
   void kill_the_rest() {
@@ -146,18 +152,24 @@ class Job {
     failed_at_ = Clock::time_point::max() - settings_.grace;  // said once
   }
 
-  /// Of the first rank that failed; a rank that fails because of another says kExitComm.
+  bool any_ended_with(int code) const {
+    return std::any_of(ranks_.begin(), ranks_.end(), [code](const auto& rank) { return rank->exit_code() == code; });
+  }
+
+  /// What a file or key is to blame for goes before what one rank's end did to the others. After a stop rank 0 tells whether the state is saved.
   int exit_code() const {
-    if (failed_at_) return first_code_ == kExitConfig || first_code_ == kExitData ? first_code_ : kExitComm;
-    const bool stopped = std::any_of(ranks_.begin(), ranks_.end(), [](const auto& rank) { return rank->exit_code() == kExitTerminated; });
-    return stopped ? kExitTerminated : kExitOk;
+    for (const int code : {kExitConfig, kExitData})
+      if (any_ended_with(code)) return code;
+    const bool is_unsaved = ranks_.front()->rank() == 0 && ranks_.front()->exit_code() == kExitComm;
+    if (failed_at_ || is_unsaved) return kExitComm;
+    if (any_ended_with(kExitTerminated)) return kExitTerminated;
+    return any_ended_with(kExitComm) ? kExitComm : kExitOk;
   }
 
   const LocalRanks& settings_;
   std::vector<std::unique_ptr<RankProcess>> ranks_;
   bool passed_on_ = false;
   std::optional<Clock::time_point> failed_at_;
-  int first_code_ = kExitOk;  // of the rank that failed then
 };
 
 }  // namespace

@@ -104,6 +104,10 @@ void RankProcess::read(size_t output) {
 
 void RankProcess::say(size_t output, const std::string& line) {
   log_ << line << std::flush;
+  if (!log_) {
+    if (!std::exchange(log_has_failed_, true)) log_warning(fmt::format("{}: cannot be written, lines are missing in it", log_path_.string()));
+    log_.clear();
+  }
   if (output == 1) last_lines_.push_back(line);
   if (last_lines_.size() > kLastLines) last_lines_.pop_front();
   if (rank_ == 0) {

@@ -49,6 +49,7 @@ class RankProcess {
   std::deque<std::string> last_lines_;
   std::filesystem::path log_path_;
   std::ofstream log_;
+  bool log_has_failed_ = false;
 };
 
 }  // namespace ingot::launch

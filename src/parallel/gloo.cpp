@@ -81,7 +81,12 @@ class Gloo : public Communicator {
   void barrier(const std::string& reason) override {
     c10d::BarrierOptions options;
     options.timeout = kNoLimit;
-    wait(reason, [&] { return group_->barrier(options); });
+    try {
+      wait(reason, [&] { return group_->barrier(options); });
+    } catch (const CommError&) {
+      end_if_stopped(reason);  // as the rank is that did not come
+      throw;
+    }
   }
 
  private:

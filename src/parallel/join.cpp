@@ -24,6 +24,7 @@ std::shared_ptr<Communicator> join_ranks(std::chrono::seconds timeout) {
   place.is_served = variables("TORCHELASTIC_USE_AGENT_STORE") == "True";
   log_info(fmt::format("rank {} of {} ({}), meeting at {}:{}", place.rank, place.size, found->source, place.host, place.port));
   const NothingToSave nothing;
+  end_if_stopped("meeting the other ranks, nothing is lost");
   return meet_over_gloo(place);
 }
 

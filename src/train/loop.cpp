@@ -17,6 +17,7 @@
 #include "train/console.h"
 #include "train/loop_identity.h"
 #include "train/peak_rate.h"
+#include "train/ranks_agree.h"
 #include "train/run_state.h"
 #include "train/step.h"
 
@@ -75,7 +76,7 @@ class Loop {
 
   LoopResult run() {
     ranks_.barrier("waiting for all ranks to be ready");
-    check_ranks_agree();
+    check_ranks_agree(ranks_, common_facts());
     if (position_.step < max_steps_ && written_) begin();
     note_step(position_.step);
     note_saved_step(position_.step);
@@ -120,15 +121,13 @@ class Loop {
     return position;
   }
 
-  /// Every rank reads the checkpoints for itself, on a disk of its own perhaps. Throws CommError when they went on from different steps.
-  void check_ranks_agree() const {
-    const auto steps = at::zeros({ranks_.size()}, at::kLong);
-    steps[ranks_.rank()] = position_.step;
-    ranks_.all_reduce(steps);
-    for (int64_t rank = 0; rank < ranks_.size(); ++rank)
-      if (const auto step = steps[rank].item<int64_t>(); step != position_.step)
-        throw CommError(fmt::format("rank {} goes on from step {} and rank {} from step {}: they see different checkpoints in {}", ranks_.rank(),
-                                    position_.step, rank, step, config_.output_dir.string()));
+  /// What ranks must have in common. Each reads configuration, data and checkpoints for itself, on a disk of its own perhaps.
+  Json common_facts() const {
+    Json facts = identity_.fixed;
+    facts.update({{"step to go on from", position_.step}, {"max_steps", max_steps_}, {"save_steps", config_.save_steps}, {"eval_steps", config_.eval_steps},
+                  {"evaluation rows", eval_identity_}, {"micro_batch_size", config_.batch.micro_batch}, {"logical_shards", config_.logical_shards}});
+    if (config_.logical_shards > 0) facts["instruction set"] = identity_.settings["instruction set"];
+    return facts;
   }
 
   /// What a session with steps to do starts with.
@@ -208,9 +207,9 @@ class Loop {
   void finish_saving() {
     if (written_) try {
       written_->checkpoints.wait();
-    } catch (const CommError& error) {
+    } catch (const Error& error) {
       const std::string lost = unsaved_steps();
-      throw CommError(lost.empty() ? error.what() : fmt::format("{}; not saved: {}", error.what(), lost));
+      throw Error(error.exit_code(), lost.empty() ? error.what() : fmt::format("{}; not saved: {}", error.what(), lost));
     }
   }
 
@@ -236,6 +235,7 @@ class Loop {
     note_step(plan.step);
     position_.consumed_samples += plan.samples.size();
     last_loss_ = result->loss;
+    if (plan.step == saved_step_ + 1) ranks_.barrier("waiting for rank 0 to write the checkpoint");  // it waits inside its update
     if (written_) report(*result, plan, std::chrono::duration<double>(Clock::now() - begin).count());
   }
 

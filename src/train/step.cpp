@@ -14,6 +14,7 @@
 #include "train/flops.h"
 #include "train/model_input.h"
 #include "train/not_finite.h"
+#include "train/ranks_agree.h"
 
 namespace ingot::train {
 namespace {
@@ -152,7 +153,7 @@ std::optional<StepResult> train_step(model::CausalLm& model, Optimizer& optimize
     throw DataError(fmt::format("step {}: {}: not one label counts in this global batch", plan.step, name_samples(share.batches())));
   if (!share.sum(result)) return {};
   const double scale = 1.0 / static_cast<double>(result.labels);
-  result.grad_norm = optimizer.gradient_norm(scale);
+  result.grad_norm = of_first_rank(ranks, optimizer.gradient_norm(scale));  // whose last bits may depend on the machine: all must clip alike
   if (!std::isfinite(result.grad_norm)) stop_at_bad_gradient(model, optimizer, share.batches(), plan.step);
   optimizer.step(plan.learning_rate, scale, result.grad_norm);
   return result;

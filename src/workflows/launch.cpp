@@ -4,6 +4,10 @@
 #include <fmt/ranges.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+
 #include "core/error.h"
 #include "core/log.h"
 #include "launch/local_ranks.h"
@@ -25,11 +29,17 @@ launch::RankVariables node_of(const LaunchRequest& request) {
   node.master_port = request.master_port.value_or(node.master_port);
   if (node.num_nodes > 1 && node.master_addr.empty())
     throw ConfigError(fmt::format("--master-addr: found none, wanted the host of node 0 of {}", node.num_nodes));
-  if (node.num_nodes > 1 && !request.node_rank && !found)
+  if (node.num_nodes > 1 && !request.node_rank && (!found || found->is_rank))
     throw ConfigError(fmt::format("--node-rank: found none, wanted 0 to {}", node.num_nodes - 1));
   if (node.node_rank >= node.num_nodes)
     throw ConfigError(fmt::format("--node-rank: found {}, wanted 0 to {}", node.node_rank, node.num_nodes - 1));
   return node;
+}
+
+fs::path new_log_folder() {
+  std::string path = fs::temp_directory_path() / "ingot-ranks-XXXXXX";
+  if (::mkdtemp(path.data()) == nullptr) throw CommError(fmt::format("{}: cannot be made: {}", path, std::strerror(errno)));
+  return path;
 }
 
 }  // namespace
@@ -40,13 +50,14 @@ int launch(const LaunchRequest& request) {
   const auto node = node_of(request);
   launch::LocalRanks ranks;
   ranks.command = {fs::read_symlink("/proc/self/exe").string()};
+  if (is_quiet()) ranks.command.push_back("--quiet");
   ranks.command.insert(ranks.command.end(), request.command.begin(), request.command.end());
   ranks.count = request.nproc.value_or(node.ranks_per_node.value_or(1));
   ranks.first_rank = node.node_rank * ranks.count;
   ranks.num_ranks = node.num_nodes * ranks.count;
   ranks.grace = request.grace;
   if (node.num_nodes > 1) ranks.master_addr = node.master_addr, ranks.master_port = node.master_port;
-  ranks.log_folder = request.log_dir.empty() ? fs::temp_directory_path() / fmt::format("ingot-ranks-{}", ::getpid()) : request.log_dir;
+  ranks.log_folder = request.log_dir.empty() ? new_log_folder() : request.log_dir;
   log_info(fmt::format("starting ranks {} to {} of {} ({}); their logs are in {}", ranks.first_rank, ranks.first_rank + ranks.count - 1, ranks.num_ranks,
                        node.source, ranks.log_folder.string()));
   return launch::run_local_ranks(ranks);

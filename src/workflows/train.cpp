@@ -107,6 +107,8 @@ void check_ranks(const config::TrainConfig& config, int64_t ranks) {
   Problems problems;
   problems.expect(config.global_batch_size % (config.micro_batch_size * ranks) == 0, "global_batch_size", config.global_batch_size,
                   fmt::format("a multiple of micro_batch_size {} x {} ranks", config.micro_batch_size, ranks));
+  const std::string device = hub::find_compute(compute_words(config)).device;
+  problems.expect(ranks == 1 || device == "cpu", "device", device, "cpu on several ranks");
   if (config.reproducible)
     problems.expect(config.logical_shards % ranks == 0, "logical_shards", config.logical_shards, fmt::format("a multiple of the {} ranks", ranks));
   problems.throw_if_any(config.source.string());
@@ -156,6 +158,7 @@ constexpr const char* kPreparation = "waiting for rank 0 to prepare the run";
 int follow(const config::TrainConfig& config, const hub::ModelFolder& base, parallel::Communicator& ranks) {
   {
     const NothingToSave nothing;
+    end_if_stopped(kPreparation);
     ranks.barrier(kPreparation);
   }
   const hub::RunFolder run(config.output_dir);

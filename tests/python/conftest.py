@@ -16,6 +16,16 @@ LONG = os.environ.get("INGOT_LONG") == "1"  # ./test --long
 SHAKESPEARE = ROOT / "examples/data/shakespeare.parquet"
 
 
+# Files that take half a minute and more, measured: beside others they come first, or one worker is left alone with them.
+DEAREST = ["tokenizers", "families", "agent_chats", "output_dirs", "training_parity", "lora_runs", "kill", "data_files", "own_files", "lora_ends",
+           "data", "lora", "kill_folders", "lora_layers", "ranks", "chat", "sft", "generation_config"]
+
+
+def pytest_collection_modifyitems(items):
+    ranks = {f"test_{name}.py": rank for rank, name in enumerate(DEAREST)}
+    items.sort(key=lambda item: ranks.get(item.path.name, len(DEAREST)))
+
+
 def ingot(*arguments, text="", timeout=600, check=True, environment=None):
     """Runs the program; with check, a status other than 0 fails the test with what it said. Tests compare numbers of float32,
     which the program would choose only where the CPU has no bfloat16 products."""

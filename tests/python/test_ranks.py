@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -135,6 +136,18 @@ def test_a_stop_saves_once_and_is_said_by_the_exit_code(tmp_path):
     process.communicate(timeout=60)
     assert process.returncode == 143
     assert (tmp_path / "run/checkpoints/latest_checkpointed_iteration.txt").exists()
+
+
+def test_a_last_save_that_fails_is_no_saved_state(tmp_path):
+    config = write_config(tmp_path, **{**FEW, "max_steps": 1000, "save_steps": 0})
+    process = start(config, "--nproc", 2)
+    wait_for_step(tmp_path / "run", 3)
+    shutil.rmtree(tmp_path / "run/checkpoints")
+    (tmp_path / "run/checkpoints").write_text("a file where the folder was")
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 2, errors
+    assert "checkpoints" in errors and "not saved: step " in errors
 
 
 def test_what_all_ranks_refuse_has_its_own_exit_code(tmp_path):

@@ -8,6 +8,7 @@
 #include <map>
 #include <mutex>
 
+#include "core/error.h"
 #include "core/stop.h"
 #include "temporary_folder.h"
 #include "train/loop.h"
@@ -118,6 +119,23 @@ TEST_F(Ranks, AStopOfOneRankStopsAllAtOneStepAndAnotherNumberGoesOn) {
   });
   clear_stop();
   EXPECT_TRUE(train(2, stopped).values.equal(whole.values));
+}
+
+TEST_F(Ranks, OneOfAnotherConfigurationIsRefusedByTheFieldsThatDiffer) {
+  std::string message;
+  const auto body = [&](parallel::Communicator& ranks) {
+    auto loop = config("run", 8);
+    if (ranks.rank() == 1) loop.max_steps = 11, loop.seed = 7;
+    const auto model = tiny_llama();
+    try {
+      run_loop(*model, random_rows(100), {}, loop, ranks);
+    } catch (const ConfigError& error) {
+      message = error.what();
+      throw;
+    }
+  };
+  EXPECT_THROW(parallel::run_ranks(2, body), ConfigError);
+  EXPECT_EQ(message, "rank 1 is not of the same run as rank 0: 2 problems\n  seed: found 7, rank 0 has 42\n  max_steps: found 11, rank 0 has 10");
 }
 
 TEST(MicroBatches, EveryOneIsInOneShard) {

@@ -1,0 +1,45 @@
+#include "train/ranks_agree.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string>
+
+#include "core/error.h"
+#include "core/problems.h"
+
+namespace ingot::train {
+namespace {
+
+/// Rank 0's text on every rank.
+std::string text_of_first_rank(parallel::Communicator& ranks, const std::string& text) {
+  const bool is_first = ranks.rank() == 0;
+  auto size = at::full({1}, is_first ? static_cast<int64_t>(text.size()) : 0, at::kLong);
+  ranks.all_reduce(size);
+  auto bytes = at::zeros({size.item<int64_t>()}, at::kByte);
+  if (is_first) std::copy(text.begin(), text.end(), bytes.mutable_data_ptr<uint8_t>());
+  ranks.all_reduce(bytes);
+  return {bytes.const_data_ptr<uint8_t>(), bytes.const_data_ptr<uint8_t>() + bytes.numel()};
+}
+
+}  // namespace
+
+void check_ranks_agree(parallel::Communicator& ranks, const Json& facts) {
+  if (ranks.size() == 1) return;
+  const Json wanted = Json::parse(text_of_first_rank(ranks, facts.dump()));
+  Problems problems;
+  for (const auto& [field, value] : facts.items())
+    if (const Json other = wanted.value(field, Json()); other != value) problems.add(fmt::format("{}: found {}, rank 0 has {}", field, json_text(value), json_text(other)));
+  for (const auto& [field, value] : wanted.items())
+    if (!facts.contains(field)) problems.add(fmt::format("{}: found nothing, rank 0 has {}", field, json_text(value)));
+  problems.throw_if_any(fmt::format("rank {} is not of the same run as rank 0", ranks.rank()));
+}
+
+double of_first_rank(parallel::Communicator& ranks, double number) {
+  auto value = at::full({1}, ranks.rank() == 0 ? number : 0, at::kDouble);
+  ranks.all_reduce(value);
+  return value.item<double>();
+}
+
+}  // namespace ingot::train

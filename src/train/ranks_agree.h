@@ -1,0 +1,15 @@
+#pragma once
+
+#include "core/json.h"
+#include "parallel/communicator.h"
+
+namespace ingot::train {
+
+/// Throws ConfigError naming the fields in which this rank's `facts`, a flat object, are not those of rank 0: another configuration, other
+/// data, another checkpoint to go on from. Every rank calls it.
+void check_ranks_agree(parallel::Communicator& ranks, const Json& facts);
+
+/// Rank 0's number on every rank.
+double of_first_rank(parallel::Communicator& ranks, double number);
+
+}  // namespace ingot::train
