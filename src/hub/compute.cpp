@@ -3,12 +3,14 @@
 #include <ATen/ATen.h>
 #include <dlfcn.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <optional>
 
 #include "core/cpu.h"
 #include "core/error.h"
 #include "core/log.h"
+#include "core/words.h"
 
 namespace ingot::hub {
 namespace {
@@ -34,13 +36,8 @@ std::optional<std::string> why_no_npu() {
   return {};
 }
 
-void expect_word(const std::string& name, const std::string& found, std::initializer_list<const char*> words) {
-  std::string wanted;
-  for (const auto* word : words) {
-    if (found == word) return;
-    wanted += fmt::format("{}{}", wanted.empty() ? "" : ", ", word);
-  }
-  throw ConfigError(fmt::format("{}: found {}, wanted one of {}", name, found, wanted));
+void expect_word(const std::string& name, const std::string& found, const std::vector<std::string>& words) {
+  if (!is_one_of(found, words)) throw ConfigError(fmt::format("{}: found {}, wanted one of {}", name, found, fmt::join(words, ", ")));
 }
 
 std::string device_of(const std::string& word, const std::string& name) {

@@ -5,11 +5,15 @@
 #include <bit>
 
 namespace ingot::ops {
+namespace {
 
+/// lower + upper, into the memory of either; undefined counts as nothing.
 at::Tensor add_branches(const at::Tensor& lower, const at::Tensor& upper) {
   if (!lower.defined()) return upper;
   return upper.defined() ? lower.add_(upper) : lower;
 }
+
+}  // namespace
 
 void TreeSum::add(at::Tensor leaf) {
   TORCH_CHECK(!leaf.defined() || leaf.scalar_type() == at::kFloat, "a tree sums float32");

@@ -23,7 +23,4 @@ class TreeSum {
   uint64_t num_leaves_ = 0;
 };
 
-/// lower + upper, into the memory of either; undefined counts as nothing.
-at::Tensor add_branches(const at::Tensor& lower, const at::Tensor& upper);
-
 }  // namespace ingot::ops

@@ -131,7 +131,6 @@ void expect_address(const MeetingPlace& place) {
     } catch (const CommError& error) {
       if (std::chrono::steady_clock::now() >= end) throw;
       if (!std::exchange(is_said, true)) log_info(fmt::format("{}; trying again for {} s", error.what(), place.patience.count()));
-      end_if_stopped("looking for rank 0, nothing is lost");
       std::this_thread::sleep_for(std::chrono::milliseconds(500));
     }
 }
@@ -190,9 +189,6 @@ std::unique_ptr<Communicator> meet_over_gloo(const MeetingPlace& place) {
     options->devices.push_back(own_device(place));
     auto group = c10::make_intrusive<c10d::ProcessGroupGloo>(store, static_cast<int>(place.rank), static_cast<int>(place.size), options);
     return std::make_unique<Gloo>(std::move(store), std::move(group));
-  } catch (const Error& error) {
-    if (error.exit_code() == kExitTerminated) throw;
-    throw CommError(fmt::format("{}:{}: rank {} of {} could not meet the others: {}", place.host, place.port, place.rank, place.size, error.what()));
   } catch (const std::exception& error) {
     throw CommError(fmt::format("{}:{}: rank {} of {} could not meet the others: {}", place.host, place.port, place.rank, place.size,
                                 first_line(error.what())));

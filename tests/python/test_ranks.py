@@ -74,6 +74,12 @@ def start(config, *arguments, environment=None):
                             env={**os.environ, **(environment or {})})
 
 
+def free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
 def children_of(pid):
     found = {}
     for entry in pathlib.Path("/proc").iterdir():
@@ -176,9 +182,7 @@ def test_other_verbs_than_train_are_one_process(tmp_path):
 
 
 def test_a_rank_that_waits_for_the_others_ends_at_once_when_it_is_told_to(tmp_path):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     process = subprocess.Popen([INGOT, "train", str(write_config(tmp_path, **FEW))], cwd=ROOT, stderr=subprocess.PIPE, text=True, env={
         **os.environ, "RANK": "1", "LOCAL_RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)})
     while "rank 1 of 2" not in process.stderr.readline():
@@ -198,9 +202,7 @@ def test_torchrun_starts_ranks_as_well(tmp_path):
 
 
 def test_two_nodes_of_one_rank_are_two_ranks(tmp_path):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     nodes = [subprocess.Popen([INGOT, "launch", "--nproc", "1", "--nnodes", "2", "--node-rank", str(rank), "--master-addr", "localhost", "--master-port",
                                str(port), "--", "train", str(write_config(tmp_path, **FEW))], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
              for rank in (0, 1)]

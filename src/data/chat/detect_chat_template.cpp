@@ -167,7 +167,7 @@ class Folder {
   std::string text(const char* name) const { return text_of(config_, name); }
   std::string tokenizer_class() const { return text_of(tokenizer_config_, "tokenizer_class"); }
   const Json& generation_config() const { return generation_config_; }
-  bool has_token(std::string_view token) const { return contains(dump(tokenizer_config_), token); }
+  bool has_token(std::string_view token) const { return contains(json_text(tokenizer_config_), token); }
   /// The template's text.
   const std::string& jinja() const { return jinja_; }
 
@@ -177,7 +177,6 @@ class Folder {
     if (!json.is_object()) throw DataError(fmt::format("{}: not a JSON object", (folder.path() / name).string()));
     return json;
   }
-  static std::string dump(const Json& json) { return json_text(json); }
   static std::string text_of(const Json& object, const char* name) {
     const auto found = object.find(name);
     return found != object.end() && found->is_string() ? found->get<std::string>() : "";
