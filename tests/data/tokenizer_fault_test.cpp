@@ -65,6 +65,34 @@ TEST(TokenizerFaults, KindsNotKnownAreNamed) {
   expect_names(error_with(split + R"("[a&&b]"}})"), "&&");
 }
 
+/// Steps of a Sequence that each put `content` at every place of a text.
+std::string growing_steps(int count, const std::string& content) {
+  const std::string step = fmt::format(R"({{"type":"Replace","pattern":{{"String":""}},"content":"{}"}})", content);
+  std::string steps = step;
+  for (int i = 1; i < count; ++i) steps += "," + step;
+  return steps;
+}
+
+TEST(TokenizerFaults, StepsThatMakeATextLongerWithEachAreRefusedTogether) {
+  const std::string steps = growing_steps(40, "twenty characters or");
+  const auto error_with = [&](const std::string& rest, const auto& use) {
+    return error_of([&] { use(*tokenizer_of_json(json_with(R"({"a":0})", "[]", rest))); });
+  };
+  const auto encode = [](const Tokenizer& tokenizer) { tokenizer.encode("aaaaaaaa"); };
+  const auto decode = [](const Tokenizer& tokenizer) { tokenizer.decode(std::vector<TokenId>(8, 0), false); };
+  const std::string wanted = "of a text, at most 6144 wanted";
+  expect_names(error_with(R"(,"normalizer":{"type":"Sequence","normalizers":[)" + steps + "]}", encode), wanted);
+  expect_names(error_with(R"(,"decoder":{"type":"Sequence","decoders":[)" + steps + "]}", decode), wanted);
+  EXPECT_EQ(error_with(R"(,"normalizer":{"type":"Sequence","normalizers":[)" + growing_steps(1, "bbbb") + "]}", encode), "");
+}
+
+TEST(TokenizerFaults, MetaspaceReplacesByOneCharacter) {
+  for (const std::string replacement : {"", "__", "        "})
+    expect_names(json_error(json_with(R"({"a":0})", "[]", R"(,"pre_tokenizer":{"type":"Metaspace","replacement":")" +
+                                                              replacement + "\"}")),
+                 "wanted one character");
+}
+
 TEST(TokenizerFaults, EveryTruncationOfAModelIsRefusedOrReads) {
   const std::string model = ModelText{.pieces = {{"a", -1, Type::kNormal}, {"b", -2, Type::kNormal}}}.str();
   size_t refused = 0;

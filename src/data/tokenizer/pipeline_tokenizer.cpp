@@ -12,6 +12,12 @@ namespace {
 
 constexpr size_t kMaxText = std::numeric_limits<int32_t>::max();
 
+size_t bytes_of(const std::vector<std::string>& pieces) {
+  size_t bytes = 0;
+  for (const auto& piece : pieces) bytes += piece.size();
+  return bytes;
+}
+
 }  // namespace
 
 PipelineTokenizer::PipelineTokenizer(TokenizerParts parts)
@@ -26,7 +32,11 @@ PipelineTokenizer::PipelineTokenizer(TokenizerParts parts)
 
 std::string PipelineTokenizer::normalized(std::string_view text, bool at_start) const {
   std::string out(text);
-  for (const Normalizer& normalize : parts_.normalizers) normalize(out, at_start);
+  const size_t most = most_bytes(text.size());
+  for (const Normalizer& normalize : parts_.normalizers) {
+    normalize(out, {at_start, most});
+    check_growth(out.size(), most);
+  }
   return out;
 }
 
@@ -73,7 +83,11 @@ std::string PipelineTokenizer::decode(std::span<const TokenId> ids, bool skip_sp
     const auto piece = parts_.vocabulary.piece(id);  // none where the ids have a gap
     if (piece && !(skip_special && special_ids_.contains(id))) pieces.emplace_back(*piece);
   }
-  for (const DecoderStep& step : parts_.decoders) step(pieces);
+  const size_t most = most_bytes(bytes_of(pieces));
+  for (const DecoderStep& step : parts_.decoders) {
+    step(pieces, most);
+    check_growth(bytes_of(pieces), most);
+  }
   std::string text;
   for (size_t i = 0; i < pieces.size(); ++i) text.append(i > 0 ? parts_.piece_separator : "").append(pieces[i]);
   return text;

@@ -98,7 +98,7 @@ PreTokenizer metaspace_pretokenizer(MetaspaceOptions options) {
   const auto space = TextPattern::literal(" "), replacement = TextPattern::literal(options.replacement);
   auto split = split_pretokenizer(replacement, {.behavior = SplitBehavior::kMergedWithNext});
   return [=](std::string_view text, bool at_start, PartSink sink) {
-    std::string rewritten = replace_matches(std::string(text), space, options.replacement);
+    std::string rewritten = replace_matches(std::string(text), space, options.replacement, most_bytes(text.size()));
     const bool wanted = options.prepend_always || (options.prepend_first && at_start);
     if (wanted && !rewritten.starts_with(options.replacement)) rewritten.insert(0, options.replacement);
     if (options.split) split(rewritten, at_start, sink);

@@ -50,11 +50,11 @@ void collapse_spaces(std::string& text) {
 /// gets the dummy prefix, else only one that opens the whole text.
 Normalizer sentencepiece_normalizer(const SentencePieceModel& model, bool legacy) {
   return [=, remove_extra = model.remove_extra_whitespaces, dummy_prefix = model.add_dummy_prefix,
-          escape = model.escape_whitespaces](std::string& text, bool at_start) {
+          escape = model.escape_whitespaces](std::string& text, PieceOfText piece) {
     if (remove_extra) collapse_spaces(text);
     if (text.empty()) return;
-    if (dummy_prefix && (legacy || at_start)) text.insert(0, 1, ' ');
-    if (escape) text = replace_matches(text, TextPattern::literal(" "), std::string(kSpace));
+    if (dummy_prefix && (legacy || piece.at_start)) text.insert(0, 1, ' ');
+    if (escape) text = replace_matches(text, TextPattern::literal(" "), std::string(kSpace), piece.most_bytes);
   };
 }
 
@@ -80,7 +80,7 @@ struct SpaceRule {
 /// ChatGLM3's tokenizer decodes what stands between its special tokens.
 DecoderStep sentencepiece_decoder(SpaceRule rule, std::unordered_set<std::string> breaks) {
   return [rule, breaks = std::move(breaks),
-          space = TextPattern::literal(std::string(kSpace))](std::vector<std::string>& pieces) {
+          space = TextPattern::literal(std::string(kSpace))](std::vector<std::string>& pieces, size_t most_bytes) {
     std::string text, bytes;
     size_t start = 0;
     bool first_gone = !rule.strip_first;
@@ -99,7 +99,7 @@ DecoderStep sentencepiece_decoder(SpaceRule rule, std::unordered_set<std::string
         piece.erase(0, kSpace.size());
         first_gone = !rule.strip_all;
       }
-      text += replace_matches(piece, space, " ");
+      text += replace_matches(piece, space, " ", most_bytes);
       if (breaks.contains(piece)) {
         start = text.size();
         first_gone = !rule.strip_first;

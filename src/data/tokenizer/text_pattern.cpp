@@ -47,7 +47,7 @@ PCRE2_SPTR units(std::string_view text) { return reinterpret_cast<PCRE2_SPTR>(te
 }  // namespace
 
 struct TextPattern::Program {
-  std::unique_ptr<pcre2_code, Release<pcre2_code_free>> code;
+  std::unique_ptr<pcre2_code, void (*)(pcre2_code*)> code{nullptr, pcre2_code_free};
   bool compiled = false;  // to machine code
 };
 

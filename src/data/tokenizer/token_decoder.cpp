@@ -46,13 +46,13 @@ int byte_of_piece(std::string_view piece) {
 std::string piece_of_byte(unsigned char byte) { return fmt::format("<0x{:02X}>", byte); }
 
 DecoderStep replace_decoder(TextPattern pattern, std::string content) {
-  return [pattern = std::move(pattern), content = std::move(content)](std::vector<std::string>& pieces) {
-    for (auto& piece : pieces) piece = replace_matches(piece, pattern, content);
+  return [pattern = std::move(pattern), content = std::move(content)](std::vector<std::string>& pieces, size_t most_bytes) {
+    for (auto& piece : pieces) piece = replace_matches(piece, pattern, content, most_bytes);
   };
 }
 
 DecoderStep byte_fallback_decoder() {
-  return [](std::vector<std::string>& pieces) {
+  return [](std::vector<std::string>& pieces, size_t) {
     std::vector<std::string> out;
     std::string bytes;
     const auto flush = [&] {
@@ -74,17 +74,17 @@ DecoderStep byte_fallback_decoder() {
 }
 
 DecoderStep fuse_decoder() {
-  return [](std::vector<std::string>& pieces) { pieces = {joined(pieces)}; };
+  return [](std::vector<std::string>& pieces, size_t) { pieces = {joined(pieces)}; };
 }
 
 DecoderStep strip_decoder(std::string content, size_t start, size_t stop) {
-  return [content = std::move(content), start, stop](std::vector<std::string>& pieces) {
+  return [content = std::move(content), start, stop](std::vector<std::string>& pieces, size_t) {
     for (auto& piece : pieces) piece = stripped(piece, content, start, stop);
   };
 }
 
 DecoderStep byte_level_decoder() {
-  return [](std::vector<std::string>& pieces) {
+  return [](std::vector<std::string>& pieces, size_t) {
     std::string bytes, repaired;
     for (const auto& piece : pieces) bytes += spelled_bytes(piece);
     pieces = {std::string(valid_utf8(bytes, repaired))};
@@ -92,9 +92,9 @@ DecoderStep byte_level_decoder() {
 }
 
 DecoderStep metaspace_decoder(std::string replacement, bool strip_first) {
-  return [space = TextPattern::literal(replacement), strip_first](std::vector<std::string>& pieces) {
+  return [space = TextPattern::literal(replacement), strip_first](std::vector<std::string>& pieces, size_t most_bytes) {
     for (size_t i = 0; i < pieces.size(); ++i)
-      pieces[i] = replace_matches(pieces[i], space, i == 0 && strip_first ? "" : " ");
+      pieces[i] = replace_matches(pieces[i], space, i == 0 && strip_first ? "" : " ", most_bytes);
   };
 }
 

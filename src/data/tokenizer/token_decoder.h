@@ -8,8 +8,9 @@
 
 namespace ingot::data {
 
-/// One step from the pieces of ids to text: rewrites the list, which is joined behind the last step.
-using DecoderStep = std::function<void(std::vector<std::string>& pieces)>;
+/// One step from the pieces of ids to text: rewrites the list, which is joined behind the last step. No piece of it may
+/// become longer than `most_bytes`.
+using DecoderStep = std::function<void(std::vector<std::string>& pieces, size_t most_bytes)>;
 
 /// Puts `content` in the place of every match, piece by piece.
 DecoderStep replace_decoder(TextPattern pattern, std::string content);

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "data/tokenizer/utf8.h"
+
 namespace ingot::data {
 namespace {
 
@@ -42,6 +44,8 @@ size_t read_count(const JsonField& count) {
 MetaspaceOptions read_metaspace(const JsonField& step) {
   MetaspaceOptions options;
   options.replacement = step.text_or("replacement", options.replacement);
+  if (options.replacement.empty() || utf8_length(options.replacement[0]) != options.replacement.size())
+    step.refuse(fmt::format("replacement: found \"{}\", wanted one character", options.replacement));
   const std::string old_spelling = step.flag_or("add_prefix_space", true) ? "always" : "never";
   const std::string scheme = step.text_or("prepend_scheme", old_spelling);
   if (scheme != "always" && scheme != "first" && scheme != "never")
