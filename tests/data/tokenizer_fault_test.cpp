@@ -86,11 +86,12 @@ TEST(TokenizerFaults, StepsThatMakeATextLongerWithEachAreRefusedTogether) {
   EXPECT_EQ(error_with(R"(,"normalizer":{"type":"Sequence","normalizers":[)" + growing_steps(1, "bbbb") + "]}", encode), "");
 }
 
-TEST(TokenizerFaults, MetaspaceReplacesByOneCharacter) {
-  for (const std::string replacement : {"", "__", "        "})
-    expect_names(json_error(json_with(R"({"a":0})", "[]", R"(,"pre_tokenizer":{"type":"Metaspace","replacement":")" +
-                                                              replacement + "\"}")),
-                 "wanted one character");
+TEST(TokenizerFaults, CharactersOfStepsAreOne) {
+  for (const std::string character : {"", "__", "        "}) {
+    const auto error_with = [&](const std::string& step) { return json_error(json_with(R"({"a":0})", "[]", step + character + "\"}")); };
+    expect_names(error_with(R"(,"pre_tokenizer":{"type":"Metaspace","replacement":")"), "wanted one character");
+    expect_names(error_with(R"(,"decoder":{"type":"Strip","start":0,"stop":4444444444440,"content":")"), "wanted one character");
+  }
 }
 
 TEST(TokenizerFaults, EveryTruncationOfAModelIsRefusedOrReads) {

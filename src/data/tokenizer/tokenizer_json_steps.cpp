@@ -41,11 +41,16 @@ size_t read_count(const JsonField& count) {
   return static_cast<size_t>(count.integer());
 }
 
+std::string read_character(const JsonField& field) {
+  const std::string_view text = field.text();
+  if (text.empty() || utf8_length(text[0]) != text.size())
+    field.refuse(fmt::format("found \"{}\", wanted one character", text));
+  return std::string(text);
+}
+
 MetaspaceOptions read_metaspace(const JsonField& step) {
   MetaspaceOptions options;
-  options.replacement = step.text_or("replacement", options.replacement);
-  if (options.replacement.empty() || utf8_length(options.replacement[0]) != options.replacement.size())
-    step.refuse(fmt::format("replacement: found \"{}\", wanted one character", options.replacement));
+  if (const auto replacement = step.find("replacement")) options.replacement = read_character(*replacement);
   const std::string old_spelling = step.flag_or("add_prefix_space", true) ? "always" : "never";
   const std::string scheme = step.text_or("prepend_scheme", old_spelling);
   if (scheme != "always" && scheme != "first" && scheme != "never")
@@ -111,7 +116,7 @@ void append_decoders(const JsonField& decoder, std::vector<DecoderStep>& steps) 
     return steps.push_back(
         replace_decoder(read_pattern(decoder.at("pattern")), std::string(decoder.at("content").text())));
   if (type == "Strip")
-    return steps.push_back(strip_decoder(std::string(decoder.at("content").text()), read_count(decoder.at("start")),
+    return steps.push_back(strip_decoder(read_character(decoder.at("content")), read_count(decoder.at("start")),
                                          read_count(decoder.at("stop"))));
   if (type == "Metaspace") {
     const MetaspaceOptions options = read_metaspace(decoder);
