@@ -2,7 +2,6 @@
 #include <iostream>
 
 #include "cli/jobs.h"
-#include "workflows/preprocess.h"
 
 int main(int argc, char** argv) {
   namespace workflows = ingot::workflows;
@@ -10,11 +9,9 @@ int main(int argc, char** argv) {
   jobs.kernels = [](const auto& request) { return workflows::print_kernels(request, std::cout); };
   jobs.train = workflows::train;
   jobs.check_train = [](const auto& request) { return workflows::check_train(request, std::cout); };
-  jobs.preprocess = workflows::preprocess;
   jobs.evaluate = [](const auto& request) { return workflows::evaluate(request, std::cout); };
   jobs.generate = [](const auto& request) { return workflows::generate(request, std::cin, std::cout); };
   jobs.convert = workflows::convert;
   jobs.export_model = workflows::export_model;
-  jobs.inspect_raw = [](const auto& request) { return workflows::inspect_raw(request, std::cout); };
   ingot::cli::leave(ingot::cli::run_cli(argc, argv, jobs));
 }

@@ -1,5 +1,5 @@
-// `ingot`: parses every verb at once and does the light ones itself. Verbs that need tensors replace this process by
-// `ingot-engine`, which lies beside it and loads LibTorch, with the same arguments.
+// `ingot`: parses every verb at once and does the light ones itself. For the others a program that lies beside it takes this
+// process over with the same arguments: `ingot-data` reads data files, `ingot-engine` loads LibTorch.
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -29,32 +29,35 @@ void expect_working_directory() {
     throw ingot::ConfigError(fmt::format("the working directory: {}; start from a folder that is there", gone.message()));
 }
 
-int become_engine(char** argv) {
+int become(const char* program, char** argv) {
   expect_working_directory();
   limit_spinning();
   ingot::hold_libraries_to_isa();
   ingot::end_if_stopped("starting, nothing is lost");
-  const auto engine = std::filesystem::read_symlink("/proc/self/exe").parent_path() / "ingot-engine";
-  ::execv(engine.c_str(), argv);
-  throw ingot::ConfigError(fmt::format("{}: cannot be started: {}", engine.string(), std::strerror(errno)));
+  const auto path = std::filesystem::read_symlink("/proc/self/exe").parent_path() / program;
+  ::execv(path.c_str(), argv);
+  throw ingot::ConfigError(fmt::format("{}: cannot be started: {}", path.string(), std::strerror(errno)));
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  const auto engine = [argv](const auto&) { return become_engine(argv); };
+  const auto engine = [argv](const auto&) { return become("ingot-engine", argv); };
   ingot::cli::Jobs jobs = ingot::cli::front_jobs();
-  const auto checked = [argv](const auto& request) {
-    expect_working_directory();
-    ingot::cli::refuse_early(request);
-    return become_engine(argv);
+  const auto checked = [argv](const char* program) {
+    return [argv, program](const auto& request) {
+      expect_working_directory();
+      ingot::cli::refuse_early(request);
+      return become(program, argv);
+    };
   };
-  jobs.train = jobs.check_train = jobs.preprocess = checked;
+  jobs.train = jobs.check_train = checked("ingot-engine");
+  jobs.preprocess = checked("ingot-data");
+  jobs.inspect_raw = [argv](const auto&) { return become("ingot-data", argv); };
   jobs.kernels = engine;
   jobs.evaluate = engine;
   jobs.generate = engine;
   jobs.convert = engine;
   jobs.export_model = engine;
-  jobs.inspect_raw = engine;
   ingot::cli::leave(ingot::cli::run_cli(argc, argv, jobs));
 }

@@ -7,13 +7,9 @@
 #include <algorithm>
 #include <utility>
 
-#include "checkpoint/hf_index.h"
 #include "core/content_digest.h"
-#include "core/error.h"
 #include "core/log.h"
 #include "core/stop.h"
-#include "hub/generation_config.h"
-#include "hub/model_files.h"
 #include "model/family.h"
 
 namespace ingot::hub {
@@ -35,21 +31,6 @@ std::string digest_of(const checkpoint::TensorInfo& tensor, const at::Tensor& va
 
 }  // namespace
 
-ModelFolder::ModelFolder(std::filesystem::path folder) : files_(std::move(folder)) {
-  std::error_code unreadable;  // told by what is read
-  if (const auto inner = path() / "model"; !files_.has("config.json") && std::filesystem::exists(inner / "config.json", unreadable))
-    throw ConfigError(fmt::format("{}: is the folder of a run, not of a model; wanted {}", path().string(), inner.string()));
-}
-
-const model::DecoderConfig& ModelFolder::stated_config() const {
-  if (stated_config_) return *stated_config_;
-  auto config = model::DecoderConfig::from_folder(files_);
-  if (const auto ends = read_generation_ends(files_)) config.eos_token_ids = *ends;
-  for (const auto& note : config.notes) log_info(note);
-  config.vocab_size = grown_.value_or(config.vocab_size);
-  return stated_config_.emplace(std::move(config));
-}
-
 const model::DecoderConfig& ModelFolder::config() const {
   if (config_) return *config_;
   auto config = stated_config();
@@ -61,21 +42,6 @@ const model::DecoderConfig& ModelFolder::config() const {
     config.tie_word_embeddings = false;
   }
   return config_.emplace(std::move(config));
-}
-
-const data::Tokenizer& ModelFolder::tokenizer() const {
-  if (!tokenizer_) tokenizer_ = data::load_tokenizer(files_);
-  return *tokenizer_;
-}
-
-const std::string& ModelFolder::tokenizer_identity() const {
-  if (tokenizer_identity_.empty()) tokenizer_identity_ = hub::tokenizer_identity(files_);
-  return tokenizer_identity_;
-}
-
-bool ModelFolder::has_weights() const {
-  return files_.has(checkpoint::kHfWeightsFile) || files_.has(checkpoint::kHfIndexFile) || files_.has(checkpoint::kTorchWeightsFile) ||
-         files_.has(checkpoint::kTorchIndexFile);
 }
 
 void ModelFolder::grow_vocabulary(int64_t rows) {

@@ -1,37 +1,23 @@
 #pragma once
 
-#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
 
 #include "checkpoint/hf_folder.h"
-#include "core/folder_files.h"
-#include "data/tokenizer/tokenizer.h"
-#include "model/decoder_config.h"
+#include "hub/model_description.h"
 
 namespace ingot::hub {
 
-/// A Hugging Face model folder, opened once: whatever a job asks for is read when it is first asked for, and kept. For one
-/// thread at a time. A path converts to it where one call alone reads the folder.
-class ModelFolder {
+/// A Hugging Face model folder with its weights, opened once as ModelDescription says.
+class ModelFolder : public ModelDescription {
  public:
-  /// Throws ConfigError for the folder of a run, whose model lies deeper.
-  ModelFolder(std::filesystem::path folder);
-  const std::filesystem::path& path() const { return files_.path(); }
-  /// Its files besides the weights.
-  const FolderFiles& files() const { return files_; }
+  using ModelDescription::ModelDescription;
 
-  /// What config.json says; answers end at the ids of generation_config.json where it names some. Opens no weights.
-  const model::DecoderConfig& stated_config() const;
   /// stated_config, with what the weights decide where the folder has some: a head that lies there with other values than the
   /// embedding is not tied to it, whatever tie_word_embeddings says; a line tells so. Source: transformers 5, tie_weights.
   const model::DecoderConfig& config() const;
-  const data::Tokenizer& tokenizer() const;
-  /// sha256 over the names and bytes of the tokenizer files: what makes two tokenizers "the same".
-  const std::string& tokenizer_identity() const;
 
-  bool has_weights() const;
   /// From here on the model has `rows` ids: the configs say so, and so do parameter() and the run's files.
   void grow_vocabulary(int64_t rows);
   /// The ids that grow_vocabulary asked for.
@@ -53,12 +39,9 @@ class ModelFolder {
 
  private:
   bool grows(const std::string& parameter, const Shape& shape) const;
-  FolderFiles files_;
-  std::optional<int64_t> grown_;
-  mutable std::optional<model::DecoderConfig> stated_config_, config_;
-  mutable std::unique_ptr<const data::Tokenizer> tokenizer_;
+  mutable std::optional<model::DecoderConfig> config_;
   mutable std::unique_ptr<const checkpoint::HfWeights> weights_;
-  mutable std::string tokenizer_identity_, weights_digest_;
+  mutable std::string weights_digest_;
 };
 
 }  // namespace ingot::hub

@@ -64,7 +64,7 @@ std::vector<fs::path> files_of(const std::vector<std::string>& paths) {
   return files;
 }
 
-void check_texts(const config::TrainConfig& config, const hub::ModelFolder& model) {
+void check_texts(const config::TrainConfig& config, const hub::ModelDescription& model) {
   if (config.append_eod && !model.tokenizer().eos_id())
     throw ConfigError(fmt::format("append_eod: the tokenizer in {} names no eos token; set append_eod: false", model.path().string()));
   for (const auto* paths : {&config.dataset, &config.eval_dataset}) {
@@ -82,7 +82,7 @@ void check_template(const config::TrainConfig& config, const data::Tokenizer& to
 } catch (const DataError&) {  // these texts cannot be had in it; others may
 }
 
-void check_conversations(const config::TrainConfig& config, const hub::ModelFolder& model) {
+void check_conversations(const config::TrainConfig& config, const hub::ModelDescription& model) {
   check_template(config, model.tokenizer());
   const auto handler = data::make_record_handler(config.sft.handler_name, data::MapKeys(config.sft.map_keys), config.sft.ignore_fields);
   for (const auto* paths : {&config.dataset, &config.eval_dataset})
@@ -92,7 +92,7 @@ void check_conversations(const config::TrainConfig& config, const hub::ModelFold
 
 }  // namespace
 
-void check_data(const config::TrainConfig& config, const hub::ModelFolder& model) {
+void check_data(const config::TrainConfig& config, const hub::ModelDescription& model) {
   if (config.stage == "sft") check_conversations(config, model);
   else check_texts(config, model);
 }

@@ -8,7 +8,7 @@
 #include "data/chat/chat_template.h"
 #include "data/sft/preprocess_sft.h"
 #include "data/shards/preprocess.h"
-#include "hub/model_folder.h"
+#include "hub/model_description.h"
 #include "train/data_place.h"
 
 namespace ingot::train {
@@ -20,11 +20,11 @@ struct NamedSets {
 };
 
 /// The shards of data sets for a run, which check_data has let through: made, or found whole from before.
-data::PreprocessReport prepare_dataset(const config::TrainConfig& config, const hub::ModelFolder& model, const NamedSets& sets,
+data::PreprocessReport prepare_dataset(const config::TrainConfig& config, const hub::ModelDescription& model, const NamedSets& sets,
                                        const DataPlace& place);
 
 /// The same for stage sft: one set of shards, NAME_1 ..., for each data set.
-std::vector<data::SftReport> prepare_sft(const config::TrainConfig& config, const hub::ModelFolder& model, const NamedSets& sets,
+std::vector<data::SftReport> prepare_sft(const config::TrainConfig& config, const hub::ModelDescription& model, const NamedSets& sets,
                                          const DataPlace& place);
 
 /// Names columns that hold something and are not used, in one line.

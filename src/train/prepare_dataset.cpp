@@ -8,7 +8,7 @@
 namespace ingot::train {
 namespace {
 
-data::PreprocessOptions preprocess_options(const config::TrainConfig& config, const hub::ModelFolder& model,
+data::PreprocessOptions preprocess_options(const config::TrainConfig& config, const hub::ModelDescription& model,
                                            const NamedSets& sets, const DataPlace& place) {
   data::PreprocessOptions options;
   options.inputs.assign(sets.paths.begin(), sets.paths.end());
@@ -38,7 +38,7 @@ void report_unused(const std::string& dataset, const data::ColumnCounts& unused)
   if (!columns.empty()) log_info(fmt::format("{}: columns that are not used: {}", dataset, fmt::join(columns, ", ")));
 }
 
-data::PreprocessReport prepare_dataset(const config::TrainConfig& config, const hub::ModelFolder& model,
+data::PreprocessReport prepare_dataset(const config::TrainConfig& config, const hub::ModelDescription& model,
                                        const NamedSets& sets, const DataPlace& place) {
   const auto& tokenizer = model.tokenizer();
   auto options = preprocess_options(config, model, sets, place);

@@ -19,7 +19,7 @@ std::string template_identity(const config::SftConfig& config) {
   return identity;
 }
 
-data::SftPreprocessOptions sft_options(const config::TrainConfig& config, const hub::ModelFolder& model) {
+data::SftPreprocessOptions sft_options(const config::TrainConfig& config, const hub::ModelDescription& model) {
   const config::SftConfig& sft = config.sft;
   data::SftPreprocessOptions options;
   options.handler_name = sft.handler_name;
@@ -55,7 +55,7 @@ std::unique_ptr<data::ChatTemplate> open_chat_template(const config::TrainConfig
   return data::make_chat_template(config.sft.chat_template, {.vendor_labels = config.sft.vendor_labels});
 }
 
-std::vector<data::SftReport> prepare_sft(const config::TrainConfig& config, const hub::ModelFolder& model,
+std::vector<data::SftReport> prepare_sft(const config::TrainConfig& config, const hub::ModelDescription& model,
                                          const NamedSets& sets, const DataPlace& place) {
   const auto chat = open_chat_template(config);
   auto options = sft_options(config, model);

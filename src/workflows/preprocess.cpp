@@ -11,7 +11,7 @@ namespace ingot::workflows {
 int preprocess(const TrainRequest& request) {
   const auto config = config::load_train_config(request.config, request.overrides);
   hub::check_run_folder(hub::RunFolder(config.output_dir));
-  const hub::ModelFolder model(config.model_name_or_path);
+  const hub::ModelDescription model(config.model_name_or_path);
   train::check_data(config, model);
   const hub::RunLock lock(hub::RunFolder(config.output_dir));
   const auto place = train::DataPlace::direct(config.output_dir);

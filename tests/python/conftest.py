@@ -12,6 +12,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 INGOT = os.environ.get("INGOT_BIN", str(ROOT / "build/release/bin/ingot"))
 STORIES = ROOT / "examples/stories260k"
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # workers share the cores; tests of threads say how many they want
 LONG = os.environ.get("INGOT_LONG") == "1"  # ./test --long
 SHAKESPEARE = ROOT / "examples/data/shakespeare.parquet"
 

@@ -1,6 +1,7 @@
 """The front program starts at once, speaks clearly, and loads neither LibTorch nor Arrow."""
 
 import json
+import pathlib
 import statistics
 import subprocess
 import time
@@ -26,6 +27,11 @@ def test_links_neither_libtorch_nor_arrow():
     needed = subprocess.run(["ldd", INGOT], capture_output=True, text=True, check=True).stdout
     assert "libc.so" in needed
     assert "torch" not in needed and "arrow" not in needed and "parquet" not in needed
+
+
+def test_preparing_data_needs_no_libtorch():
+    needed = subprocess.run(["ldd", pathlib.Path(INGOT).with_name("ingot-data")], capture_output=True, text=True, check=True).stdout
+    assert "parquet" in needed and "torch" not in needed
 
 
 def test_version_names_every_linked_part():
