@@ -4,9 +4,10 @@
 
 #include <filesystem>
 #include <string>
+#include <tuple>
 #include <vector>
 
-#include "checkpoint/hf_folder.h"
+#include "checkpoint/run_checkpoint.h"
 #include "checkpoint/safetensors.h"
 #include "core/file.h"
 #include "core/json.h"
@@ -16,12 +17,13 @@ namespace ingot {
 
 /// Writes a checkpoint's folder as it was before manifests knew slices: whole tensors in one file, one sha256 a file.
 inline void write_version_one(const std::filesystem::path& folder, int64_t step, const Json& state,
-                              const std::vector<checkpoint::NamedTensor>& tensors) {
+                              const std::vector<checkpoint::RunTensor>& tensors) {
   const std::string file = "state-00001-of-00001.safetensors";
   make_folder(folder);
   std::vector<checkpoint::TensorSource> sources;
   Json places = Json::array();
-  for (const auto& [name, value] : tensors) {
+  for (const auto& tensor : tensors) {
+    const auto& [name, value] = std::tie(tensor.name, tensor.value);
     const auto dtype = checkpoint::to_dtype(value.scalar_type());
     sources.push_back({name, dtype, value.sizes().vec(), [bytes = value.contiguous()](const checkpoint::ByteSink& sink) {
                          sink({static_cast<const char*>(bytes.const_data_ptr()), bytes.nbytes()});

@@ -2,12 +2,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
+#include <exception>
+#include <memory>
 #include <system_error>
+#include <thread>
 
 #include "checkpoint/checkpoint_name.h"
 #include "checkpoint/own_folder.h"
 #include "checkpoint/run_checkpoint.h"
-#include "checkpoint/state_writer.h"
+#include "core/error.h"
 #include "core/file.h"
 #include "core/log.h"
 #include "core/staging.h"
@@ -17,19 +21,46 @@ namespace ingot::checkpoint {
 namespace fs = std::filesystem;
 namespace {
 
-std::vector<StatePiece> pieces_of(const std::vector<NamedTensor>& tensors) {
+/// The values of a part, without a copy where they lie in one piece.
+at::Tensor value_of(const RunTensor& tensor, const RunTensor::Part& part) {
+  const at::NoGradGuard no_grad;
+  const auto value = tensor.value.detach();
+  return (value.dim() == 0 ? value : value.narrow(tensor.dim, part.begin, part.extent)).to(at::kCPU).contiguous();
+}
+
+std::vector<StatePiece> pieces_of(const std::vector<RunTensor>& tensors) {
   std::vector<StatePiece> pieces;
-  for (const auto& [name, value] : tensors) {
-    const Shape shape = value.sizes().vec();
-    pieces.push_back({name, to_dtype(value.scalar_type()), shape, whole_of(shape)});
-  }
+  for (const auto& tensor : tensors)
+    for (const auto& part : tensor.parts)
+      if (part.is_written) pieces.push_back({tensor.name, to_dtype(tensor.value.scalar_type()), tensor.shape, part.slice});
   return pieces;
 }
 
-void put_tensor(StateWriter& store, const NamedTensor& tensor) {
-  const at::NoGradGuard no_grad;
-  const auto value = tensor.value.detach().to(at::kCPU).contiguous();  // on a CPU most often the tensor itself
-  store.put(tensor.name, whole_of(value.sizes().vec()), {static_cast<const char*>(value.const_data_ptr()), value.nbytes()});
+void put_tensor(StateWriter& store, const RunTensor& tensor) {
+  for (const auto& part : tensor.parts) {
+    if (!part.is_written) continue;
+    const auto value = value_of(tensor, part);
+    store.put(tensor.name, part.slice, {static_cast<const char*>(value.const_data_ptr()), value.nbytes()});
+  }
+}
+
+constexpr std::chrono::seconds kPartTimeout{600};  // from the end of the leader's own part on
+
+fs::path part_path(const fs::path& folder, int64_t writer) { return folder / fmt::format("part-{:05}.json", writer); }
+
+/// Waits until every other writer has noted its part.
+std::vector<fs::path> parts_of_others(const fs::path& folder, int64_t count) {
+  const auto end = std::chrono::steady_clock::now() + kPartTimeout;
+  std::vector<fs::path> parts;
+  for (int64_t writer = 1; writer < count; ++writer) {
+    parts.push_back(part_path(folder, writer));
+    while (!fs::exists(parts.back())) {
+      if (std::chrono::steady_clock::now() > end)
+        throw CommError(fmt::format("{}: not there {} s after the leader's part", parts.back().string(), kPartTimeout.count()));
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+  }
+  return parts;
 }
 
 /// Removes the oldest checkpoints up to `newest` until `limit` of them are left; 0 keeps all. Later ones belong to a run that was
@@ -44,8 +75,20 @@ void remove_beyond_limit(const fs::path& folder, int64_t newest, int64_t limit) 
 
 }  // namespace
 
-CheckpointWriter::CheckpointWriter(fs::path folder, int64_t save_total_limit, uint64_t max_shard_bytes)
-    : folder_(std::move(folder)), save_total_limit_(save_total_limit), max_shard_bytes_(max_shard_bytes) {}
+RunTensor::RunTensor(std::string given_name, at::Tensor given)
+    : name(std::move(given_name)), value(std::move(given)), shape(value.sizes().vec()),
+      parts{{whole_of(shape), 0, shape.empty() ? 1 : shape[0], true}} {}
+
+struct CheckpointWriter::Save {
+  int64_t step;
+  RunState state;
+  std::shared_ptr<StagingFolder> staging;  // the leader's
+  fs::path folder;                         // where the parts go; empty: nowhere
+  std::exception_ptr failure;              // that there is no folder
+};
+
+CheckpointWriter::CheckpointWriter(fs::path folder, int64_t save_total_limit, uint64_t max_shard_bytes, Writers writers)
+    : folder_(std::move(folder)), save_total_limit_(save_total_limit), max_shard_bytes_(max_shard_bytes), writers_(std::move(writers)) {}
 
 CheckpointWriter::~CheckpointWriter() { finish_pending(); }
 
@@ -54,7 +97,8 @@ void CheckpointWriter::save(int64_t step, RunState state) {
   places_.clear();
   num_written_ = 0;
   for (size_t i = 0; i < state.tensors.size(); ++i) places_[state.tensors[i].value.const_data_ptr()] = i;
-  const auto save_it = [this, step, of = std::move(state)] { run_save(step, of); };
+  const auto of = std::make_shared<const Save>(begin_save(step, std::move(state)));
+  const auto save_it = [this, of] { run_save(*of); };
   try {
     pending_ = std::async(std::launch::async, save_it);
   } catch (const std::system_error& error) {
@@ -91,33 +135,47 @@ bool CheckpointWriter::finish_pending() {
   }
 }
 
+/// The leader makes the folder; when it cannot, the others have nothing to do, and its own save fails with the reason.
+CheckpointWriter::Save CheckpointWriter::begin_save(int64_t step, RunState state) {
+  Save save{step, std::move(state), {}, {}};
+  std::exception_ptr failure;
+  if (writers_.rank == 0) try {
+      remove_staging(folder_, [](const std::string& label) { return step_of_name(label).has_value(); });
+      save.staging = std::make_shared<StagingFolder>(folder_, checkpoint_name(step));
+      save.folder = save.staging->path();
+    } catch (const std::exception&) {
+      failure = std::current_exception();
+    }
+  if (writers_.count > 1) save.folder = writers_.text_of_leader(save.folder.string());
+  save.failure = failure;
+  return save;
+}
+
 /// However it ends, nobody waits for a tensor afterwards.
-void CheckpointWriter::run_save(int64_t step, const RunState& state) {
+void CheckpointWriter::run_save(const Save& save) {
   struct Release {
     CheckpointWriter& writer;
     size_t num_tensors;
     ~Release() { writer.note_written(num_tensors); }
-  } release{*this, state.tensors.size()};
-  write(step, state);
+  } release{*this, save.state.tensors.size()};
+  if (save.failure) std::rethrow_exception(save.failure);
+  if (save.folder.empty()) return;  // the leader's folder could not be made
+  StateWriter store(save.folder, pieces_of(save.state.tensors), max_shard_bytes_, {writers_.rank, writers_.count});
+  for (size_t i = 0; i < save.state.tensors.size(); ++i) {
+    put_tensor(store, save.state.tensors[i]);
+    note_written(i + 1);
+  }
+  writers_.rank == 0 ? lead(save, store) : store.commit_part(part_path(save.folder, writers_.rank));
 }
 
-void CheckpointWriter::write(int64_t step, const RunState& state) {
-  remove_staging(folder_, [](const std::string& label) { return step_of_name(label).has_value(); });
-  const std::string name = checkpoint_name(step);
-  {
-    StagingFolder staging(folder_, name);
-    StateWriter store(staging.path(), pieces_of(state.tensors), max_shard_bytes_);
-    for (size_t i = 0; i < state.tensors.size(); ++i) {
-      put_tensor(store, state.tensors[i]);
-      note_written(i + 1);
-    }
-    store.commit(step, state.state);
-    check_not_foreign(folder_ / name);
-    staging.publish(folder_ / name);
-  }
-  write_file(folder_ / kTrackerFile, std::to_string(step));
-  note_saved_step(step);
-  remove_beyond_limit(folder_, step, save_total_limit_);
+void CheckpointWriter::lead(const Save& save, StateWriter& store) {
+  store.commit(save.step, save.state.state, parts_of_others(save.folder, writers_.count));
+  const auto target = folder_ / checkpoint_name(save.step);
+  check_not_foreign(target);
+  save.staging->publish(target);
+  write_file(folder_ / kTrackerFile, std::to_string(save.step));
+  note_saved_step(save.step);
+  remove_beyond_limit(folder_, save.step, save_total_limit_);
 }
 
 }  // namespace ingot::checkpoint

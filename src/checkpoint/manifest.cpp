@@ -29,6 +29,7 @@ Json pieces_of(const TensorRecord& tensor) {
 /// Builds a Manifest of one file; messages name it. What is missing or of another kind throws the JSON library's exception.
 struct ManifestReader {
   std::string file;
+  bool is_part = false;
   int64_t version = 0;
 
   [[noreturn]] void fail(const std::string& problem) const { throw DataError(fmt::format("{}: {}", file, problem)); }
@@ -72,7 +73,7 @@ struct ManifestReader {
       const Shape shape = tensor.at("shape");
       const auto& added = tensors.emplace_back(TensorRecord{tensor.at("name"), dtype(tensor.at("dtype")), shape, pieces(tensor, shape)});
       if (!names.insert(added.name).second) fail(fmt::format("tensor {}: is there twice, wanted once", in_quotes(added.name)));
-      check_cover(added, tensors.size() - 1);
+      if (!is_part) check_cover(added, tensors.size() - 1);
     }
     return tensors;
   }
@@ -89,6 +90,15 @@ struct ManifestReader {
     return manifest;
   }
 };
+
+Manifest read_document(const std::filesystem::path& file, bool is_part) {
+  const Json document = read_json(file);
+  try {
+    return ManifestReader{file.string(), is_part}.read(document);
+  } catch (const nlohmann::json::exception& error) {
+    throw DataError(fmt::format("{}: {}", file.string(), printable(error.what())));
+  }
+}
 
 }  // namespace
 
@@ -107,14 +117,9 @@ std::string format_manifest(const Manifest& manifest) {
   return document.dump(1) + "\n";
 }
 
-Manifest read_manifest(const std::filesystem::path& file) {
-  const Json document = read_json(file);
-  try {
-    return ManifestReader{file.string()}.read(document);
-  } catch (const nlohmann::json::exception& error) {
-    throw DataError(fmt::format("{}: {}", file.string(), printable(error.what())));
-  }
-}
+Manifest read_manifest(const std::filesystem::path& file) { return read_document(file, /*is_part=*/false); }
+
+Manifest read_manifest_part(const std::filesystem::path& file) { return read_document(file, /*is_part=*/true); }
 
 ManifestOutline outline_of_manifest(const std::filesystem::path& file) try {
   ManifestOutline outline;

@@ -55,6 +55,9 @@ std::string format_manifest(const Manifest& manifest);
 /// wrong, or the pieces of a tensor overlap, leave a gap or reach beyond it.
 Manifest read_manifest(const std::filesystem::path& file);
 
+/// The same of what one of several writers has written: its pieces need not cover a tensor.
+Manifest read_manifest_part(const std::filesystem::path& file);
+
 /// What a manifest of either version tells of its folder though it may be damaged.
 struct ManifestOutline {
   bool is_foreign = false;                     // an object of JSON that does not say that it is a checkpoint's

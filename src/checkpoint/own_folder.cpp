@@ -15,7 +15,7 @@ namespace fs = std::filesystem;
 namespace {
 
 bool is_shard_name(const std::string& name) {
-  static const std::regex form("state-[0-9]{5,}-of-[0-9]{5,}\\.safetensors");
+  static const std::regex form("state(-[0-9]{5,})?-[0-9]{5,}-of-[0-9]{5,}\\.safetensors");
   return std::regex_match(name, form);
 }
 

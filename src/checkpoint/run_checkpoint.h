@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <future>
 #include <map>
 #include <mutex>
@@ -13,13 +14,31 @@
 
 #include "checkpoint/hf_folder.h"
 #include "checkpoint/state_reader.h"
+#include "checkpoint/state_writer.h"
 #include "core/json.h"
 
 namespace ingot::checkpoint {
 
+/// A tensor of a run's state, or a rank's part of it: `value` is made of slices of the whole, one after another along `dim`.
+struct RunTensor {
+  struct Part {
+    Slice slice;
+    int64_t begin, extent;  // in the value along `dim`
+    bool is_written;        // by this rank; another one writes it where several hold it
+  };
+  /// One that this rank has all of.
+  RunTensor(std::string name, at::Tensor value);
+  std::string name;
+  at::Tensor value;
+  Shape shape;  // of the whole
+  int64_t dim = 0;
+  std::vector<Part> parts;
+  bool is_whole() const { return value.sizes() == at::IntArrayRef(shape); }
+};
+
 /// Everything a run needs to go on as if it had never stopped.
 struct RunState {
-  std::vector<NamedTensor> tensors;  // "model.NAME", "optimizer.first_moment.NAME" ...
+  std::vector<RunTensor> tensors;  // "model.NAME", "optimizer.first_moment.NAME" ...
   Json state;                        // step, consumed samples, schedule, seeds; small
 };
 
@@ -29,19 +48,28 @@ struct CheckpointInfo {
   std::filesystem::path folder;
 };
 
+inline constexpr uint64_t kMaxStateBytes = uint64_t{4} << 30;  // of a file of a checkpoint
+
+/// The ranks that write a checkpoint together, each its parts. The first leads: it makes the folder, waits until every part is there, and
+/// publishes the whole.
+struct Writers {
+  int64_t rank = 0, count = 1;
+  /// The leader's text on every writer; all call it.
+  std::function<std::string(const std::string& text)> text_of_leader = {};
+};
+
 /// Saves in the background, from the tensors themselves: who changes one asks first, with wait_until_written. They go to
 /// `FOLDER/.staging-*`, hashed, fsynced, renamed; then latest_checkpointed_iteration.txt moves (DESIGN decision 6) and
 /// checkpoints beyond `save_total_limit` are removed.
 class CheckpointWriter {
  public:
   /// `save_total_limit` 0 keeps all; a file of a checkpoint holds at most `max_shard_bytes`, or one tensor.
-  CheckpointWriter(std::filesystem::path folder, int64_t save_total_limit,
-                   uint64_t max_shard_bytes = uint64_t{4} << 30);
+  CheckpointWriter(std::filesystem::path folder, int64_t save_total_limit, uint64_t max_shard_bytes = kMaxStateBytes, Writers writers = {});
   ~CheckpointWriter();  // waits for a save under way; what went wrong with it becomes a warning
   CheckpointWriter(const CheckpointWriter&) = delete;
   CheckpointWriter& operator=(const CheckpointWriter&) = delete;
   /// Begins to write the tensors, in their order, and returns; waits first for a save still under way. An error of that one
-  /// is a warning: the new state is saved all the same, and waited for. Throws when this save, too, fails.
+  /// is a warning: the new state is saved all the same, and waited for. Throws when this save, too, fails. All writers call it together.
   void save(int64_t step, RunState state);
   /// Returns when the save under way, if any, needs this tensor's memory no more: it is written, or the save has failed.
   void wait_until_written(const at::Tensor& tensor);
@@ -50,12 +78,15 @@ class CheckpointWriter {
 
  private:
   bool finish_pending();  // false when the save under way failed, which becomes a warning
-  void run_save(int64_t step, const RunState& state);
-  void write(int64_t step, const RunState& state);
+  struct Save;
+  Save begin_save(int64_t step, RunState state);
+  void run_save(const Save& save);
+  void lead(const Save& save, StateWriter& store);
   void note_written(size_t num_tensors);
   std::filesystem::path folder_;
   int64_t save_total_limit_;
   uint64_t max_shard_bytes_;
+  Writers writers_;
   std::map<const void*, size_t> places_;  // of the tensors of the save under way, by their memory
   std::mutex mutex_;
   std::condition_variable written_;

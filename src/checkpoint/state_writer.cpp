@@ -23,6 +23,9 @@ uint64_t num_bytes(const StatePiece& piece) {
   return static_cast<uint64_t>(num_elements(piece.slice.extent).value_or(0) * size_of(piece.dtype));
 }
 
+/// Of the names of a writer's files.
+std::string stem_of(WriterPlace place) { return place.count == 1 ? "state" : fmt::format("state-{:05}", place.index); }
+
 std::string name_of(const StatePiece& piece) { return piece_name(piece.tensor, piece.shape, piece.slice); }
 
 /// A file under construction: the header first, then the pieces at their places as they come.
@@ -92,6 +95,23 @@ struct StateWriter::Impl {
     }
   }
 
+  void note_files() {
+    for (const auto& file : files) {
+      if (!file.is_whole()) throw std::logic_error(file.path().string() + " lacks pieces");
+      manifest.files[file.path().filename().string()] = file.record();
+    }
+  }
+
+  /// What another writer has written.
+  void take_up(const Manifest& other) {
+    manifest.files.insert(other.files.begin(), other.files.end());
+    for (const auto& tensor : other.tensors) {
+      const auto [known, is_new] = tensors.emplace(tensor.name, manifest.tensors.size());
+      if (is_new) manifest.tensors.push_back(tensor);
+      else manifest.tensors[known->second].pieces.insert(manifest.tensors[known->second].pieces.end(), tensor.pieces.begin(), tensor.pieces.end());
+    }
+  }
+
   fs::path folder;
   Manifest manifest;
   std::map<std::string, size_t> tensors;  // places in the manifest
@@ -99,7 +119,7 @@ struct StateWriter::Impl {
   std::vector<PieceFile> files;
 };
 
-StateWriter::StateWriter(fs::path folder, std::vector<StatePiece> pieces, uint64_t max_file_bytes)
+StateWriter::StateWriter(fs::path folder, std::vector<StatePiece> pieces, uint64_t max_file_bytes, WriterPlace place)
     : impl_(std::make_unique<Impl>()) {
   impl_->folder = std::move(folder);
   std::vector<uint64_t> sizes;
@@ -113,10 +133,10 @@ StateWriter::StateWriter(fs::path folder, std::vector<StatePiece> pieces, uint64
       entries.push_back({name_of(piece), piece.dtype, piece.slice.extent});
       file_of[number] = i;
     }
-    impl_->files.emplace_back(impl_->folder / shard_name("state", i, shards.size()), std::move(entries));
+    impl_->files.emplace_back(impl_->folder / shard_name(stem_of(place), i, shards.size()), std::move(entries));
   }
   for (size_t i = 0; i < pieces.size(); ++i) impl_->announce(pieces[i], file_of[i]);
-  impl_->check_cover();
+  if (place.count == 1) impl_->check_cover();
 }
 
 StateWriter::~StateWriter() = default;
@@ -130,14 +150,21 @@ void StateWriter::put(const std::string& tensor, const Slice& slice, std::string
   impl_->manifest.tensors[owner].pieces[piece].digest = impl_->files[file].put(name, bytes);
 }
 
-void StateWriter::commit(int64_t step, const Json& state) {
+void StateWriter::commit(int64_t step, const Json& state, const std::vector<fs::path>& others) {
+  impl_->note_files();
+  for (const auto& other : others) {
+    impl_->take_up(read_manifest_part(other));
+    fs::remove(other);
+  }
+  impl_->check_cover();
   impl_->manifest.step = step;
   impl_->manifest.state = state;
-  for (const auto& file : impl_->files) {
-    if (!file.is_whole()) throw std::logic_error(file.path().string() + " lacks pieces");
-    impl_->manifest.files[file.path().filename().string()] = file.record();
-  }
   write_file(impl_->folder / kManifestFile, format_manifest(impl_->manifest));
+}
+
+void StateWriter::commit_part(const fs::path& part) {
+  impl_->note_files();
+  write_file(part, format_manifest(impl_->manifest));
 }
 
 }  // namespace ingot::checkpoint

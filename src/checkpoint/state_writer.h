@@ -22,13 +22,18 @@ struct StatePiece {
   Slice slice;  // the part that the piece holds; whole_of(shape) for all of it
 };
 
+/// One of those who write a state together; each has its number in the names of its files.
+struct WriterPlace {
+  int64_t index = 0, count = 1;
+};
+
 /// Writes a state into an empty folder: safetensors files of the pieces, and manifest.json, which says of every tensor its
 /// dtype and whole shape, and of every piece its slice, file and digest. state_reader.h reads it back.
 class StateWriter {
  public:
-  /// `pieces` are those to come, each once; the pieces of a tensor cover it without overlap. They are dealt in their order
-  /// into files of at most `max_file_bytes`, or of one piece. Throws std::logic_error when they do not cover a tensor.
-  StateWriter(std::filesystem::path folder, std::vector<StatePiece> pieces, uint64_t max_file_bytes);
+  /// `pieces` are those to come, each once; those of all writers of the state together cover each tensor without overlap. They are dealt in
+  /// their order into files of at most `max_file_bytes`, or of one piece. Throws std::logic_error when an only writer's do not cover a tensor.
+  StateWriter(std::filesystem::path folder, std::vector<StatePiece> pieces, uint64_t max_file_bytes, WriterPlace place = {});
   ~StateWriter();  // a file that is not whole is removed
   StateWriter(const StateWriter&) = delete;
   StateWriter& operator=(const StateWriter&) = delete;
@@ -36,8 +41,12 @@ class StateWriter {
   /// they are, without a copy; a file is made durable when its last piece is there.
   /// Throws CommError when the disk is full or fails, std::logic_error for a piece that was not announced.
   void put(const std::string& tensor, const Slice& slice, std::string_view bytes);
-  /// Writes the manifest, with which the store is whole. `state` is small.
-  void commit(int64_t step, const Json& state);
+  /// The only writer, or the first of several, writes the manifest, with which the store is whole. `state` is small. `others` are the
+  /// part files of the other writers; they are taken up and removed. Throws std::logic_error when the pieces do not cover a tensor without
+  /// overlap.
+  void commit(int64_t step, const Json& state, const std::vector<std::filesystem::path>& others = {});
+  /// Another writer notes what it has written in a part file.
+  void commit_part(const std::filesystem::path& part);
 
  private:
   struct Impl;

@@ -26,14 +26,26 @@ std::vector<Key> step_keys() {
        .meaning = {"of sample order, split and random weights",
                    "样本顺序、划分与随机权重的种子"},
        .environment = "SEED"},
+      {.name = "tensor_model_parallel_size", .field = field(&TrainConfig::tensor_model_parallel_size),
+       .meaning = {"ranks that share the matrices of the model (tensor parallel): each has some of the heads, of the MLP's columns and of the "
+                   "vocabulary; the ranks are a multiple of it",
+                   "共同分担模型矩阵的进程数(张量并行):每个进程持有一部分注意力头、MLP 的列与词表;进程总数须为其整数倍"},
+       .range = between(1, 1 << 10), .environment = "TP"},
       {.name = "reproducible", .field = field(&TrainConfig::reproducible),
-       .meaning = {"the bits of a run depend neither on the number of its ranks nor on their threads: sums over the batch are made in a fixed tree over "
-                   "`logical_shards`, and every rank computes on one thread",
-                   "运行结果的每一位都与进程数及其线程数无关:对批次的求和按 `logical_shards` 份的固定二叉树进行,每个进程用一个线程计算"}},
+       .meaning = {"the bits of a run depend neither on the number of its ranks, on what they share, nor on their threads: sums are made in fixed trees "
+                   "over `logical_shards` of the batch and `logical_tensor_shards` of the matrices, and every rank computes on one thread a tensor shard",
+                   "运行结果的每一位都与进程数、分工方式及线程数无关:求和按批次的 `logical_shards` 份与矩阵的 `logical_tensor_shards` 份的固定二叉树进行,"
+                   "每个张量分片用一个线程计算"}},
       {.name = "logical_shards", .field = field(&TrainConfig::logical_shards),
        .meaning = {"with `reproducible`: the parts of a global batch whose sums are added in a tree, a power of two and a multiple of the ranks",
                    "配合 `reproducible`:全局批次被分成的份数,各份之和按二叉树相加;须为 2 的幂,且为进程数的整数倍"},
        .range = between(1, 1 << 16)},
+      {.name = "logical_tensor_shards", .field = field(&TrainConfig::logical_tensor_shards),
+       .meaning = {"with `reproducible`: the parts into which the matrices are cut whatever `tensor_model_parallel_size`, a power of two and a multiple of it, so "
+                   "that it may change between a stop and the next start without a bit of the result; 0: as many as that",
+                   "配合 `reproducible`:无论 `tensor_model_parallel_size` 为多少,矩阵都被切成的份数;须为 2 的幂且为其整数倍,这样停止后可换一种张量并行数"
+                   "继续而结果每一位不变;0 表示与其相同"},
+       .range = between(0, 1 << 10)},
   };
 }
 

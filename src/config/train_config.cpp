@@ -68,6 +68,13 @@ void check_evaluation(Problems& problems, const TrainConfig& config) {
                   "0, or val_size or eval_dataset to evaluate with");
 }
 
+void check_tensor_shards(Problems& problems, const TrainConfig& config) {
+  const int64_t shards = config.logical_tensor_shards, ranks = config.tensor_model_parallel_size;
+  problems.expect(!config.reproducible || std::has_single_bit(static_cast<uint64_t>(ranks)), "tensor_model_parallel_size", ranks, "a power of two with reproducible");
+  problems.expect(shards == 0 || (std::has_single_bit(static_cast<uint64_t>(shards)) && shards % ranks == 0), "logical_tensor_shards", shards,
+                  fmt::format("a power of two that is a multiple of tensor_model_parallel_size = {}", ranks));
+}
+
 /// Numbers that do not fit each other.
 void check_numbers(Problems& problems, const TrainConfig& config) {
   problems.expect(config.stage != "sft" || config.cutoff_len != 1, "cutoff_len", config.cutoff_len, "2 or more with stage sft");
@@ -76,6 +83,7 @@ void check_numbers(Problems& problems, const TrainConfig& config) {
   problems.expect(config.micro_batch_size < 1 || config.global_batch_size < 1 || config.global_batch_size % config.micro_batch_size == 0,
                   "global_batch_size", config.global_batch_size, fmt::format("a multiple of micro_batch_size = {}", config.micro_batch_size));
   problems.expect(std::has_single_bit(static_cast<uint64_t>(config.logical_shards)), "logical_shards", config.logical_shards, "a power of two");
+  check_tensor_shards(problems, config);
   problems.expect(config.max_steps != 0 || config.num_train_epochs != 0, "num_train_epochs", config.num_train_epochs,
                   "more than 0, or max_steps set");
   problems.expect(config.min_lr <= config.learning_rate, "min_lr", config.min_lr,

@@ -54,8 +54,10 @@ struct TrainConfig {
   int64_t micro_batch_size = 1, global_batch_size = 8, max_steps = 0;  // max_steps 0: by num_train_epochs
   double num_train_epochs = 1;
   uint64_t seed = 42;
+  int64_t tensor_model_parallel_size = 1;              // ranks that share the matrices; the others share the rows
   bool reproducible = false;                           // bits that depend on neither ranks nor threads:
-  int64_t logical_shards = 8;                          // sums in a fixed tree over so many parts
+  int64_t logical_shards = 8;                          // sums in a fixed tree over so many parts of the batch
+  int64_t logical_tensor_shards = 0;                   // and so many of the matrices; 0: tensor_model_parallel_size
 
   // Optimizer
   double learning_rate = 5e-5, min_lr = 0, warmup_ratio = 0, weight_decay = 0;

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <iostream>
+#include <ostream>
 
 #include "core/stop.h"
 #include "generate/sampling.h"
@@ -50,13 +50,13 @@ class Prompter {
 
 }  // namespace
 
-void print_samples(const SamplePrompts& prompts, const model::CausalLm& model, const std::string& when) {
+void print_samples(const SamplePrompts& prompts, const model::CausalLm& model, const std::string& when, std::ostream& out) {
   if (prompts.texts.empty() || stop_requested()) return;
   const Prompter prompter(prompts, model);
   for (const auto& text : prompts.texts) {
     const Prompt prompt = prompter.prompt(text);
     if (prompt.ids.empty()) continue;
-    std::cout << fmt::format("--- sample {} training ---\n{}{}\n---\n", when, prompt.shown, prompter.answer(model, prompt)) << std::flush;
+    out << fmt::format("--- sample {} training ---\n{}{}\n---\n", when, prompt.shown, prompter.answer(model, prompt)) << std::flush;
   }
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <iosfwd>
 #include <string>
 #include <vector>
 
@@ -16,7 +17,7 @@ struct SamplePrompts {
   int64_t max_new_tokens = 48;
 };
 
-/// Continues or answers every text and prints it. `when` is "before" or "after".
-void print_samples(const SamplePrompts& prompts, const model::CausalLm& model, const std::string& when);
+/// Continues or answers every text and prints it on `out`. `when` is "before" or "after". All tensor ranks of a model call it together.
+void print_samples(const SamplePrompts& prompts, const model::CausalLm& model, const std::string& when, std::ostream& out);
 
 }  // namespace ingot::generate

@@ -38,7 +38,7 @@ uint64_t fill(model::Parameter& parameter, const ModelFolder& folder) {
   const at::Tensor loaded = folder.parameter(parameter.name);
   const at::NoGradGuard no_grad;
   check_numbers(loaded, folder.stored_name(parameter.name), folder.weights());
-  parameter.value.copy_(loaded);
+  parameter.value.copy_(parameter.own_part(loaded));
   return loaded.nbytes();
 }
 
@@ -87,9 +87,9 @@ bool is_derived(const std::string& name, const model::DecoderConfig& config) {
          (config.tie_word_embeddings && name == model::find_family(config.model_type)->names.head + ".weight");
 }
 
-std::unique_ptr<model::CausalLm> load_model(const ModelFolder& folder, const Compute& compute) {
+std::unique_ptr<model::CausalLm> load_model(const ModelFolder& folder, const Compute& compute, parallel::Communicator& ranks) {
   const auto& weights = folder.weights();
-  auto model = model::build_model(folder.config(), compute.type, compute.device);
+  auto model = model::build_model(folder.config(), compute.type, compute.device, ranks);
   check_weights(*model, folder);
   warn_of_surplus(*model, folder);
   Progress progress("loading weights", weights.total_bytes(), "B");

@@ -72,7 +72,7 @@ void add_new(model::CausalLm& model, const AdapterConfig& config) {
 model::ExactWeights fill_new(model::CausalLm& model, uint64_t seed, const model::ExactWeights& base) {
   const at::NoGradGuard no_grad;
   for (const auto& parameter : model.parameters.parameters)
-    if (checkpoint::is_factor(parameter->name)) parameter->value.copy_(model::initial_value(*parameter, seed));
+    if (checkpoint::is_factor(parameter->name)) parameter->value.copy_(parameter->own_part(model::initial_value(*parameter, seed)));
   return [&list = model.parameters, seed, base](const std::string& name) {
     return checkpoint::is_factor(name) ? model::initial_value(*list.find(name), seed) : base(name);
   };
@@ -135,7 +135,10 @@ std::map<std::string, at::Tensor> attach(model::CausalLm& model, const Adapter& 
   auto tensors = tensors_of(adapter, model, source);
   model::add_lora(model.parameters, plan_of(adapter, tensors, model, source));
   const at::NoGradGuard no_grad;
-  for (const auto& [name, value] : tensors) model.parameters.find(name)->value.copy_(value);
+  for (const auto& [name, value] : tensors) {
+    const auto parameter = model.parameters.find(name);
+    parameter->value.copy_(parameter->own_part(value));
+  }
   return tensors;
 }
 

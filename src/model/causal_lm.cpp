@@ -46,9 +46,20 @@ at::Tensor CausalLm::objective(const LossTerms& terms, int64_t num_labels) const
   return terms.cross_entropy + terms.expert_balance * (config.router_aux_loss_coef * static_cast<double>(num_labels));
 }
 
-std::unique_ptr<CausalLm> build_model(const DecoderConfig& config, at::ScalarType dtype, const std::string& device) {
+void check_tensor_parallel(const DecoderConfig& config, int64_t ranks, Problems& problems) {
+  for (const auto& spec : parameter_specs(config, *find_family(config.model_type)))
+    for (const auto& block : spec.split.blocks)
+      if (!parallel::can_split({spec.split.dim, {block}}, ranks)) {
+        problems.expect(false, "tensor_model_parallel_size", ranks,
+                        fmt::format("a number that divides the {} {} of {}", block.units, block.units < block.size ? "heads" : "rows", spec.name));
+        return;  // every layer would say the same
+      }
+  if (config.num_heads % ranks != 0) problems.expect(false, "tensor_model_parallel_size", ranks, fmt::format("a divisor of the {} heads", config.num_heads));
+}
+
+std::unique_ptr<CausalLm> build_model(const DecoderConfig& config, at::ScalarType dtype, const std::string& device, parallel::Communicator& ranks) {
   if (const auto* family = find_family(config.model_type))
-    return std::make_unique<Decoder>(config, *family, dtype, device);
+    return std::make_unique<Decoder>(config, *family, dtype, device, ranks);
   std::string known;
   for (const auto& family : families()) known += (known.empty() ? "" : ", ") + std::string(family.model_type);
   throw ConfigError("model_type: found " + config.model_type + ", wanted one of " + known);

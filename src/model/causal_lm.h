@@ -8,9 +8,11 @@
 #include <string>
 #include <vector>
 
+#include "core/problems.h"
 #include "model/decoder_config.h"
 #include "model/head.h"
 #include "model/parameters.h"
+#include "parallel/communicator.h"
 
 namespace ingot::model {
 
@@ -55,7 +57,7 @@ class CausalLm {
  public:
   virtual ~CausalLm() = default;
   virtual HiddenStates hidden(const ModelInput& input) const = 0;
-  /// Weight of the output projection, [vocab, hidden]; the embedding when tied.
+  /// Weight of the output projection, [vocab of this rank, hidden]; the embedding when tied.
   virtual const at::Tensor& head_weight() const = 0;
   /// What makes logits of the final norm's output.
   virtual Head head() const = 0;
@@ -79,8 +81,13 @@ class CausalLm {
   LayerObserver observer;
 };
 
-/// Builds the family that `config.model_type` names, with values uninitialised on `device` ("cpu", "meta", "cuda").
+/// Builds the family that `config.model_type` names, with values uninitialised on `device` ("cpu", "meta", "cuda"). Of `ranks`, which share
+/// its matrices (tensor parallel) and must outlive it, it is this one's part: all of them make the same calls, and get the same results.
 /// Throws ConfigError for a family that is not here.
-std::unique_ptr<CausalLm> build_model(const DecoderConfig& config, at::ScalarType dtype, const std::string& device);
+std::unique_ptr<CausalLm> build_model(const DecoderConfig& config, at::ScalarType dtype, const std::string& device,
+                                      parallel::Communicator& ranks = parallel::only_rank());
+
+/// Names the parameters that cannot be cut for so many ranks, in `problems`.
+void check_tensor_parallel(const DecoderConfig& config, int64_t ranks, Problems& problems);
 
 }  // namespace ingot::model

@@ -4,21 +4,23 @@
 
 #include "ops/recompute.h"
 #include "ops/unit_rows.h"
+#include "parallel/tensor_parallel.h"
 
 namespace ingot::model {
 
-Decoder::Decoder(const DecoderConfig& settings, const Family& family, at::ScalarType dtype, const std::string& device)
-    : family_(family), rope_(settings, device) {
+Decoder::Decoder(const DecoderConfig& settings, const Family& family, at::ScalarType dtype, const std::string& device, parallel::Communicator& ranks)
+    : family_(family), ranks_(ranks), rope_(settings, device) {
   config = settings;
-  for (auto& spec : parameter_specs(config, family_)) add_parameter(parameters, std::move(spec), dtype, device);
+  for (auto& spec : parameter_specs(config, family_)) add_parameter(parameters, std::move(spec), dtype, device, {ranks.rank(), ranks.size()});
   const ParameterScope root(parameters);
+  const LayerContext context{config, family_.names, ranks_};
   const auto& names = family_.names;
   embedding_ = root.child(names.embedding).value("weight");
   const bool tied = config.tie_word_embeddings;
   if (!tied) embedding_layer_ = root.child(names.embedding).linear_layer(LayerKind::kEmbedding);
   for (size_t i = 0; i < static_cast<size_t>(config.num_layers); ++i) {
     const auto name = names.layers + "." + std::to_string(i);
-    blocks_.push_back({name, DecoderLayer(root.child(name), config, family_, i)});
+    blocks_.push_back({name, DecoderLayer(root.child(name), context, i)});
   }
   norm_.emplace(root.child(names.final_norm), config);
   head_ = tied ? embedding_ : root.child(names.head).value("weight");
@@ -53,17 +55,26 @@ at::Tensor Decoder::logits_cached(const at::Tensor& tokens, KeyValueCache& cache
 }
 
 at::Tensor Decoder::embed(const at::Tensor& tokens) const {
-  auto x = at::embedding(embedding_, tokens);  // [batch, seq, hidden]
+  auto x = rows_of(embedding_, tokens);  // [batch, seq, hidden]
   if (embedding_layer_ && embedding_layer_->adapter.defined()) {
     const auto& [a, b, scale, dropout] = embedding_layer_->adapter;  // a [rank, vocab]
-    x = x + at::linear(at::embedding(a.t(), tokens), b) * scale;
+    x = x + at::linear(rows_of(a.t(), tokens), b) * scale;
   }
   observe(family_.names.embedding, x);
   return x;
 }
 
+/// The tokens' rows of a table of which each rank has those of some tokens.
+at::Tensor Decoder::rows_of(const at::Tensor& table, const at::Tensor& tokens) const {
+  if (ranks_.size() == 1) return at::embedding(table, tokens);
+  const auto places = tokens - ranks_.rank() * table.size(0);
+  const auto is_here = places.ge(0).logical_and(places.lt(table.size(0)));
+  const auto rows = at::embedding(table, places.clamp(0, table.size(0) - 1)) * is_here.unsqueeze(-1).to(table.scalar_type());
+  return parallel::sum_of_ranks(rows, ranks_);
+}
+
 Head Decoder::head() const {
-  return {config.norm_head ? ops::unit_rows(head_) : head_, head_layer_ ? head_layer_->adapter : ops::LowRank()};
+  return {config.norm_head ? ops::unit_rows(head_) : head_, head_layer_ ? head_layer_->adapter : ops::LowRank(), &ranks_};
 }
 
 LayerOutput Decoder::run(const Block& block, const at::Tensor& x, const Pass& pass) const {

@@ -14,7 +14,7 @@ namespace ingot::model {
 /// Embedding, pre-norm layers, final norm and head: every family's model. Parameters have the family's names.
 class Decoder : public CausalLm {
  public:
-  Decoder(const DecoderConfig& config, const Family& family, at::ScalarType dtype, const std::string& device);
+  Decoder(const DecoderConfig& config, const Family& family, at::ScalarType dtype, const std::string& device, parallel::Communicator& ranks);
   HiddenStates hidden(const ModelInput& input) const override;
   const at::Tensor& head_weight() const override { return head_; }
   Head head() const override;
@@ -26,15 +26,17 @@ class Decoder : public CausalLm {
     DecoderLayer layer;
   };
   at::Tensor embed(const at::Tensor& tokens) const;
+  at::Tensor rows_of(const at::Tensor& table, const at::Tensor& tokens) const;
   LayerOutput run(const Block& block, const at::Tensor& x, const Pass& pass) const;
   void observe(const std::string& name, const at::Tensor& output) const;
 
   const Family& family_;
+  parallel::Communicator& ranks_;  // that share the matrices
   Rope rope_;
-  at::Tensor embedding_;  // [vocab, hidden]
+  at::Tensor embedding_;  // [vocab of this rank, hidden]
   std::vector<Block> blocks_;
   std::optional<RmsNorm> norm_;
-  at::Tensor head_;  // [vocab, hidden]; embedding_ when tied
+  at::Tensor head_;  // [vocab of this rank, hidden]; embedding_ when tied
   // What adapters may be added to; null where the head is the embedding, and for a normalised head:
   std::shared_ptr<const LinearLayer> embedding_layer_, head_layer_;
 };

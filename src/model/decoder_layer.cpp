@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
+
 #include "model/key_value_cache.h"
 #include "ops/rms_norm.h"
 #include "ops/rotary.h"
@@ -19,18 +21,35 @@ RemakableInput RmsNorm::forward(const at::Tensor& x, const Pass& pass) const {
           pass.dropout_keys};
 }
 
-Attention::Attention(const ParameterScope& params, const DecoderConfig& config, const DecoderNames& names, size_t layer)
-    : qkv(params, names.qkv,
-          {config.num_heads * config.head_dim, config.num_kv_heads * config.head_dim, config.num_kv_heads * config.head_dim}),
-      out(params.child(names.attention_out)),
-      head_dim(config.head_dim),
-      rotates(config.rotary_dim() > 0),
-      interleaved(config.rope_interleaved),
-      options{.window = config.window_of(static_cast<int64_t>(layer)), .alibi_slopes = config.alibi_slopes()},
-      index(layer) {}
+namespace {
+
+/// Widths of this rank's queries, keys and values.
+std::vector<int64_t> head_widths(const LayerContext& context) {
+  const auto& config = context.config;
+  const int64_t queries = config.num_heads / context.ranks.size(), keys = std::max<int64_t>(1, config.num_kv_heads / context.ranks.size());
+  return {queries * config.head_dim, keys * config.head_dim, keys * config.head_dim};
+}
+
+std::vector<double> own_slopes(const LayerContext& context) {
+  const auto all = context.config.alibi_slopes();
+  const auto share = std::ssize(all) / context.ranks.size(), begin = context.ranks.rank() * share;
+  return {all.begin() + begin, all.begin() + begin + share};
+}
+
+}  // namespace
+
+Attention::Attention(const ParameterScope& params, const LayerContext& context, size_t layer)
+    : qkv(params, context.names.qkv, head_widths(context)),
+      out(params.child(context.names.attention_out)),
+      head_dim(context.config.head_dim),
+      rotates(context.config.rotary_dim() > 0),
+      interleaved(context.config.rope_interleaved),
+      options{.window = context.config.window_of(static_cast<int64_t>(layer)), .alibi_slopes = own_slopes(context)},
+      index(layer),
+      ranks(&context.ranks) {}
 
 at::Tensor Attention::forward(const RemakableInput& h, const Pass& pass) const {
-  const auto projected = qkv.forward(h);
+  const auto projected = qkv.forward(copied_to_ranks(h, *ranks));
   const auto heads = [&](size_t i) { return projected[i].unflatten(-1, {-1, head_dim}); };  // [batch, seq, heads, dim]
   const auto pairs = interleaved ? ops::RotaryPairs::kNeighbours : ops::RotaryPairs::kHalves;
   const auto rotated = [&](const at::Tensor& x) {
@@ -44,14 +63,14 @@ at::Tensor Attention::forward(const RemakableInput& h, const Pass& pass) const {
     const auto seen = extend(*pass.cache, index, keys, values);
     mixed = ops::cached_attention(queries, seen.keys, seen.values, options);
   }
-  return project({mixed.flatten(2), {}, pass.dropout_keys}, out);
+  return project_part({mixed.flatten(2), {}, pass.dropout_keys}, out, *ranks);
 }
 
-DecoderLayer::DecoderLayer(const ParameterScope& params, const DecoderConfig& config, const Family& family, size_t layer)
-    : attention(params.child(family.names.attention), config, family.names, layer),
-      feed_forward((config.num_experts > 0 ? make_mixture : make_mlp)(params.child(family.names.mlp), config, family.names)),
-      attention_norm(params.child(family.names.attention_norm), config),
-      mlp_norm(params.child(family.names.mlp_norm), config) {}
+DecoderLayer::DecoderLayer(const ParameterScope& params, const LayerContext& context, size_t layer)
+    : attention(params.child(context.names.attention), context, layer),
+      feed_forward((context.config.num_experts > 0 ? make_mixture : make_mlp)(params.child(context.names.mlp), context)),
+      attention_norm(params.child(context.names.attention_norm), context.config),
+      mlp_norm(params.child(context.names.mlp_norm), context.config) {}
 
 LayerOutput DecoderLayer::forward(const at::Tensor& x, const Pass& pass) const {
   const auto middle = x + attention.forward(attention_norm.forward(x, pass), pass);

@@ -35,9 +35,16 @@ struct RmsNorm {
   double eps;
 };
 
+/// What every layer of a model is built with.
+struct LayerContext {
+  const DecoderConfig& config;  // of the whole model
+  const DecoderNames& names;
+  parallel::Communicator& ranks;  // that share the matrices: heads of attention, columns of the MLP
+};
+
 /// Self-attention with grouped key/value heads and rope or ALiBi; layer `index` of the cache is its own.
 struct Attention {
-  Attention(const ParameterScope& params, const DecoderConfig& config, const DecoderNames& names, size_t index);
+  Attention(const ParameterScope& params, const LayerContext& context, size_t index);
   /// `h` [batch, seq, hidden] to the same.
   at::Tensor forward(const RemakableInput& h, const Pass& pass) const;
   JointProjection qkv;
@@ -46,6 +53,7 @@ struct Attention {
   bool rotates, interleaved;
   ops::AttentionOptions options;
   size_t index;
+  parallel::Communicator* ranks;
 };
 
 /// What a layer gives, or a part of it.
@@ -63,17 +71,17 @@ class FeedForward {
 };
 
 /// down(silu(gate(h)) * up(h)), which the dense families have; `params` is the scope of the layer's feed-forward.
-std::unique_ptr<FeedForward> make_mlp(const ParameterScope& params, const DecoderConfig& config, const DecoderNames& names);
+std::unique_ptr<FeedForward> make_mlp(const ParameterScope& params, const LayerContext& context);
 
 /// A router and config.num_experts MLPs under "gate" and "experts.N", of which each token goes through
 /// config.experts_per_token; the mean of their outputs, weighted by the router. Source: MODELS §2 C.
-std::unique_ptr<FeedForward> make_mixture(const ParameterScope& params, const DecoderConfig& config, const DecoderNames& names);
+std::unique_ptr<FeedForward> make_mixture(const ParameterScope& params, const LayerContext& context);
 
 /// The pre-norm block: x + attention(norm(x)), then x + feed_forward(norm(x)). With `pass.remake_inputs` a dense layer
 /// keeps for the backward pass, per token: the two residual inputs (2 hidden), q, k, v and the attention's output (2 q
 /// + 2 kv widths), gate and up (2 ffn); otherwise also the norms' outputs (2 hidden) and the SwiGLU's (1 ffn).
 struct DecoderLayer {
-  DecoderLayer(const ParameterScope& params, const DecoderConfig& config, const Family& family, size_t index);
+  DecoderLayer(const ParameterScope& params, const LayerContext& context, size_t index);
   LayerOutput forward(const at::Tensor& x, const Pass& pass) const;  // x [batch, seq, hidden]
   Attention attention;
   std::unique_ptr<FeedForward> feed_forward;

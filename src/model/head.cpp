@@ -2,18 +2,33 @@
 
 #include <ATen/ATen.h>
 
+#include "parallel/tensor_parallel.h"
+
 namespace ingot::model {
 
+ops::VocabularyPart Head::vocabulary_part() const {
+  const auto gather = [ranks = ranks](const at::Tensor& own) {
+    auto all = at::empty({ranks->size() * own.size(0), own.size(1)}, own.options());
+    ranks->all_gather(all, own);
+    return all.view({ranks->size(), own.size(0), own.size(1)});
+  };
+  return {.first = ranks->rank() * matrix.size(0), .parts = ranks->size(), .gather = gather};
+}
+
 at::Tensor Head::logits(const at::Tensor& states) const {
-  const auto logits = at::linear(states, matrix);
-  if (!adapter.defined()) return logits;
-  return logits + at::linear(at::linear(states, adapter.a) * adapter.scale, adapter.b);
+  const auto own = at::linear(states, matrix);
+  if (!adapter.defined()) return parallel::joined_over_ranks(own, *ranks);
+  return parallel::joined_over_ranks(own + at::linear(at::linear(states, adapter.a) * adapter.scale, adapter.b), *ranks);
 }
 
 at::Tensor Head::cross_entropy(const at::Tensor& states, const ops::Labels& labels, const ops::RowKeys& dropout_keys) const {
-  if (!adapter.defined()) return ops::linear_cross_entropy(states, matrix, labels);
-  const auto inner = ops::linear(ops::dropped(states, dropout_keys, adapter.dropout), adapter.a, {});  // [tokens, rank]
-  return ops::linear_cross_entropy(states, matrix, labels, {inner * adapter.scale, adapter.b});
+  ops::AddedLogits added;
+  if (adapter.defined()) {
+    const auto inner = ops::linear(ops::dropped(states, dropout_keys, adapter.dropout), adapter.a, {});  // [tokens, rank]
+    added = {parallel::copy_to_ranks(inner * adapter.scale, *ranks), adapter.b};
+  }
+  if (ranks->size() == 1) return ops::linear_cross_entropy(states, matrix, labels, added);
+  return ops::linear_cross_entropy_of_part(parallel::copy_to_ranks(states, *ranks), matrix, labels, added, vocabulary_part());
 }
 
 }  // namespace ingot::model

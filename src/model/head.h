@@ -4,13 +4,15 @@
 
 #include "ops/linear.h"
 #include "ops/linear_cross_entropy.h"
+#include "parallel/communicator.h"
 
 namespace ingot::model {
 
 /// The last matrix product, from hidden states to logits, and what an adapter adds to it.
 struct Head {
-  at::Tensor matrix;  // [vocab, hidden]; its rows are of unit length where the family's head is normalised
+  at::Tensor matrix;  // [vocab of this rank, hidden]; its rows are of unit length where the family's head is normalised
   ops::LowRank adapter = {};
+  parallel::Communicator* ranks = &parallel::only_rank();  // each has some rows of the matrix, and all get the whole result
 
   /// states [..., hidden] to logits [..., vocab]; nothing is dropped.
   at::Tensor logits(const at::Tensor& states) const;
@@ -18,6 +20,9 @@ struct Head {
   ///   states        [tokens, hidden]
   ///   dropout_keys  [tokens] int64, or undefined
   at::Tensor cross_entropy(const at::Tensor& states, const ops::Labels& labels, const ops::RowKeys& dropout_keys = {}) const;
+
+  /// The rows of the vocabulary that the matrix has, and how this rank meets the others.
+  ops::VocabularyPart vocabulary_part() const;
 };
 
 }  // namespace ingot::model

@@ -8,10 +8,10 @@ namespace {
 
 class Mixture : public FeedForward {
  public:
-  Mixture(const ParameterScope& params, const DecoderConfig& config, const DecoderNames& names)
-      : gate_(params.child("gate"), LayerKind::kRouter), choices_(config.experts_per_token) {
-    for (int64_t expert = 0; expert < config.num_experts; ++expert)
-      experts_.push_back(make_mlp(params.child("experts").child(std::to_string(expert)), config, names));
+  Mixture(const ParameterScope& params, const LayerContext& context)
+      : gate_(params.child("gate"), LayerKind::kRouter), choices_(context.config.experts_per_token) {
+    for (int64_t expert = 0; expert < context.config.num_experts; ++expert)
+      experts_.push_back(make_mlp(params.child("experts").child(std::to_string(expert)), context));
   }
 
   LayerOutput forward(const RemakableInput& h, const Pass& pass) const override {
@@ -44,9 +44,8 @@ class Mixture : public FeedForward {
 
 }  // namespace
 
-std::unique_ptr<FeedForward> make_mixture(const ParameterScope& params, const DecoderConfig& config,
-                                          const DecoderNames& names) {
-  return std::make_unique<Mixture>(params, config, names);
+std::unique_ptr<FeedForward> make_mixture(const ParameterScope& params, const LayerContext& context) {
+  return std::make_unique<Mixture>(params, context);
 }
 
 }  // namespace ingot::model

@@ -48,16 +48,37 @@ void fill_uniform(at::Tensor& value, float half_width, uint64_t seed, uint64_t s
 
 }  // namespace
 
+std::vector<OwnSlice> Parameter::slices() const {
+  const auto own = parallel::slices_of(split, shape, part.index, part.count);
+  if (split.is_whole()) return {{own[0], 0, shape.empty() ? 1 : shape[0], part.index == 0}};
+  std::vector<OwnSlice> found;
+  int64_t begin = 0;
+  for (size_t i = 0; i < own.size(); ++i) {
+    const int64_t extent = own[i].extent[static_cast<size_t>(split.dim)];
+    found.push_back({own[i], begin, extent, parallel::is_first_holder(split.blocks[i], part.index, part.count)});
+    begin += extent;
+  }
+  return found;
+}
+
+at::Tensor Parameter::own_part(const at::Tensor& whole) const {
+  if (part.count == 1 || split.is_whole()) return whole;
+  std::vector<at::Tensor> parts;
+  for (const auto& [slice, begin, extent, is_first] : slices())
+    parts.push_back(whole.narrow(split.dim, slice.offset[static_cast<size_t>(split.dim)], extent));
+  return at::cat(parts, split.dim);
+}
+
 int64_t ParameterList::num_elements() const {
   int64_t total = 0;
-  for (const auto& parameter : parameters) total += parameter->value.numel();
+  for (const auto& parameter : parameters) total += ingot::num_elements(parameter->shape).value();
   return total;
 }
 
 int64_t ParameterList::num_trainable() const {
   int64_t total = 0;
   for (const auto& parameter : parameters)
-    if (parameter->trainable) total += parameter->value.numel();
+    if (parameter->trainable) total += ingot::num_elements(parameter->shape).value();
   return total;
 }
 
@@ -73,11 +94,11 @@ std::shared_ptr<Parameter> ParameterList::find(const std::string& name) const {
   return found == parameters.end() ? nullptr : *found;
 }
 
-at::Tensor add_parameter(ParameterList& list, ParameterSpec spec, at::ScalarType dtype, const std::string& device) {
+at::Tensor add_parameter(ParameterList& list, ParameterSpec spec, at::ScalarType dtype, const std::string& device, TensorPart part) {
   TORCH_CHECK(dtype == at::kFloat || dtype == at::kBFloat16, "parameters are float32 or bfloat16, not ", dtype);
   TORCH_CHECK(list.find(spec.name) == nullptr, "parameter ", spec.name, " exists twice");
-  auto parameter = std::make_shared<Parameter>(std::move(spec));
-  parameter->value = at::empty(parameter->shape, at::TensorOptions().dtype(dtype).device(device));
+  auto parameter = std::make_shared<Parameter>(std::move(spec), part);
+  parameter->value = at::empty(parallel::part_shape(parameter->split, parameter->shape, part.count), at::TensorOptions().dtype(dtype).device(device));
   parameter->value.set_requires_grad(true);
   list.parameters.push_back(parameter);
   return parameter->value;
@@ -95,8 +116,10 @@ at::Tensor ParameterScope::value_if_any(const std::string& name) const {
 }
 
 std::shared_ptr<LinearLayer> ParameterScope::linear_layer(LayerKind kind) const {
-  const auto weight = value("weight");
-  const int64_t in = weight.size(kind == LayerKind::kEmbedding ? 0 : 1), out = weight.size(kind == LayerKind::kEmbedding ? 1 : 0);
+  const auto weight = list_->find(prefix_ + "weight");
+  TORCH_CHECK(weight, "the model has no parameter ", prefix_, "weight");
+  const bool is_embedding = kind == LayerKind::kEmbedding;
+  const int64_t in = weight->shape[is_embedding ? 0 : 1], out = weight->shape[is_embedding ? 1 : 0];
   list_->linear_layers.push_back(std::make_shared<LinearLayer>(prefix_.substr(0, prefix_.size() - 1), in, out, kind));
   return list_->linear_layers.back();
 }
@@ -116,7 +139,7 @@ void initialize_parameters(const ParameterList& list, uint64_t seed) {
   const at::NoGradGuard no_grad;
   for (const auto& parameter : list.parameters) {
     end_if_stopped("filling a new model, nothing is lost");
-    parameter->value.copy_(initial_value(*parameter, seed));
+    parameter->value.copy_(parameter->own_part(initial_value(*parameter, seed)));
   }
 }
 

@@ -14,11 +14,28 @@
 
 namespace ingot::model {
 
-/// One named parameter of the model. `value` is on the meta device until filled.
+/// Which of the tensor parallel ranks a model is built for.
+struct TensorPart {
+  int64_t index = 0, count = 1;
+};
+
+/// A block of a parameter that this rank holds: `slice` of the whole, which stands in the value from `begin` on along the split's dimension.
+struct OwnSlice {
+  Slice slice;
+  int64_t begin, extent;
+  bool is_first;  // of the ranks that hold it: that one writes it and counts it
+};
+
+/// One named parameter of the model. `shape` is that of the whole; `value` holds this rank's part of it, on the meta device until filled.
 struct Parameter : ParameterSpec {
-  explicit Parameter(ParameterSpec spec) : ParameterSpec(std::move(spec)) {}
+  explicit Parameter(ParameterSpec spec, TensorPart part = {}) : ParameterSpec(std::move(spec)), part(part) {}
+  TensorPart part;
   bool trainable = true;
   at::Tensor value = {};
+  /// The slices that the value is made of, one after another along split.dim.
+  std::vector<OwnSlice> slices() const;
+  /// This rank's part of a tensor of the whole shape; itself where nothing is cut.
+  at::Tensor own_part(const at::Tensor& whole) const;
 };
 
 /// What a linear layer is for: the embedding is one from one-hot ids.
@@ -27,7 +44,7 @@ enum class LayerKind { kLinear, kRouter, kEmbedding, kHead };
 /// A linear layer of the model and what is added to its output; see model/lora.h.
 struct LinearLayer {
   std::string module;  // Hugging Face's path: "model.layers.0.self_attn.q_proj"
-  int64_t in, out;
+  int64_t in, out;     // of the whole
   LayerKind kind = LayerKind::kLinear;
   ops::LowRank adapter = {};
 };
@@ -36,14 +53,14 @@ struct LinearLayer {
 struct ParameterList {
   std::vector<std::shared_ptr<Parameter>> parameters;
   std::vector<std::shared_ptr<LinearLayer>> linear_layers;  // those that may get an adapter
-  int64_t num_elements() const;  // tied parameters count once
+  int64_t num_elements() const;  // of the whole model; tied parameters count once
   int64_t num_trainable() const;
   std::shared_ptr<Parameter> find(const std::string& name) const;  // null when absent
   std::vector<at::Tensor> values_of(const std::string& module) const;  // of all parameters inside a module
 };
 
 /// Adds a parameter to the list, its value uninitialised (see initialize_parameters) on `device`: "meta", which takes no memory, "cpu" ...
-at::Tensor add_parameter(ParameterList& list, ParameterSpec spec, at::ScalarType dtype, const std::string& device);
+at::Tensor add_parameter(ParameterList& list, ParameterSpec spec, at::ScalarType dtype, const std::string& device, TensorPart part = {});
 
 /// The parameters of a list under a name prefix, for the layers that are made of them.
 class ParameterScope {
@@ -60,7 +77,7 @@ class ParameterScope {
   std::string prefix_;
 };
 
-/// A parameter's first value, float32 on the CPU, from (seed, parameter name, element index): the same whatever the
+/// A parameter's first value, whole, float32 on the CPU, from (seed, parameter name, element index): the same whatever the
 /// threads or the layout.
 at::Tensor initial_value(const Parameter& parameter, uint64_t seed);
 /// Fills every parameter with its initial_value, rounded to the parameter's type.

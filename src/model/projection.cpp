@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include "parallel/tensor_parallel.h"
+
 namespace ingot::model {
 
 Projection::Projection(const ParameterScope& params, LayerKind kind)
@@ -9,6 +11,19 @@ Projection::Projection(const ParameterScope& params, LayerKind kind)
 
 at::Tensor project(const RemakableInput& h, const Projection& projection) {
   return project(h, std::vector{&projection})[0];
+}
+
+at::Tensor project_part(const RemakableInput& h, const Projection& projection, parallel::Communicator& ranks) {
+  if (ranks.size() == 1) return project(h, projection);
+  Projection part = projection;
+  part.bias = at::Tensor();
+  const auto sum = parallel::sum_of_ranks(project(h, part), ranks);
+  return projection.bias.defined() ? sum + projection.bias : sum;
+}
+
+RemakableInput copied_to_ranks(RemakableInput h, parallel::Communicator& ranks) {
+  h.value = parallel::copy_to_ranks(h.value, ranks);
+  return h;
 }
 
 std::vector<at::Tensor> project(const RemakableInput& h, const std::vector<const Projection*>& projections) {

@@ -55,13 +55,41 @@ void cross_entropy_rows(at::Tensor& logits, const Rows& rows, int64_t begin, dou
   });
 }
 
+/// The same of logits that are a part of each row: [rows, vocab / parts].
+void cross_entropy_of_part(at::Tensor& logits, const Rows& rows, int64_t begin, double* losses, bool make_gradient, const VocabularyPart& part) {
+  const int64_t count = logits.size(0), width = logits.size(1);
+  const auto wide = logits.to(at::kFloat);
+  const auto places = rows.labels.narrow(0, begin, count) - part.first;
+  const auto is_here = places.ge(0).logical_and(places.lt(width));
+  const auto place = places.clamp(0, width - 1).unsqueeze(1);
+  const auto largest = wide.amax(1, true);
+  const auto own = at::cat({largest, (wide - largest).exp_().sum(1, true), wide.gather(1, place) * is_here.unsqueeze(1)}, 1);
+  const auto all = part.gather(own.to(at::kDouble).contiguous());  // [parts, rows, 3]
+  const auto maxima = all.select(2, 0);
+  const auto top = maxima.amax(0);
+  auto sum = at::zeros({count}, at::kDouble), of_label = at::zeros({count}, at::kDouble);
+  for (int64_t i = 0; i < part.parts; ++i) {  // in order
+    sum += all[i].select(1, 1) * (maxima[i] - top).exp();
+    of_label += all[i].select(1, 2);
+  }
+  const auto log_sum = top + sum.log();  // [rows]
+  auto weights = at::ones({count}, at::kDouble);
+  if (!rows.weights.empty()) std::copy_n(rows.weights.begin() + begin, count, weights.mutable_data_ptr<double>());
+  const auto found = ((log_sum - of_label) * weights).contiguous();
+  std::copy_n(found.const_data_ptr<double>(), count, losses + begin);
+  if (!make_gradient) return;
+  auto gradient = (wide - log_sum.unsqueeze(1).to(at::kFloat)).exp_();
+  gradient.scatter_add_(1, place, is_here.unsqueeze(1).to(at::kFloat).neg());
+  logits.copy_(gradient.mul_(weights.unsqueeze(1).to(at::kFloat)));
+}
+
 struct Result {
   double loss = 0;
   Inputs gradients;  // undefined unless wanted; those summed over rows are fp32
 };
 
 /// All rows count.
-Result run_chunks(const Inputs& in, const Rows& counted, Wanted wanted) {
+Result run_chunks(const Inputs& in, const Rows& counted, Wanted wanted, const VocabularyPart& vocabulary) {
   Result result;
   for (const auto by_row : {kHidden, kInner})
     if (wanted.gradient[by_row]) result.gradients[by_row] = at::empty_like(in[by_row]);
@@ -76,7 +104,8 @@ Result run_chunks(const Inputs& in, const Rows& counted, Wanted wanted) {
     auto logits = buffer.narrow(0, 0, count);
     at::mm_out(logits, part(in[kHidden]), in[kWeight].t());
     if (in[kInner].defined()) logits.addmm_(part(in[kInner]), in[kB].t());
-    cross_entropy_rows(logits, counted, begin, losses.data(), wanted.any());
+    if (vocabulary.parts == 1) cross_entropy_rows(logits, counted, begin, losses.data(), wanted.any());
+    else cross_entropy_of_part(logits, counted, begin, losses.data(), wanted.any(), vocabulary);
     const auto add_gradients = [&](Input by_row, Input summed) {
       if (wanted.gradient[by_row]) {
         auto d_rows = part(result.gradients[by_row]);
@@ -98,13 +127,13 @@ std::vector<float> values_of(const at::Tensor& weights) {
 }
 
 /// Leaves out the rows whose label is ignored.
-Result run_counted(Inputs in, const Labels& labels, Wanted wanted) {
+Result run_counted(Inputs in, const Labels& labels, Wanted wanted, const VocabularyPart& vocabulary) {
   const auto counted = labels.ids.ne(kIgnored).nonzero().flatten();
-  if (counted.numel() == labels.ids.numel()) return run_chunks(in, {labels.ids, values_of(labels.weights)}, wanted);
+  if (counted.numel() == labels.ids.numel()) return run_chunks(in, {labels.ids, values_of(labels.weights)}, wanted, vocabulary);
   const auto of_counted = [&](const at::Tensor& all) { return all.defined() ? all.index_select(0, counted) : all; };
   const Shape shapes[] = {in[kHidden].sizes().vec(), in[kInner].defined() ? in[kInner].sizes().vec() : Shape{}};
   for (const auto by_row : {kHidden, kInner}) in[by_row] = of_counted(in[by_row]);
-  auto result = run_chunks(in, {of_counted(labels.ids), values_of(of_counted(labels.weights))}, wanted);
+  auto result = run_chunks(in, {of_counted(labels.ids), values_of(of_counted(labels.weights))}, wanted, vocabulary);
   for (const auto by_row : {kHidden, kInner})
     if (auto& gradient = result.gradients[by_row]; gradient.defined())
       gradient = at::zeros(shapes[by_row == kInner], gradient.options()).index_copy_(0, counted, gradient);
@@ -118,10 +147,10 @@ at::Tensor scaled(const at::Tensor& gradient, double factor, at::ScalarType dtyp
 
 struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
   /// `given` are the inputs that there are.
-  static at::Tensor forward(AutogradContext* ctx, at::TensorList given, const Labels& labels, Wanted wanted) {
+  static at::Tensor forward(AutogradContext* ctx, at::TensorList given, const Labels& labels, Wanted wanted, const VocabularyPart& vocabulary) {
     Inputs in;
     std::transform(given.begin(), given.end(), in.begin(), [](const at::Tensor& tensor) { return tensor.contiguous(); });
-    const auto result = run_counted(in, {labels.ids.contiguous(), labels.weights}, wanted);
+    const auto result = run_counted(in, {labels.ids.contiguous(), labels.weights}, wanted, vocabulary);
     ctx->save_for_backward({result.gradients.begin(), result.gradients.begin() + static_cast<int64_t>(given.size())});
     ctx->saved_data["dtype"] = in[kHidden].scalar_type();
     return at::full({}, result.loss, in[kHidden].options().dtype(at::kFloat));
@@ -132,7 +161,7 @@ struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
     variable_list found;
     for (const auto& gradient : ctx->get_saved_variables())
       found.push_back(scaled(gradient, factor, ctx->saved_data["dtype"].toScalarType()));
-    found.resize(found.size() + 2);  // none of the labels and of what is wanted
+    found.resize(found.size() + 3);  // none of the labels, of what is wanted and of the part
     return found;
   }
 };
@@ -153,16 +182,23 @@ void check_shapes(const Inputs& in, const Labels& labels) {
 
 at::Tensor linear_cross_entropy(const at::Tensor& hidden, const at::Tensor& weight, const Labels& labels,
                                 const AddedLogits& added) {
+  if (has_kernel({hidden, weight})) return linear_cross_entropy_of_part(hidden, weight, labels, added, {});
+  check_shapes({hidden, weight, added.inner, added.b}, labels);
+  return linear_cross_entropy_composite(hidden, weight, labels, added);
+}
+
+at::Tensor linear_cross_entropy_of_part(const at::Tensor& hidden, const at::Tensor& weight, const Labels& labels,
+                                        const AddedLogits& added, const VocabularyPart& part) {
   const Inputs in{hidden, weight, added.inner, added.b};
   check_shapes(in, labels);
-  if (!has_kernel({hidden, weight})) return linear_cross_entropy_composite(hidden, weight, labels, added);
   const auto& ids = labels.ids;
-  TORCH_CHECK(ids.eq(kIgnored).logical_or(ids.ge(0).logical_and(ids.lt(weight.size(0)))).all().item<bool>(),
-              "linear_cross_entropy: a label is neither -100 nor in [0, ", weight.size(0), ")");
+  const int64_t vocabulary = weight.size(0) * part.parts;
+  TORCH_CHECK(ids.eq(kIgnored).logical_or(ids.ge(0).logical_and(ids.lt(vocabulary))).all().item<bool>(),
+              "linear_cross_entropy: a label is neither -100 nor in [0, ", vocabulary, ")");
   Wanted wanted;
   for (size_t i = 0; i < kInputs; ++i)
     wanted.gradient[i] = at::GradMode::is_enabled() && in[i].defined() && in[i].requires_grad();
-  return LinearCrossEntropy::apply(at::TensorList(in).slice(0, added.b.defined() ? kInputs : kInner), labels, wanted);
+  return LinearCrossEntropy::apply(at::TensorList(in).slice(0, added.b.defined() ? kInputs : kInner), labels, wanted, part);
 }
 
 at::Tensor linear_cross_entropy_composite(const at::Tensor& hidden, const at::Tensor& weight, const Labels& labels,

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace ingot::parallel {
@@ -27,20 +28,31 @@ class Communicator {
   /// The first in_rows[0] rows of `in` go to rank 0, the next in_rows[1] to rank 1 ...; `out` becomes the rows from rank 0, rank 1 ...,
   /// of which there are out_rows[i].
   virtual void all_to_all(at::Tensor out, const std::vector<int64_t>& out_rows, const at::Tensor& in, const std::vector<int64_t>& in_rows) = 0;
-  /// Two ranks meet: one sends, the other receives.
-  virtual void send(const at::Tensor& tensor, int64_t to) = 0;
-  virtual void receive(at::Tensor tensor, int64_t from) = 0;
+  /// Two ranks meet: one sends, the other receives. Threads of a rank that do so at one time keep their messages apart by the tag.
+  virtual void send(const at::Tensor& tensor, int64_t to, int64_t tag = 0) = 0;
+  virtual void receive(at::Tensor tensor, int64_t from, int64_t tag = 0) = 0;
   /// Both at once with one other rank.
-  virtual void exchange(const at::Tensor& sent, at::Tensor received, int64_t with) = 0;
+  struct Tags { int64_t sent = 0, received = 0; };
+  virtual void exchange(const at::Tensor& sent, at::Tensor received, int64_t with, Tags tags) = 0;
+  void exchange(const at::Tensor& sent, at::Tensor received, int64_t with) { exchange(sent, std::move(received), with, Tags()); }
   /// Waits for every rank, however long it lives. `reason` stands in the message when one does not come.
   virtual void barrier(const std::string& reason) = 0;
+  /// The ranks that name one colour become a group of their own, in the order of their ranks. All call it.
+  virtual std::unique_ptr<Communicator> split(int64_t colour) = 0;
+  /// Calls of this rank's threads, those under way too, throw from now on.
+  virtual void abandon() = 0;
 };
 
 /// The group of one rank: nothing is sent.
 Communicator& only_rank();
 
-/// Runs `body` on `size` threads, each a rank of one group, and returns when all have ended. When one throws, the others' calls throw
-/// CommError, and the first exception is thrown on.
+/// Every one of `processes` calls this: it runs `body` on `threads` threads, each a rank of one group over all threads of all processes, those of
+/// process 0 first, and returns when its own have ended. Sums over a power of two ranks are made in the tree of ops/tree_sum.h, over others
+/// in order: so the bits do not depend on which ranks are threads of one process. When one throws, the others' calls throw CommError, and the
+/// first exception is thrown on.
+void host_ranks(Communicator& processes, int64_t threads, const std::function<void(Communicator&)>& body);
+
+/// The same in this process alone.
 void run_ranks(int64_t size, const std::function<void(Communicator&)>& body);
 
 }  // namespace ingot::parallel

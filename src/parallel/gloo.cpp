@@ -11,6 +11,9 @@
 #include <cstring>
 #include <functional>
 #include <memory>
+#include <mutex>
+#include <set>
+#include <stdexcept>
 #include <thread>
 #include <utility>
 
@@ -30,6 +33,11 @@ namespace {
 constexpr std::chrono::hours kNoLimit{24 * 365};  // a rank that is gone is noticed by its connection
 
 using Work = c10::intrusive_ptr<c10d::Work>;
+
+c10::intrusive_ptr<c10d::ProcessGroupGloo> new_group(const c10::intrusive_ptr<c10d::Store>& store, int64_t rank, int64_t size,
+                                                     const c10::intrusive_ptr<c10d::ProcessGroupGloo::Options>& options) {
+  return c10::make_intrusive<c10d::ProcessGroupGloo>(store, static_cast<int>(rank), static_cast<int>(size), options);
+}
 
 /// The first line of a message of c10d: those after it are a stack trace.
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
@@ -63,19 +71,20 @@ class Gloo : public Communicator {
     wait("all-to-all", [&] { return group_->alltoall_base(out, sent, out_counts, in_counts); });
   }
 
-  void send(const at::Tensor& tensor, int64_t to) override {
-    wait(fmt::format("send to rank {}", to), [&] { return begin_send(tensor, to); });
+  void send(const at::Tensor& tensor, int64_t to, int64_t tag) override {
+    wait_for_message(fmt::format("send to rank {}", to), [&] { return begin_send(tensor, to, tag); });
   }
 
-  void receive(at::Tensor tensor, int64_t from) override {
-    wait(fmt::format("receive from rank {}", from), [&] { return begin_receive(tensor, from); });
+  void receive(at::Tensor tensor, int64_t from, int64_t tag) override {
+    wait_for_message(fmt::format("receive from rank {}", from), [&] { return begin_receive(tensor, from, tag); });
   }
 
-  void exchange(const at::Tensor& sent, at::Tensor received, int64_t with) override {
+  using Communicator::exchange;
+  void exchange(const at::Tensor& sent, at::Tensor received, int64_t with, Tags tags) override {
     const auto what = fmt::format("exchange with rank {}", with);
-    Work receiving, sending;
-    wait(what, [&] { return receiving = begin_receive(received, with), sending = begin_send(sent, with); });
-    wait(what, [&] { return receiving; });
+    Work receiving;
+    wait_for_message(what, [&] { return receiving = begin_receive(received, with, tags.received), begin_send(sent, with, tags.sent); });
+    wait_for_message(what, [&] { return receiving; });
   }
 
   void barrier(const std::string& reason) override {
@@ -89,27 +98,71 @@ class Gloo : public Communicator {
     }
   }
 
- private:
-  Work begin_send(const at::Tensor& tensor, int64_t to) {
-    std::vector<at::Tensor> tensors{tensor};
-    return group_->send(tensors, static_cast<int>(to), 0);
-  }
-
-  Work begin_receive(at::Tensor& tensor, int64_t from) {
-    std::vector<at::Tensor> tensors{tensor};
-    return group_->recv(tensors, static_cast<int>(from), 0);
-  }
-
-  static void wait(const std::string& what, const std::function<Work()>& begin) {
+  std::unique_ptr<Communicator> split(int64_t colour) override {
+    auto colours = at::empty({size()}, at::kLong);
+    all_gather(colours, at::full({1}, colour, at::kLong));
+    int64_t rank_there = 0, size_there = 0;
+    for (int64_t i = 0; i < size(); ++i) {
+      if (i == rank()) rank_there = size_there;
+      size_there += colours[i].item<int64_t>() == colour;
+    }
+    if (size_there == 1) return only_rank().split(colour);
+    auto store = c10::make_intrusive<c10d::PrefixStore>(fmt::format("split_{}_{}", num_splits_++, colour), store_);
     try {
-      begin()->wait();
+      return std::make_unique<Gloo>(store, new_group(store, rank_there, size_there, group_->getOptions()));
     } catch (const std::exception& error) {
+      throw CommError(fmt::format("a group of {} ranks could not meet: {}", size_there, first_line(error.what())));
+    }
+  }
+
+  void abandon() override {
+    const std::lock_guard lock(mutex_);
+    is_abandoned_ = true;
+    for (const auto& work : messages_) work->abort();
+  }
+
+ private:
+  Work begin_send(const at::Tensor& tensor, int64_t to, int64_t tag) {
+    std::vector<at::Tensor> tensors{tensor};
+    return group_->send(tensors, static_cast<int>(to), static_cast<int>(tag));
+  }
+
+  Work begin_receive(at::Tensor& tensor, int64_t from, int64_t tag) {
+    std::vector<at::Tensor> tensors{tensor};
+    return group_->recv(tensors, static_cast<int>(from), static_cast<int>(tag));
+  }
+
+  /// As wait; abandon() ends it.
+  void wait_for_message(const std::string& what, const std::function<Work()>& begin) {
+    wait(what, [&] {
+      const std::lock_guard lock(mutex_);
+      if (is_abandoned_) throw std::runtime_error("the group is given up");
+      return *messages_.insert(begin()).first;
+    });
+  }
+
+  void wait(const std::string& what, const std::function<Work()>& begin) {
+    Work work;
+    const auto forget = [&] {
+      const std::lock_guard lock(mutex_);
+      messages_.erase(work);
+    };
+    try {
+      work = begin();
+      work->wait();
+      forget();
+    } catch (const std::exception& error) {
+      forget();
       throw CommError(fmt::format("{}: {}", what, first_line(error.what())));
     }
   }
 
   c10::intrusive_ptr<c10d::Store> store_;  // as long as the group: rank 0 serves it
   c10::intrusive_ptr<c10d::ProcessGroupGloo> group_;
+  int64_t num_splits_ = 0;
+  std::mutex mutex_;
+  std::set<Work> messages_;  // under way
+  bool is_abandoned_ = false;
 };
 
 using Addresses = std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)>;
@@ -187,7 +240,7 @@ std::unique_ptr<Communicator> meet_over_gloo(const MeetingPlace& place) {
     auto store = open_store(place);
     auto options = c10d::ProcessGroupGloo::Options::create(place.timeout);
     options->devices.push_back(own_device(place));
-    auto group = c10::make_intrusive<c10d::ProcessGroupGloo>(store, static_cast<int>(place.rank), static_cast<int>(place.size), options);
+    auto group = new_group(store, place.rank, place.size, options);
     return std::make_unique<Gloo>(std::move(store), std::move(group));
   } catch (const std::exception& error) {
     throw CommError(fmt::format("{}:{}: rank {} of {} could not meet the others: {}", place.host, place.port, place.rank, place.size,

@@ -28,6 +28,10 @@ std::vector<Slice> slices_of(const Split& split, const Shape& shape, int64_t par
   return slices;
 }
 
+bool is_first_holder(const Split::Block& block, int64_t part, int64_t parts) {
+  return block.units >= parts || part % (parts / block.units) == 0;
+}
+
 Shape part_shape(const Split& split, const Shape& shape, int64_t parts) {
   Shape whole = shape;
   if (split.is_whole()) return whole;

@@ -28,6 +28,9 @@ bool can_split(const Split& split, int64_t parts);
 /// Part `part` of `parts` of a tensor of that shape, one slice for each block, in order. Throws std::logic_error where it cannot be split.
 std::vector<Slice> slices_of(const Split& split, const Shape& shape, int64_t part, int64_t parts);
 
+/// Whether part `part` is the first of those that share the slice of a block, where there are fewer units than parts.
+bool is_first_holder(const Split::Block& block, int64_t part, int64_t parts);
+
 /// Shape of a part: its slices one after another.
 Shape part_shape(const Split& split, const Shape& shape, int64_t parts);
 

@@ -4,7 +4,7 @@
 #include <optional>
 
 #include "model/causal_lm.h"
-#include "parallel/communicator.h"
+#include "parallel/mesh.h"
 #include "train/data_source.h"
 
 namespace ingot::train {
@@ -21,10 +21,10 @@ struct EvaluationOptions {
   int64_t max_batches = 0;  // forward passes; 0: all rows
 };
 
-/// Scores the source's rows from the first on, without gradients; each rank some, and all of them have the result. Nothing when
+/// Scores the source's rows from the first on, without gradients; each data rank some, and all of them have the result. Nothing when
 /// core/stop.h asked one of them to stop on the way.
 /// Throws DataError when no label counts.
 std::optional<Evaluation> evaluate(const model::CausalLm& model, const DataSource& source,
-                                   const EvaluationOptions& options, parallel::Communicator& ranks = parallel::only_rank());
+                                   const EvaluationOptions& options, const parallel::Mesh& mesh = parallel::only_rank());
 
 }  // namespace ingot::train

@@ -35,12 +35,12 @@ double causal_pairs(const data::Batch& batch) {
 int64_t matmul_elements(const model::CausalLm& model, bool frozen_only) {
   const auto& config = model.config;
   const auto counts = [&](const model::Parameter& parameter) {
-    return parameter.value.dim() >= 2 && !(frozen_only && parameter.trainable);
+    return parameter.shape.size() >= 2 && !(frozen_only && parameter.trainable);
   };
   int64_t elements = 0, of_experts = 0;
   for (const auto& parameter : model.parameters.parameters)
     if (counts(*parameter))
-      (parameter->name.find(".experts.") == std::string::npos ? elements : of_experts) += parameter->value.numel();
+      (parameter->name.find(".experts.") == std::string::npos ? elements : of_experts) += num_elements(parameter->shape).value();
   if (config.num_experts > 0) elements += of_experts / config.num_experts * config.experts_per_token;
   const bool has_table = !config.tie_word_embeddings && counts(*model.parameters.parameters.front());
   return elements - (has_table ? config.vocab_size * config.hidden_size : 0);

@@ -49,12 +49,10 @@ int64_t steps_in_all(const LoopConfig& config, const RunPosition& position) {
   return position.step + steps_of_samples(left, config.batch.global_batch);
 }
 
-/// What a run writes, which rank 0 alone does.
+/// What rank 0 alone writes.
 struct Written {
   Written(const LoopConfig& config, int64_t resumed_step, int64_t steps_left)
-      : checkpoints(config.output_dir / "checkpoints", config.save_total_limit), metrics(config.output_dir / "metrics.jsonl", resumed_step),
-        console(steps_left, config.logging_steps) {}
-  checkpoint::CheckpointWriter checkpoints;
+      : metrics(config.output_dir / "metrics.jsonl", resumed_step), console(steps_left, config.logging_steps) {}
   monitor::MetricsWriter metrics;
   Console console;
 };
@@ -63,15 +61,17 @@ struct Written {
 class Loop {
  public:
   Loop(model::CausalLm& model, const DataSource& train, const std::vector<EvaluationSet>& eval, const LoopConfig& config,
-       parallel::Communicator& ranks)
-      : model_(model), train_(train), eval_(eval), config_(config), ranks_(ranks), identity_(identity_of(config, model, train)),
-        eval_identity_(eval_identity_of(config)), optimizer_(model.parameters, config.optimizer), position_(start()),
+       const parallel::Mesh& mesh)
+      : model_(model), train_(train), eval_(eval), config_(config), mesh_(mesh), ranks_(mesh.world), identity_(identity_of(config, model, train)),
+        eval_identity_(eval_identity_of(config)), optimizer_(model.parameters, config.optimizer, mesh.tensor), position_(start()),
         max_steps_(steps_in_all(config, position_)), saved_step_(position_.step) {
     schedule_ = config.schedule;
     schedule_.total_steps = max_steps_;
-    if (ranks.rank() != 0) return;
-    written_.emplace(config, resumed_ ? position_.step : -1, max_steps_ - position_.step);
-    optimizer_.before_change([this](const at::Tensor& tensor) { written_->checkpoints.wait_until_written(tensor); });
+    if (mesh.data.rank() == 0) {
+      checkpoints_.emplace(config.output_dir / "checkpoints", config.save_total_limit, checkpoint::kMaxStateBytes, writers());
+      optimizer_.before_change([this](const at::Tensor& tensor) { checkpoints_->wait_until_written(tensor); });
+    }
+    if (ranks_.rank() == 0) written_.emplace(config, resumed_ ? position_.step : -1, max_steps_ - position_.step);
   }
 
   LoopResult run() {
@@ -94,6 +94,11 @@ class Loop {
   }
 
  private:
+  /// Those of the tensor ranks, each of which writes its part.
+  checkpoint::Writers writers() const {
+    return {mesh_.tensor.rank(), mesh_.tensor.size(), [this](const std::string& text) { return text_of_first_rank(mesh_.tensor, text); }};
+  }
+
   RunPosition start() {
     const auto loaded = find_checkpoint(config_);
     if (!loaded && config_.exact_weights) optimizer_.set_masters(config_.exact_weights);
@@ -161,7 +166,7 @@ class Loop {
   std::optional<Evaluation> evaluate_all() {
     std::vector<Evaluation> found;
     for (const auto& set : eval_) {
-      const auto one = evaluate(model_, set.source, {config_.batch.micro_batch, config_.eval_batches}, ranks_);
+      const auto one = evaluate(model_, set.source, {config_.batch.micro_batch, config_.eval_batches}, mesh_);
       if (!one) return {};
       found.push_back(*one);
     }
@@ -195,18 +200,18 @@ class Loop {
 
   void save(const char* event) {
     saved_step_ = position_.step;
-    if (!written_) return;
-    check_leases(config_.output_dir / "checkpoints");
+    if (!checkpoints_) return;
+    if (written_) check_leases(config_.output_dir / "checkpoints");
     write_metrics([&](auto& metrics) {
       metrics.event(position_.step, event, fmt::format("iter_{:07d}", position_.step));
       metrics.sync();
     });
-    written_->checkpoints.save(position_.step, pack_run_state(model_, optimizer_, position_, identity_));
+    checkpoints_->save(position_.step, pack_run_state(model_, optimizer_, position_, identity_));
   }
 
   void finish_saving() {
-    if (written_) try {
-      written_->checkpoints.wait();
+    if (checkpoints_) try {
+      checkpoints_->wait();
     } catch (const Error& error) {
       const std::string lost = unsaved_steps();
       throw Error(error.exit_code(), lost.empty() ? error.what() : fmt::format("{}; not saved: {}", error.what(), lost));
@@ -229,7 +234,7 @@ class Loop {
                   .learning_rate = learning_rate_at(schedule_, position_.step),
                   .logical_shards = config_.logical_shards};
     std::iota(plan.samples.begin(), plan.samples.end(), position_.consumed_samples);
-    const auto result = train_step(model_, optimizer_, train_, plan, ranks_);
+    const auto result = train_step(model_, optimizer_, train_, plan, mesh_);
     if (!result) return;
     position_.step = plan.step;
     note_step(plan.step);
@@ -258,7 +263,8 @@ class Loop {
   const DataSource& train_;
   const std::vector<EvaluationSet>& eval_;
   const LoopConfig& config_;
-  parallel::Communicator& ranks_;
+  const parallel::Mesh& mesh_;
+  parallel::Communicator& ranks_;  // all of them
   RunIdentity identity_;
   std::string eval_identity_;
   Optimizer optimizer_;
@@ -266,6 +272,7 @@ class Loop {
   RunPosition position_;
   const int64_t max_steps_;
   int64_t saved_step_;
+  std::optional<checkpoint::CheckpointWriter> checkpoints_;  // of the first data rank of each part of the model
   std::optional<Written> written_;  // of rank 0
   double matrix_rate_ = 0;  // FLOP/s
   ScheduleConfig schedule_;
@@ -275,26 +282,13 @@ class Loop {
 
 }  // namespace
 
-void LoopConfig::check(Problems& problems) const {
-  batch.check(problems);
-  ScheduleConfig whole = schedule;
-  whole.total_steps = max_steps;
-  whole.check(problems);
-  optimizer.check(problems);
-  problems.expect(save_steps >= 0, "save_steps", save_steps, "0 (only at the end) or more");
-  problems.expect(save_total_limit >= 0, "save_total_limit", save_total_limit, "0 (all) or more");
-  problems.expect(eval_steps >= 0, "eval_steps", eval_steps, "0 (only before and after) or more");
-  problems.expect(eval_batches >= 0, "eval_batches", eval_batches, "0 (all) or more");
-  problems.expect(logging_steps >= 1, "logging_steps", logging_steps, "1 or more");
-}
-
 LoopResult run_loop(model::CausalLm& model, const DataSource& train, const std::vector<EvaluationSet>& eval,
-                    const LoopConfig& config, parallel::Communicator& ranks) {
+                    const LoopConfig& config, const parallel::Mesh& mesh) {
   Problems problems;
   config.check(problems);
   problems.expect(train.num_samples >= 1, "training rows", train.num_samples, "1 or more");
   problems.throw_if_any("training");
-  return Loop(model, train, eval, config, ranks).run();
+  return Loop(model, train, eval, config, mesh).run();
 }
 
 }  // namespace ingot::train

@@ -9,7 +9,7 @@
 
 #include "core/json.h"
 #include "model/causal_lm.h"
-#include "parallel/communicator.h"
+#include "parallel/mesh.h"
 #include "train/batch_config.h"
 #include "train/data_source.h"
 #include "train/evaluate.h"
@@ -39,6 +39,7 @@ struct LoopConfig {
   int64_t logging_steps = 1;     // steps from one line on standard output to the next; metrics.jsonl has every step
   ExactWeights exact_weights;    // where a bfloat16 model's masters start; null: at the model's own values
   int64_t logical_shards = 0;    // see StepPlan
+  int64_t tensor_shards = 1;     // into which the matrices are cut
   bool resume = true;            // from the newest good checkpoint in output_dir, when there is one
   /// More fields that a resumed run must have unchanged, as the user knows them: dataset, cutoff_len, shuffle ...
   Json fixed = Json::object();
@@ -58,9 +59,9 @@ struct LoopResult {
 /// Trains `model`, whose values are filled, until `max_steps`, or until core/stop.h asks to stop: then the step under
 /// way is given up at its next micro-batch and the state before it is saved. It goes on from the newest good checkpoint in output_dir: the result has the bits of a
 /// run that was never interrupted. `eval` is evaluated before, every eval_steps and at the end; of several sets each is
-/// told, and the result is the mean over the labels of all. All `ranks` train one model; rank 0 alone writes.
+/// told, and the result is the mean over the labels of all. All ranks of the mesh train one model, of which each has its part; rank 0 alone writes metrics, each rank its part of a checkpoint.
 /// Throws ConfigError when a checkpoint belongs to another run, or is there and `resume` is false.
 LoopResult run_loop(model::CausalLm& model, const DataSource& train, const std::vector<EvaluationSet>& eval,
-                    const LoopConfig& config, parallel::Communicator& ranks = parallel::only_rank());
+                    const LoopConfig& config, const parallel::Mesh& mesh = parallel::only_rank());
 
 }  // namespace ingot::train

@@ -24,6 +24,23 @@ void set_length(const config::TrainConfig& config, std::optional<uint64_t> num_r
 
 }  // namespace
 
+void LoopConfig::check(Problems& problems) const {
+  batch.check(problems);
+  ScheduleConfig whole = schedule;
+  whole.total_steps = max_steps;
+  whole.check(problems);
+  optimizer.check(problems);
+  problems.expect(save_steps >= 0, "save_steps", save_steps, "0 (only at the end) or more");
+  problems.expect(save_total_limit >= 0, "save_total_limit", save_total_limit, "0 (all) or more");
+  problems.expect(eval_steps >= 0, "eval_steps", eval_steps, "0 (only before and after) or more");
+  problems.expect(eval_batches >= 0, "eval_batches", eval_batches, "0 (all) or more");
+  problems.expect(logging_steps >= 1, "logging_steps", logging_steps, "1 or more");
+}
+
+int64_t num_tensor_shards(const config::TrainConfig& config) {
+  return config.reproducible && config.logical_tensor_shards > 0 ? config.logical_tensor_shards : config.tensor_model_parallel_size;
+}
+
 LoopConfig make_loop_config(const config::TrainConfig& config, std::optional<uint64_t> num_rows) {
   LoopConfig loop;
   loop.output_dir = config.output_dir;
@@ -34,6 +51,7 @@ LoopConfig make_loop_config(const config::TrainConfig& config, std::optional<uin
   loop.optimizer = {config.adam_beta1, config.adam_beta2, config.adam_epsilon, config.weight_decay, config.max_grad_norm};
   loop.seed = config.seed;
   loop.logical_shards = config.reproducible ? config.logical_shards : 0;
+  loop.tensor_shards = num_tensor_shards(config);
   loop.save_steps = config.save_steps;
   loop.save_total_limit = config.save_total_limit;
   loop.eval_steps = config.eval_steps;

@@ -15,26 +15,38 @@ std::string describe(at::ScalarType type, const Shape& shape) {
   return fmt::format("{} {}", c10::toString(type), to_string(shape));
 }
 
-void check_kind(const checkpoint::TensorInfo& found, const at::Tensor& wanted) {
+void check_kind(const checkpoint::TensorInfo& found, const checkpoint::RunTensor& wanted) {
   const auto type = checkpoint::to_scalar_type(found.dtype);
-  const Shape shape = wanted.sizes().vec();
-  if (type != wanted.scalar_type() || found.shape != shape)
+  if (type != wanted.value.scalar_type() || found.shape != wanted.shape)
     throw DataError(fmt::format("checkpoint: tensor {}: found {}, wanted {}", found.name, describe(type, found.shape),
-                                describe(wanted.scalar_type(), shape)));
+                                describe(wanted.value.scalar_type(), wanted.shape)));
+}
+
+void read_parts(const checkpoint::StateReader& from, const checkpoint::RunTensor& into) {
+  const at::NoGradGuard no_grad;
+  for (const auto& part : into.parts) into.value.narrow(into.dim, part.begin, part.extent).copy_(from.read(into.name, part.slice));
 }
 
 }  // namespace
 
+checkpoint::RunTensor state_tensor(const std::string& prefix, const model::Parameter& parameter, at::Tensor value) {
+  checkpoint::RunTensor tensor(prefix + parameter.name, std::move(value));
+  tensor.shape = parameter.shape, tensor.dim = parameter.split.dim;
+  tensor.parts.clear();
+  for (const auto& own : parameter.slices()) tensor.parts.push_back({own.slice, own.begin, own.extent, own.is_first});
+  return tensor;
+}
+
 void read_named_state(const checkpoint::StateReader& from, const std::string& prefix,
-                      const std::vector<checkpoint::NamedTensor>& into) {
+                      const std::vector<checkpoint::RunTensor>& into) {
   std::map<std::string, checkpoint::TensorInfo> found;
   for (const auto& tensor : from.tensors())
     if (tensor.name.starts_with(prefix)) found.emplace(tensor.name, tensor);
-  for (const auto& [name, value] : into) {
-    const auto match = found.find(name);
-    if (match == found.end()) throw DataError(fmt::format("checkpoint: tensor {} is missing", name));
-    check_kind(match->second, value);
-    from.read_into(name, value);
+  for (const auto& tensor : into) {
+    const auto match = found.find(tensor.name);
+    if (match == found.end()) throw DataError(fmt::format("checkpoint: tensor {} is missing", tensor.name));
+    check_kind(match->second, tensor);
+    tensor.is_whole() ? from.read_into(tensor.name, tensor.value) : read_parts(from, tensor);
     found.erase(match);
   }
   if (!found.empty())

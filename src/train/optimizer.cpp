@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <utility>
 
 #include "core/error.h"
@@ -37,6 +38,14 @@ struct Optimizer::Slot {
     second_moment = at::zeros_like(first_moment);
     if (has_copy()) weight = parameter->value.detach();
   }
+  /// Of the gradient's elements, without those that another tensor rank counts.
+  double own_squares() const {
+    if (parameter->part.count == 1) return ops::sum_of_squares(gradient);
+    double sum = 0;
+    for (const auto& own : parameter->slices())
+      if (own.is_first) sum += ops::sum_of_squares(gradient.dim() == 0 ? gradient : gradient.narrow(parameter->split.dim, own.begin, own.extent).contiguous());
+    return sum;
+  }
   bool has_copy() const { return parameter->value.scalar_type() != at::kFloat; }
 
   std::shared_ptr<model::Parameter> parameter;
@@ -55,7 +64,8 @@ void OptimizerConfig::check(Problems& problems) const {
                   "0 (no clipping) or more");
 }
 
-Optimizer::Optimizer(const model::ParameterList& parameters, OptimizerConfig config) : config_(config) {
+Optimizer::Optimizer(const model::ParameterList& parameters, OptimizerConfig config, parallel::Communicator& tensor_ranks)
+    : config_(config), tensor_ranks_(tensor_ranks) {
   for (const auto& parameter : parameters.parameters) {
     parameter->value.set_requires_grad(parameter->trainable);
     if (parameter->trainable) slots_.push_back(std::make_shared<Slot>(parameter));
@@ -66,7 +76,7 @@ void Optimizer::set_masters(const ExactWeights& exact) {
   const at::NoGradGuard no_grad;
   for (const auto& slot : slots_) {
     end_if_stopped("loading weights, nothing is lost");
-    if (slot->has_copy()) slot->master.copy_(exact(slot->parameter->name));
+    if (slot->has_copy()) slot->master.copy_(slot->parameter->own_part(exact(slot->parameter->name)));
   }
 }
 
@@ -90,6 +100,12 @@ void Optimizer::sum_over_ranks(parallel::Communicator& ranks, bool in_tree) {
   if (in_tree)
     for (const auto& slot : slots_)
       if ((slot->gradient = slot->shards.take()).defined()) slot->gradient.add_(0.0);  // -0 becomes 0, as where zeros stand for a rank's empty branch
+  sum_over_data_ranks(ranks, in_tree);
+  for (const auto& slot : slots_)
+    if (tensor_ranks_.size() > 1 && slot->gradient.defined()) sum_terms(*slot);
+}
+
+void Optimizer::sum_over_data_ranks(parallel::Communicator& ranks, bool in_tree) {
   if (ranks.size() == 1) return;
   const auto present = at::zeros({std::ssize(slots_)}, at::kLong);  // on how many ranks a parameter has a gradient
   for (size_t i = 0; i < slots_.size(); ++i) present[static_cast<int64_t>(i)] = slots_[i]->gradient.defined() ? 1 : 0;
@@ -102,15 +118,37 @@ void Optimizer::sum_over_ranks(parallel::Communicator& ranks, bool in_tree) {
   }
 }
 
+/// Makes whole a gradient of which the tensor ranks have a term each: of what all of them hold, or of a slice that some share.
+void Optimizer::sum_terms(Slot& slot) {
+  const model::Parameter& parameter = *slot.parameter;
+  if (parameter.partial_gradient) tensor_ranks_.all_reduce(slot.gradient);
+  const auto slices = parameter.slices();
+  for (size_t i = 0; i < parameter.split.blocks.size(); ++i) {
+    const auto& block = parameter.split.blocks[i];
+    if (block.units >= tensor_ranks_.size()) continue;
+    const auto dim = parameter.split.dim;
+    auto own = slot.gradient.narrow(dim, slices[i].begin, slices[i].extent);
+    auto shape = own.sizes().vec();
+    shape[static_cast<size_t>(dim)] *= block.units;
+    const auto whole = at::zeros(shape, own.options());
+    auto place = whole.narrow(dim, tensor_ranks_.rank() * block.units / tensor_ranks_.size() * slices[i].extent, slices[i].extent);
+    place.copy_(own);
+    tensor_ranks_.all_reduce(whole);
+    own.copy_(place);
+  }
+}
+
 void Optimizer::discard() {
   for (const auto& slot : slots_) slot->gradient.reset(), slot->shards = {};
 }
 
 double Optimizer::gradient_norm(double scale) const {
-  double squares = 0;
-  for (const auto& slot : slots_)
-    if (slot->gradient.defined()) squares += ops::sum_of_squares(slot->gradient);
-  return std::sqrt(squares) * std::abs(scale);
+  const auto squares = at::zeros({std::ssize(slots_)}, at::kDouble);
+  double* const values = squares.mutable_data_ptr<double>();
+  for (size_t i = 0; i < slots_.size(); ++i)
+    if (slots_[i]->gradient.defined()) values[i] = slots_[i]->own_squares();
+  tensor_ranks_.all_reduce(squares);
+  return std::sqrt(std::accumulate(values, values + slots_.size(), 0.0)) * std::abs(scale);
 }
 
 std::optional<std::string> Optimizer::first_bad_gradient() const {
@@ -133,15 +171,15 @@ void Optimizer::step(double learning_rate, double scale, double norm) {
   }
 }
 
-std::vector<checkpoint::NamedTensor> Optimizer::state() const {
-  std::vector<checkpoint::NamedTensor> tensors;
+std::vector<checkpoint::RunTensor> Optimizer::state() const {
+  std::vector<checkpoint::RunTensor> tensors;
   for (const auto& slot : slots_) {
-    const std::string& name = slot->parameter->name;
-    tensors.push_back({"optimizer.first_moment." + name, slot->first_moment});
-    tensors.push_back({"optimizer.second_moment." + name, slot->second_moment});
-    if (slot->has_copy()) tensors.push_back({"optimizer.master." + name, slot->master});
+    tensors.push_back(state_tensor("optimizer.first_moment.", *slot->parameter, slot->first_moment));
+    tensors.push_back(state_tensor("optimizer.second_moment.", *slot->parameter, slot->second_moment));
+    if (slot->has_copy()) tensors.push_back(state_tensor("optimizer.master.", *slot->parameter, slot->master));
   }
-  tensors.push_back({"optimizer.num_steps", at::full({1}, num_steps_, at::kLong)});
+  tensors.emplace_back("optimizer.num_steps", at::full({1}, num_steps_, at::kLong));
+  tensors.back().parts[0].is_written = tensor_ranks_.rank() == 0;
   return tensors;
 }
 

@@ -9,8 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "checkpoint/hf_folder.h"
-#include "checkpoint/state_reader.h"
+#include "checkpoint/run_checkpoint.h"
 #include "core/problems.h"
 #include "model/parameters.h"
 #include "parallel/communicator.h"
@@ -32,7 +31,8 @@ class Optimizer {
  public:
   /// Sets requires_grad of every parameter. Throws ConfigError for a trainable one that is neither float32 nor
   /// bfloat16.
-  Optimizer(const model::ParameterList& parameters, OptimizerConfig config);
+  /// `tensor_ranks` share the parameters' matrices (tensor parallel), and must outlive it.
+  Optimizer(const model::ParameterList& parameters, OptimizerConfig config, parallel::Communicator& tensor_ranks = parallel::only_rank());
   /// Takes the masters of bfloat16 parameters from the values that these were rounded from. A master that starts on
   /// bfloat16's grid loses updates below half its spacing at first, and with them a part of the first steps.
   void set_masters(const ExactWeights& exact);
@@ -40,11 +40,12 @@ class Optimizer {
   void accumulate();
   /// The micro-batches since the last call are a logical shard of the batch: their sum becomes the next leaf of a tree (ops/tree_sum.h).
   void end_shard();
-  /// The sums become those over all ranks; `in_tree`: of the shards that the ranks have ended, in the tree over all of them.
+  /// The sums become those over all `ranks`, which have other rows of the batch; `in_tree`: of the shards that they have ended, in the tree over
+  /// all of them. Then terms of which the tensor ranks have one each are summed, too.
   void sum_over_ranks(parallel::Communicator& ranks, bool in_tree);
   /// Forgets the sums: a step that is given up leaves no trace.
   void discard();
-  /// Norm of the summed gradients times `scale`, in double.
+  /// Norm of the whole model's summed gradients times `scale`, in double, the same on all tensor ranks, which call it together.
   double gradient_norm(double scale) const;
   /// The first parameter whose summed gradient holds NaN or infinity.
   std::optional<std::string> first_bad_gradient() const;
@@ -54,7 +55,7 @@ class Optimizer {
   /// The state as named tensors, which share memory with it: "optimizer.first_moment.NAME",
   /// "optimizer.second_moment.NAME", "optimizer.master.NAME" (bfloat16 parameters only) and
   /// "optimizer.num_steps", [1] int64, a copy.
-  std::vector<checkpoint::NamedTensor> state() const;
+  std::vector<checkpoint::RunTensor> state() const;
   /// Reads such a state. Names that do not begin with "optimizer." are passed over. Throws DataError when a name,
   /// shape or dtype differs.
   void load_state(const checkpoint::StateReader& state);
@@ -64,8 +65,11 @@ class Optimizer {
 
  private:
   struct Slot;
+  void sum_over_data_ranks(parallel::Communicator& ranks, bool in_tree);
+  void sum_terms(Slot& slot);
   std::vector<std::shared_ptr<Slot>> slots_;
   OptimizerConfig config_;
+  parallel::Communicator& tensor_ranks_;
   std::function<void(const at::Tensor&)> prepare_;
   int64_t num_steps_ = 0;
 };

@@ -10,9 +10,7 @@
 #include "core/problems.h"
 
 namespace ingot::train {
-namespace {
 
-/// Rank 0's text on every rank.
 std::string text_of_first_rank(parallel::Communicator& ranks, const std::string& text) {
   const bool is_first = ranks.rank() == 0;
   auto size = at::full({1}, is_first ? static_cast<int64_t>(text.size()) : 0, at::kLong);
@@ -22,8 +20,6 @@ std::string text_of_first_rank(parallel::Communicator& ranks, const std::string&
   ranks.all_reduce(bytes);
   return {bytes.const_data_ptr<uint8_t>(), bytes.const_data_ptr<uint8_t>() + bytes.numel()};
 }
-
-}  // namespace
 
 void check_ranks_agree(parallel::Communicator& ranks, const Json& facts) {
   if (ranks.size() == 1) return;

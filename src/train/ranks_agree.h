@@ -1,5 +1,7 @@
 #pragma once
 
+#include <string>
+
 #include "core/json.h"
 #include "parallel/communicator.h"
 
@@ -8,6 +10,9 @@ namespace ingot::train {
 /// Throws ConfigError naming the fields in which this rank's `facts`, a flat object, are not those of rank 0: another configuration, other
 /// data, another checkpoint to go on from. Every rank calls it.
 void check_ranks_agree(parallel::Communicator& ranks, const Json& facts);
+
+/// Rank 0's text on every rank.
+std::string text_of_first_rank(parallel::Communicator& ranks, const std::string& text);
 
 /// Rank 0's number on every rank.
 double of_first_rank(parallel::Communicator& ranks, double number);

@@ -10,10 +10,10 @@ namespace ingot::train {
 namespace {
 
 /// Of the trainable parameters: frozen ones are where the run took them from.
-std::vector<checkpoint::NamedTensor> model_tensors(const model::CausalLm& model) {
-  std::vector<checkpoint::NamedTensor> tensors;
+std::vector<checkpoint::RunTensor> model_tensors(const model::CausalLm& model) {
+  std::vector<checkpoint::RunTensor> tensors;
   for (const auto& parameter : model.parameters.parameters)
-    if (parameter->trainable) tensors.push_back({"model." + parameter->name, parameter->value.detach()});
+    if (parameter->trainable) tensors.push_back(state_tensor("model.", *parameter, parameter->value.detach()));
   return tensors;
 }
 

@@ -30,11 +30,11 @@ struct Account {
 /// A rank's share of a step.
 class StepShare {
  public:
-  StepShare(model::CausalLm& model, Optimizer& optimizer, const StepPlan& plan, parallel::Communicator& ranks)
-      : model_(model), optimizer_(optimizer), plan_(plan), ranks_(ranks),
+  StepShare(model::CausalLm& model, Optimizer& optimizer, const StepPlan& plan, const parallel::Mesh& mesh)
+      : model_(model), optimizer_(optimizer), plan_(plan), mesh_(mesh), ranks_(mesh.data),
         num_micro_batches_((std::ssize(plan.samples) + plan.micro_batch - 1) / plan.micro_batch),
-        shards_(plan.logical_shards > 0 ? plan.logical_shards : ranks.size()), own_shards_(shards_ / ranks.size()) {
-    const int64_t first_shard = ranks.rank() * own_shards_;
+        shards_(plan.logical_shards > 0 ? plan.logical_shards : ranks_.size()), own_shards_(shards_ / ranks_.size()) {
+    const int64_t first_shard = ranks_.rank() * own_shards_;
     own_ = {micro_batches_of(first_shard, shards_, num_micro_batches_).first,
             micro_batches_of(first_shard + own_shards_ - 1, shards_, num_micro_batches_).end};
   }
@@ -50,12 +50,12 @@ class StepShare {
 
   /// Labels of the global batch. Nothing when a rank is asked to stop.
   std::optional<uint64_t> count_labels() {
-    auto counts = at::zeros({2}, at::kLong);
-    for (const auto& batch : batches_) counts[0] += batch.num_labels();
-    counts[1] += stop_requested() != 0;
-    ranks_.all_reduce(counts);
-    if (counts[1].item<int64_t>() > 0) return {};
-    return static_cast<uint64_t>(counts[0].item<int64_t>());
+    if (ranks_agree_to_stop(mesh_.world, stop_requested() != 0)) return {};
+    int64_t own = 0;
+    for (const auto& batch : batches_) own += batch.num_labels();
+    const auto labels = at::full({1}, own, at::kLong);
+    ranks_.all_reduce(labels);
+    return static_cast<uint64_t>(labels.item<int64_t>());
   }
 
   /// Sums the gradients and losses of all micro-batches. False when a rank is asked to stop: then the sums are forgotten.
@@ -64,10 +64,10 @@ class StepShare {
     bool stops = false;
     for (int64_t shard = 0; shard < own_shards_ && !stops; ++shard) {
       const auto [first, end] = micro_batches_of(ranks_.rank() * own_shards_ + shard, shards_, num_micro_batches_);
-      for (int64_t i = first; i < end && !(stops = stop_requested() != 0); ++i) accumulate_gradients(i, account);
+      for (int64_t i = first; i < end && !(stops = ranks_agree_to_stop(mesh_.tensor, stop_requested() != 0)); ++i) accumulate_gradients(i, account);
       if (plan_.logical_shards > 0) optimizer_.end_shard();
     }
-    if (ranks_agree_to_stop(ranks_, stops)) {
+    if (ranks_agree_to_stop(mesh_.world, stops)) {
       optimizer_.discard();
       return false;
     }
@@ -121,7 +121,8 @@ class StepShare {
   model::CausalLm& model_;
   Optimizer& optimizer_;
   const StepPlan& plan_;
-  parallel::Communicator& ranks_;
+  const parallel::Mesh& mesh_;
+  parallel::Communicator& ranks_;  // that have other rows
   const int64_t num_micro_batches_, shards_, own_shards_;
   MicroBatches own_;
   std::vector<data::Batch> batches_;
@@ -142,8 +143,8 @@ bool ranks_agree_to_stop(parallel::Communicator& ranks, bool stops) {
 }
 
 std::optional<StepResult> train_step(model::CausalLm& model, Optimizer& optimizer, const DataSource& source, const StepPlan& plan,
-                                     parallel::Communicator& ranks) {
-  StepShare share(model, optimizer, plan, ranks);
+                                     const parallel::Mesh& mesh) {
+  StepShare share(model, optimizer, plan, mesh);
   share.read(source);
   StepResult result;
   const auto labels = share.count_labels();
@@ -153,7 +154,7 @@ std::optional<StepResult> train_step(model::CausalLm& model, Optimizer& optimize
     throw DataError(fmt::format("step {}: {}: not one label counts in this global batch", plan.step, name_samples(share.batches())));
   if (!share.sum(result)) return {};
   const double scale = 1.0 / static_cast<double>(result.labels);
-  result.grad_norm = of_first_rank(ranks, optimizer.gradient_norm(scale));  // whose last bits may depend on the machine: all must clip alike
+  result.grad_norm = of_first_rank(mesh.world, optimizer.gradient_norm(scale));  // whose last bits may depend on the machine: all must clip alike
   if (!std::isfinite(result.grad_norm)) stop_at_bad_gradient(model, optimizer, share.batches(), plan.step);
   optimizer.step(plan.learning_rate, scale, result.grad_norm);
   return result;

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "model/causal_lm.h"
-#include "parallel/communicator.h"
+#include "parallel/mesh.h"
 #include "train/data_source.h"
 #include "train/optimizer.h"
 
@@ -43,10 +43,10 @@ bool ranks_agree_to_stop(parallel::Communicator& ranks, bool stops);
 /// the number of labels of the whole global batch. So every label weighs the same, however the batch is cut. The
 /// balance of experts, where it counts, is no sum over tokens: it is taken within each micro-batch (CausalLm::objective).
 /// Nothing when a stop is asked for between two micro-batches: what they gave is thrown away, model and optimizer are as before.
-/// Each of `ranks` has some of the micro-batches, one after another, and all of them make the same update; a rank that is asked to stop
-/// stops all. With logical shards the result's bits depend on neither the number of ranks nor on which has what.
+/// Each data rank of the mesh has some of the micro-batches, one after another, and all of them make the same update; a rank that is asked to
+/// stop stops all. With logical shards the result's bits depend on neither the number of ranks nor on which has what.
 /// Throws DataError when no label counts, and when the loss or the gradient norm is NaN or infinite, before the update.
 std::optional<StepResult> train_step(model::CausalLm& model, Optimizer& optimizer, const DataSource& source, const StepPlan& plan,
-                                     parallel::Communicator& ranks = parallel::only_rank());
+                                     const parallel::Mesh& mesh = parallel::only_rank());
 
 }  // namespace ingot::train

@@ -3,7 +3,11 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <iostream>
+#include <mutex>
+#include <optional>
+#include <sstream>
 
 #include "core/error.h"
 #include "core/log.h"
@@ -17,9 +21,12 @@
 #include "hub/run_record.h"
 #include "generate/sample_prompts.h"
 #include "parallel/join.h"
+#include "parallel/mesh.h"
 #include "train/loop_config.h"
 #include "train/loop_identity.h"
 #include "train/prepare_data.h"
+#include "train/ranks_agree.h"
+#include "train/step.h"
 #include "train/sources.h"
 #include "workflows/train_start.h"
 
@@ -45,8 +52,8 @@ void add_adapter(const config::TrainConfig& config, const hub::ModelFolder& base
   start.adapter = lora.config;
 }
 
-Start from_scratch(const config::TrainConfig& config, const hub::ModelFolder& base, const hub::Compute& compute) {
-  Start start{model::build_model(base.stated_config(), compute.type, compute.device), {}};
+Start from_scratch(const config::TrainConfig& config, const hub::ModelFolder& base, const hub::Compute& compute, parallel::Communicator& ranks) {
+  Start start{model::build_model(base.stated_config(), compute.type, compute.device, ranks), {}};
   const model::ParameterList& list = start.model->parameters;
   model::initialize_parameters(list, config.seed);
   start.exact_weights = [&list, seed = config.seed](const std::string& name) {
@@ -55,25 +62,25 @@ Start from_scratch(const config::TrainConfig& config, const hub::ModelFolder& ba
   return start;
 }
 
-Start from_weights(const hub::ModelFolder& base, const hub::Compute& compute) {
+Start from_weights(const hub::ModelFolder& base, const hub::Compute& compute, parallel::Communicator& ranks) {
   const auto exact = [&base](const std::string& name) { return base.parameter(name); };
-  return {hub::load_model(base, compute), exact, {}};
+  return {hub::load_model(base, compute, ranks), exact, {}};
 }
 
 /// A model whose every value comes from the run's checkpoint.
-Start from_checkpoint(const hub::ModelFolder& base, bool tie_word_embeddings, const hub::Compute& compute) {
+Start from_checkpoint(const hub::ModelFolder& base, bool tie_word_embeddings, const hub::Compute& compute, parallel::Communicator& ranks) {
   auto config = base.stated_config();
   config.tie_word_embeddings = tie_word_embeddings;
-  return {model::build_model(config, compute.type, compute.device), {}, {}};
+  return {model::build_model(config, compute.type, compute.device, ranks), {}, {}};
 }
 
-/// `tied_in_checkpoint`: of a run that goes on, whether its model's head is its embedding.
-Start make_model(const config::TrainConfig& config, const hub::ModelFolder& base, std::optional<bool> tied_in_checkpoint) {
+/// The part of one of `ranks`, which share the matrices. `tied_in_checkpoint`: of a run that goes on, whether its model's head is its embedding.
+Start make_model(const config::TrainConfig& config, const hub::ModelFolder& base, std::optional<bool> tied_in_checkpoint, parallel::Communicator& ranks) {
   const auto compute = hub::choose_compute(compute_words(config));
   const bool is_lora = config.finetuning_type == "lora";
-  Start start = tied_in_checkpoint && !is_lora ? from_checkpoint(base, *tied_in_checkpoint, compute)
-                : config.train_from_scratch ? from_scratch(config, base, compute)
-                                            : from_weights(base, compute);
+  Start start = tied_in_checkpoint && !is_lora ? from_checkpoint(base, *tied_in_checkpoint, compute, ranks)
+                : config.train_from_scratch ? from_scratch(config, base, compute, ranks)
+                                            : from_weights(base, compute, ranks);
   start.model->recompute = recompute_kind(config.recompute);
   if (config.router_aux_loss_coef) start.model->config.router_aux_loss_coef = *config.router_aux_loss_coef;
   log_info(fmt::format("{}: {:.2f} M parameters", config.model_name_or_path.string(),
@@ -102,23 +109,43 @@ void identify_adapter(const hub::ModelFolder& base, const checkpoint::AdapterCon
 
 constexpr std::chrono::seconds kRankTimeout{600};  // that a rank waits for the others in a step
 
-/// Throws ConfigError for a number of ranks that the batch cannot be dealt to.
-void check_ranks(const config::TrainConfig& config, int64_t ranks) {
+/// How the ranks of a job, processes, share a run.
+struct Sharing {
+  parallel::Layout layout;  // of logical ranks
+  int64_t threads = 1;      // of a process, each a logical rank
+};
+
+/// Throws ConfigError for a number of ranks that the batch or the model cannot be dealt to.
+Sharing sharing_of(const config::TrainConfig& config, const model::DecoderConfig& model, int64_t processes) {
   Problems problems;
-  problems.expect(config.global_batch_size % (config.micro_batch_size * ranks) == 0, "global_batch_size", config.global_batch_size,
-                  fmt::format("a multiple of micro_batch_size {} x {} ranks", config.micro_batch_size, ranks));
+  const int64_t tensor = config.tensor_model_parallel_size, shards = train::num_tensor_shards(config);
+  problems.expect(processes % tensor == 0, "tensor_model_parallel_size", tensor, fmt::format("a divisor of the {} ranks", processes));
+  const int64_t data = std::max<int64_t>(1, processes / tensor);
+  problems.expect(config.global_batch_size % (config.micro_batch_size * data) == 0, "global_batch_size", config.global_batch_size,
+                  fmt::format("a multiple of micro_batch_size {} x {} ranks that share the batch", config.micro_batch_size, data));
   const std::string device = hub::find_compute(compute_words(config)).device;
-  problems.expect(ranks == 1 || device == "cpu", "device", device, "cpu on several ranks");
+  problems.expect(processes == 1 || device == "cpu", "device", device, "cpu on several ranks");
   if (config.reproducible)
-    problems.expect(config.logical_shards % ranks == 0, "logical_shards", config.logical_shards, fmt::format("a multiple of the {} ranks", ranks));
+    problems.expect(config.logical_shards % data == 0, "logical_shards", config.logical_shards, fmt::format("a multiple of the {} ranks that share the batch", data));
+  model::check_tensor_parallel(model, shards, problems);
   problems.throw_if_any(config.source.string());
+  return {{.dp = data, .tp = shards}, shards / tensor};
 }
 
 /// What sample_prompts need beside the model.
-struct SampleTexts {
+class SampleTexts {
+ public:
   SampleTexts(const config::TrainConfig& config, const hub::ModelFolder& base)
       : chat(config.stage == "sft" ? train::open_chat_template(config) : nullptr),
         prompts{config.sample_prompts, base.tokenizer(), chat.get(), config.sample_max_new_tokens} {}
+  /// On standard output of rank 0; the other parts of its model compute with it.
+  void print(const model::CausalLm& model, const std::string& when, const parallel::Mesh& mesh) const {
+    std::ostringstream nowhere;
+    if (mesh.data.rank() != 0 || train::ranks_agree_to_stop(mesh.tensor, stop_requested() != 0)) return;
+    generate::print_samples(prompts, model, when, mesh.world.rank() == 0 ? std::cout : nowhere);
+  }
+
+ private:
   std::unique_ptr<data::ChatTemplate> chat;
   generate::SamplePrompts prompts;
 };
@@ -142,46 +169,53 @@ std::optional<bool> tied_in_checkpoint(const hub::RunStart& begun) {
 
 /// The model of a run of which it is known whether it goes on; its adapter is noted in `loop`.
 Start settled_model(const config::TrainConfig& config, const hub::ModelFolder& base, const train::Sources& sources,
-                    train::LoopConfig& loop, hub::RunStart& begun) {
-  Start start = make_model(config, base, tied_in_checkpoint(begun));
+                    train::LoopConfig& loop, hub::RunStart& begun, parallel::Communicator& ranks) {
+  Start start = make_model(config, base, tied_in_checkpoint(begun), ranks);
   if (start.adapter) identify_adapter(base, *start.adapter, loop);
   if (!begun.goes_on()) return start;
   begun.settle(train::differences_from_checkpoint(*start.model, sources.train, loop));
   if (begun.goes_on()) return start;
   start = {};  // it was to be filled from a checkpoint of another run
-  return make_model(config, base, tied_in_checkpoint(begun));
+  return make_model(config, base, tied_in_checkpoint(begun), ranks);
 }
 
 constexpr const char* kPreparation = "waiting for rank 0 to prepare the run";
 
-/// The work of a rank other than 0: it writes nothing, and begins when rank 0 has prepared everything.
-int follow(const config::TrainConfig& config, const hub::ModelFolder& base, parallel::Communicator& ranks) {
-  {
-    const NothingToSave nothing;
-    end_if_stopped(kPreparation);
-    ranks.barrier(kPreparation);
-  }
+/// A process that does not prepare anything has nothing to save.
+void wait_for_lead(parallel::Communicator& world, bool is_beside_lead) {
+  std::optional<NothingToSave> nothing;
+  if (!is_beside_lead) nothing.emplace(), end_if_stopped(kPreparation);
+  world.barrier(kPreparation);
+}
+
+/// The shards are leased while they are opened, to one thread of a process at a time.
+train::Sources open_after_lead(const config::TrainConfig& config, const hub::ModelFolder& base) {
+  static std::mutex one_at_a_time;
+  const std::lock_guard lock(one_at_a_time);
+  return train::open_sources(config, base, train::DataPlace::direct(config.output_dir));
+}
+
+/// The work of a rank other than 0: it writes nothing but its part of checkpoints, and begins when rank 0 has prepared everything, in another
+/// process or beside it.
+int follow(const config::TrainConfig& config, const hub::ModelFolder& base, const parallel::Mesh& mesh, bool is_beside_lead) {
+  wait_for_lead(mesh.world, is_beside_lead);
   const hub::RunFolder run(config.output_dir);
-  const train::Sources sources = train::open_sources(config, base, train::DataPlace::direct(run.path));
+  const train::Sources sources = open_after_lead(config, base);
   auto loop = loop_config(config, sources);
   const bool goes_on = !checkpoint::list_checkpoints(run.checkpoints()).empty();
   const bool tied = goes_on && (config.train_from_scratch ? base.stated_config().tie_word_embeddings : hub::has_tied_head(run));
-  const Start start = make_model(config, base, goes_on ? std::optional(tied) : std::nullopt);
+  const Start start = make_model(config, base, goes_on ? std::optional(tied) : std::nullopt, mesh.tensor);
   if (start.adapter) identify_adapter(base, *start.adapter, loop);
+  const SampleTexts samples(config, base);
+  if (!goes_on) samples.print(*start.model, "before", mesh);
   loop.exact_weights = start.exact_weights;
-  return train::run_loop(*start.model, sources.train, sources.eval, loop, ranks).stopped ? kExitTerminated : kExitOk;
+  if (train::run_loop(*start.model, sources.train, sources.eval, loop, mesh).stopped) return kExitTerminated;
+  samples.print(*start.model, "after", mesh);
+  return kExitOk;
 }
 
-}  // namespace
-
-int train(const TrainRequest& request) {
-  const config::TrainConfig config = config::load_train_config(request.config, request.overrides);
-  const hub::ModelFolder base = open_base(config);
-  check_start(config, base);
-  const auto ranks = parallel::join_ranks(kRankTimeout);
-  check_ranks(config, ranks->size());
-  if (config.reproducible) at::set_num_threads(1);  // a product's bits may depend on its threads
-  if (ranks->rank() != 0) return follow(config, base, *ranks);
+/// The work of rank 0.
+int lead(const config::TrainConfig& config, const hub::ModelFolder& base, const parallel::Mesh& mesh) {
   const hub::RunFolder run(config.output_dir);
   const hub::RunLock lock(run);
   hub::RunStart begun(config, base, run);
@@ -190,25 +224,49 @@ int train(const TrainRequest& request) {
   const auto data = begun.is_fresh() ? train::DataPlace::direct(run.path) : train::DataPlace::beside(run.path);
   const train::Sources sources = train::open_sources(config, base, data);
   auto loop = loop_config(config, sources);
-  auto start = settled_model(config, base, sources, loop, begun);
+  auto start = settled_model(config, base, sources, loop, begun, mesh.tensor);
   const SampleTexts samples(config, base);
   const auto begin_late = [&] {
     if (!begun.is_fresh()) begun.begin(), data.keep();
-    ranks->barrier(kPreparation);
+    mesh.world.barrier(kPreparation);
   };
   begun.goes_on() ? void(loop.before_writing = begin_late) : begin_late();
-  if (!begun.goes_on()) generate::print_samples(samples.prompts, *start.model, "before");
+  if (!begun.goes_on()) samples.print(*start.model, "before", mesh);
   end_if_stopped("answering sample_prompts, nothing is lost");
   loop.exact_weights = start.exact_weights;
-  const auto result = train::run_loop(*start.model, sources.train, sources.eval, loop, *ranks);
+  const auto result = train::run_loop(*start.model, sources.train, sources.eval, loop, mesh);
   if (result.stopped) return kExitTerminated;
   report(result);
-  generate::print_samples(samples.prompts, *start.model, "after");
+  samples.print(*start.model, "after", mesh);
   start = {};  // the export of an adapter holds a model to compare with
   loop.exact_weights = {};
   hub::export_run({run.path, {}, config.export_dtype}, base);
   log_info(fmt::format("the trained model is in {}", run.model().string()));
   return kExitOk;
+}
+
+}  // namespace
+
+int train(const TrainRequest& request) {
+  const config::TrainConfig config = config::load_train_config(request.config, request.overrides);
+  const hub::ModelFolder base = open_base(config);
+  check_start(config, base);
+  const auto processes = parallel::join_ranks(kRankTimeout);
+  const auto [layout, threads] = sharing_of(config, base.stated_config(), processes->size());
+  if (config.reproducible) at::set_num_threads(1);  // a product's bits may depend on its threads
+  int exit_code = kExitOk;
+  const auto run = [&](parallel::Communicator& world) {
+    const auto mesh = layout.tp == 1 ? parallel::Mesh(world) : parallel::Mesh(world, layout);
+    const bool speaks = world.rank() % threads == 0;  // for its process
+    std::optional<QuietThread> quiet;
+    if (!speaks) quiet.emplace();
+    std::optional<hub::ModelFolder> own_base;  // a folder is for one thread
+    const int found = world.rank() == 0 ? lead(config, base, mesh) : follow(config, speaks ? base : own_base.emplace(open_base(config)), mesh, processes->rank() == 0);
+    if (speaks) exit_code = found;
+  };
+  // The sums of logical ranks are made in a tree, whichever of them are threads of one process.
+  config.reproducible && layout.tp > 1 ? parallel::host_ranks(*processes, threads, run) : run(*processes);
+  return exit_code;
 }
 
 }  // namespace ingot::workflows

@@ -112,6 +112,52 @@ TEST(Communicator, GlooDoesTheSame) {
   for (const int64_t size : {1, 2, 3, 4}) run_over_gloo(size, check_calls);
 }
 
+/// Checks a group of every second rank.
+void check_split(Communicator& ranks) {
+  const auto group = ranks.split(ranks.rank() % 2);
+  EXPECT_EQ(group->size(), (ranks.size() + 1 - ranks.rank() % 2) / 2);
+  EXPECT_EQ(group->rank(), ranks.rank() / 2);
+  auto sum = at::full({1}, ranks.rank(), at::kLong);
+  group->all_reduce(sum);
+  int64_t wanted = 0;
+  for (int64_t rank = ranks.rank() % 2; rank < ranks.size(); rank += 2) wanted += rank;
+  EXPECT_EQ(sum.item<int64_t>(), wanted);
+  check_calls(*group);
+  ranks.barrier("the end of the split's test");
+}
+
+TEST(Communicator, AGroupOfSomeRanksDoesTheSame) {
+  for (const int64_t size : {1, 2, 3, 4, 8}) run_ranks(size, check_split);
+  for (const int64_t size : {2, 3, 4}) run_over_gloo(size, check_split);
+}
+
+TEST(Communicator, ThreadsOfSeveralProcessesAreRanksOfOneGroup) {
+  run_over_gloo(2, [](Communicator& processes) {
+    host_ranks(processes, 2, [](Communicator& ranks) {
+      EXPECT_EQ(ranks.size(), 4);
+      check_calls(ranks);
+      check_split(ranks);
+    });
+  });
+}
+
+TEST(Communicator, AThreadThatFailsEndsThoseOfOtherProcessesToo) {
+  std::atomic<int> ended{0};
+  const auto body = [&](Communicator& processes) {
+    host_ranks(processes, 2, [&](Communicator& ranks) {
+      if (ranks.rank() == 3) throw DataError("rank 3 has read a bad file");
+      try {
+        ranks.split(0);
+      } catch (const CommError&) {
+        ++ended;
+        throw;
+      }
+    });
+  };
+  EXPECT_ANY_THROW(run_over_gloo(2, body));
+  EXPECT_EQ(ended, 3);
+}
+
 TEST(Communicator, OfARankThatIsGoneGlooNamesTheCall) {
   std::string message;
   const auto body = [&](Communicator& ranks) {
@@ -171,6 +217,19 @@ TEST(TreeReduce, AnyNumberOfRanksGivesTheBitsOfOne) {
       tree_all_reduce(ranks, sum);
       EXPECT_TRUE(sum.equal(wanted)) << size << " ranks";
     });
+}
+
+TEST(TreeReduce, IsWhatHostedRanksDoWhereverTheyAre) {
+  const auto all = leaves(4);
+  const auto wanted = tree_sum(all);
+  const auto check = [&](Communicator& ranks) {
+    const auto sum = all[static_cast<size_t>(ranks.rank())].clone();
+    ranks.all_reduce(sum);
+    EXPECT_TRUE(sum.equal(wanted));
+  };
+  run_ranks(4, check);
+  for (const int64_t processes : {2, 4})
+    run_over_gloo(processes, [&](Communicator& group) { host_ranks(group, 4 / group.size(), check); });
 }
 
 TEST(TreeReduce, APlainOrderGivesOtherBits) {

@@ -124,8 +124,8 @@ TEST_P(LoopOf, EndsWithTheSameBitsFromACheckpointOfVersionOne) {
   clear_stop();
   const auto folder_of_all = folder / "stopped" / "checkpoints";
   const auto loaded = checkpoint::load_newest_checkpoint(folder_of_all).value();
-  std::vector<checkpoint::NamedTensor> tensors;
-  for (const auto& tensor : loaded.store.tensors()) tensors.push_back({tensor.name, loaded.store.read(tensor.name)});
+  std::vector<checkpoint::RunTensor> tensors;
+  for (const auto& tensor : loaded.store.tensors()) tensors.emplace_back(tensor.name, loaded.store.read(tensor.name));
   std::filesystem::remove_all(folder_of_all);
   write_version_one(folder_of_all / "iter_0000004", 4, loaded.store.state(), tensors);
   EXPECT_TRUE(same_bits(finish(GetParam(), "stopped"), wanted));

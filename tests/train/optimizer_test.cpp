@@ -177,9 +177,9 @@ TEST(Optimizer, RefusesAStateThatIsNotItsOwn) {
   auto list = make_parameters({at::ones({3}).to(at::kBFloat16)});
   Optimizer optimizer(list, {});
   auto missing = optimizer.state(), unknown = missing, reshaped = missing, retyped = missing, negative = missing;
-  missing.erase(missing.begin());
   unknown.push_back({"optimizer.first_moment.other", at::zeros({3})});
-  reshaped[0].value = at::zeros({4});
+  reshaped[0] = {missing[0].name, at::zeros({4})};
+  missing.erase(missing.begin());
   retyped[2].value = at::zeros({3}, at::kDouble);
   negative.back().value = at::full({1}, -1, at::kLong);
   const TemporaryFolder folder;

@@ -79,7 +79,7 @@ TEST(RunState, RefusesAStateWithFieldsMissingOrOfAnotherKind) {
 TEST(RunState, RefusesWeightsOfAnotherModel) {
   const auto sound = state_of(*tiny_llama(), example());
   auto reshaped = sound, unknown = sound;
-  reshaped.tensors[0].value = at::zeros({2});
+  reshaped.tensors[0] = {sound.tensors[0].name, at::zeros({2})};
   unknown.tensors.push_back({"model.model.layers.9.mlp.up_proj.weight", at::zeros({2})});
   EXPECT_NE(message_of(reshaped).find("tensor model.model.embed_tokens.weight: found Float [2], wanted Float [64, 32]"),
             std::string::npos);

@@ -1,0 +1,205 @@
+// Ranks as threads of processes: every layout in a test without sockets, and several logical ranks of a run in one process.
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <bit>
+#include <condition_variable>
+#include <exception>
+#include <map>
+#include <mutex>
+#include <numeric>
+#include <queue>
+#include <thread>
+
+#include "core/error.h"
+#include "parallel/communicator.h"
+#include "parallel/tree_reduce.h"
+
+namespace ingot::parallel {
+namespace {
+
+/// What the threads of a process share. Ranks are those of all threads of all processes.
+class Host {
+ public:
+  Host(Communicator& processes, int64_t threads) : processes_(processes), threads_(threads) {}
+  int64_t num_ranks() const { return processes_.size() * threads_; }
+  int64_t first_rank() const { return processes_.rank() * threads_; }
+
+  void send(const at::Tensor& tensor, int64_t from, int64_t to) {
+    if (is_here(to)) put(from, to, tensor);
+    else processes_.send(tensor, to / threads_, tag_of(from, to));
+  }
+
+  void receive(at::Tensor tensor, int64_t to, int64_t from) {
+    if (is_here(from)) tensor.copy_(take(from, to));
+    else processes_.receive(tensor, from / threads_, tag_of(from, to));
+  }
+
+  void exchange(const at::Tensor& sent, at::Tensor received, int64_t own, int64_t with) {
+    if (!is_here(with)) return processes_.exchange(sent, received, with / threads_, {tag_of(own, with), tag_of(with, own)});
+    put(own, with, sent);
+    received.copy_(take(with, own));
+  }
+
+  /// All threads of the process.
+  void meet(const std::string& what) {
+    std::unique_lock lock(mutex_);
+    const int64_t round = round_;
+    if (++waiting_ == threads_) {
+      waiting_ = 0, ++round_;
+      changed_.notify_all();
+      return;
+    }
+    wait(lock, what, [&] { return round_ != round; });
+  }
+
+  void barrier(int64_t rank, const std::string& reason) {
+    meet(reason);
+    if (rank == first_rank()) processes_.barrier(reason);
+    meet(reason);
+  }
+
+  void give_up() {
+    {
+      const std::lock_guard lock(mutex_);
+      is_broken_ = true;
+      changed_.notify_all();
+    }
+    processes_.abandon();
+  }
+
+ private:
+  bool is_here(int64_t rank) const { return rank / threads_ == processes_.rank(); }
+  int64_t tag_of(int64_t from, int64_t to) const { return from * num_ranks() + to; }
+
+  void put(int64_t from, int64_t to, const at::Tensor& tensor) {
+    const std::lock_guard lock(mutex_);
+    mail_[{from, to}].push(tensor.clone());
+    changed_.notify_all();
+  }
+
+  at::Tensor take(int64_t from, int64_t to) {
+    std::unique_lock lock(mutex_);
+    auto& letters = mail_[{from, to}];
+    wait(lock, fmt::format("receive from rank {}", from), [&] { return !letters.empty(); });
+    auto tensor = letters.front();
+    letters.pop();
+    return tensor;
+  }
+
+  template <class Condition>
+  void wait(std::unique_lock<std::mutex>& lock, const std::string& what, Condition holds) {
+    changed_.wait(lock, [&] { return is_broken_ || holds(); });
+    if (!holds()) throw CommError(fmt::format("{}: another rank has failed", what));
+  }
+
+  Communicator& processes_;
+  const int64_t threads_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  int64_t waiting_ = 0, round_ = 0;
+  std::map<std::pair<int64_t, int64_t>, std::queue<at::Tensor>> mail_;  // by sender and receiver
+  bool is_broken_ = false;
+};
+
+/// One of a group of ranks, all of whose calls are made of messages between two.
+class HostedRank : public Communicator {
+ public:
+  HostedRank(Host& host, std::vector<int64_t> members, int64_t rank) : host_(host), members_(std::move(members)), rank_(rank) {}
+  int64_t rank() const override { return rank_; }
+  int64_t size() const override { return static_cast<int64_t>(members_.size()); }
+
+  void all_reduce(at::Tensor tensor) override {
+    if (std::has_single_bit(members_.size())) return tree_all_reduce(*this, tensor);
+    const auto all = gathered(tensor);
+    tensor.copy_(all[0]);
+    for (size_t i = 1; i < all.size(); ++i) tensor.add_(all[i]);
+  }
+
+  void reduce_scatter(at::Tensor part, const at::Tensor& whole) override {
+    const auto sum = whole.clone();
+    all_reduce(sum);
+    part.copy_(sum.chunk(size(), 0)[static_cast<size_t>(rank_)]);
+  }
+
+  void all_gather(at::Tensor whole, const at::Tensor& part) override { whole.copy_(at::cat(gathered(part))); }
+
+  void all_to_all(at::Tensor out, const std::vector<int64_t>& out_rows, const at::Tensor& in, const std::vector<int64_t>& in_rows) override {
+    const auto sent = in.split_with_sizes(in_rows), places = out.split_with_sizes(out_rows);
+    for (int64_t other = 0; other < size(); ++other) {
+      const auto i = static_cast<size_t>(other);
+      if (other == rank_) places[i].copy_(sent[i]);
+      else exchange(sent[i].contiguous(), places[i], other);
+    }
+  }
+
+  void send(const at::Tensor& tensor, int64_t to, int64_t) override { host_.send(tensor, own(), member(to)); }
+  void receive(at::Tensor tensor, int64_t from, int64_t) override { host_.receive(tensor, own(), member(from)); }
+  using Communicator::exchange;
+  void exchange(const at::Tensor& sent, at::Tensor received, int64_t with, Tags) override { host_.exchange(sent, received, own(), member(with)); }
+
+  void barrier(const std::string& reason) override {
+    if (size() == host_.num_ranks()) return host_.barrier(own(), reason);
+    gathered(at::zeros({1}));
+  }
+
+  std::unique_ptr<Communicator> split(int64_t colour) override {
+    const auto colours = gathered(at::full({1}, colour, at::kLong));
+    std::vector<int64_t> members;
+    int64_t rank = 0;
+    for (int64_t i = 0; i < size(); ++i) {
+      if (colours[static_cast<size_t>(i)].item<int64_t>() != colour) continue;
+      if (i == rank_) rank = std::ssize(members);
+      members.push_back(member(i));
+    }
+    return std::make_unique<HostedRank>(host_, std::move(members), rank);
+  }
+
+  void abandon() override { host_.give_up(); }
+
+ private:
+  int64_t member(int64_t rank) const { return members_.at(static_cast<size_t>(rank)); }
+  int64_t own() const { return member(rank_); }
+
+  /// Every rank's tensor, in order. Pairs meet in the order of their numbers, so that no ring of them waits for each other.
+  std::vector<at::Tensor> gathered(const at::Tensor& mine) {
+    std::vector<at::Tensor> all;
+    for (int64_t other = 0; other < size(); ++other) {
+      all.push_back(other == rank_ ? mine.clone() : at::empty_like(mine));
+      if (other != rank_) exchange(mine, all.back(), other);
+    }
+    return all;
+  }
+
+  Host& host_;
+  const std::vector<int64_t> members_;  // as the host counts them
+  const int64_t rank_;
+};
+
+}  // namespace
+
+void host_ranks(Communicator& processes, int64_t num_threads, const std::function<void(Communicator&)>& body) {
+  Host host(processes, num_threads);
+  std::mutex mutex;
+  std::exception_ptr first;
+  std::vector<std::thread> threads;
+  for (int64_t i = 0; i < num_threads; ++i)
+    threads.emplace_back([&, i] {
+      try {
+        std::vector<int64_t> all(static_cast<size_t>(host.num_ranks()));
+        std::iota(all.begin(), all.end(), 0);
+        HostedRank rank(host, std::move(all), host.first_rank() + i);
+        body(rank);
+      } catch (...) {
+        const std::lock_guard lock(mutex);
+        if (!first) first = std::current_exception();
+        host.give_up();
+      }
+    });
+  for (auto& thread : threads) thread.join();
+  if (first) std::rethrow_exception(first);
+}
+
+void run_ranks(int64_t size, const std::function<void(Communicator&)>& body) { host_ranks(only_rank(), size, body); }
+
+}  // namespace ingot::parallel

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <memory>
+
+#include "parallel/communicator.h"
+#include "parallel/layout.h"
+
+namespace ingot::parallel {
+
+/// The groups in which a rank of a layout exchanges.
+class Mesh {
+ public:
+  /// All of them share the rows of the batch alone.
+  Mesh(Communicator& world);
+  /// All ranks of `world`, which are as many as the layout's, make it together; it must outlive the mesh.
+  Mesh(Communicator& world, const Layout& layout);
+
+ private:
+  std::unique_ptr<Communicator> own_data_, own_tensor_;
+
+ public:
+  Communicator& world;
+  Communicator& data;    // those that have other rows and the same part of the model
+  Communicator& tensor;  // those that have the same rows and other parts of its matrices
+};
+
+}  // namespace ingot::parallel
