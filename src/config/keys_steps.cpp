@@ -31,6 +31,11 @@ std::vector<Key> step_keys() {
                    "vocabulary; the ranks are a multiple of it",
                    "共同分担模型矩阵的进程数(张量并行):每个进程持有一部分注意力头、MLP 的列与词表;进程总数须为其整数倍"},
        .range = between(1, 1 << 10), .environment = "TP"},
+      {.name = "zero_stage", .field = field(&TrainConfig::zero_stage),
+       .meaning = {"1: of the ranks that share the batch each keeps the optimizer's state of its rows of every parameter alone, updates these and gets the "
+                   "others (ZeRO-1); 0: each keeps all of it",
+                   "1:分担批次的各进程只保存每个参数中自己那些行的优化器状态,更新这些行并取得其余行(ZeRO-1);0:各进程都保存全部"},
+       .range = between(0, 1)},
       {.name = "reproducible", .field = field(&TrainConfig::reproducible),
        .meaning = {"the bits of a run depend neither on the number of its ranks, on what they share, nor on their threads: sums are made in fixed trees "
                    "over `logical_shards` of the batch and `logical_tensor_shards` of the matrices, and every rank computes on one thread a tensor shard",

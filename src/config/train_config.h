@@ -55,6 +55,7 @@ struct TrainConfig {
   double num_train_epochs = 1;
   uint64_t seed = 42;
   int64_t tensor_model_parallel_size = 1;              // ranks that share the matrices; the others share the rows
+  int64_t zero_stage = 0;                              // 1: ranks that share the batch share the optimizer's state
   bool reproducible = false;                           // bits that depend on neither ranks nor threads:
   int64_t logical_shards = 8;                          // sums in a fixed tree over so many parts of the batch
   int64_t logical_tensor_shards = 0;                   // and so many of the matrices; 0: tensor_model_parallel_size

@@ -57,18 +57,25 @@ struct Written {
   Console console;
 };
 
+/// Those who write a checkpoint together: ranks that hold what no other does. Nothing for another rank.
+std::optional<checkpoint::Writers> writers_of(const parallel::Mesh& mesh, bool is_sharded) {
+  if (!is_sharded && mesh.data.rank() != 0) return {};
+  parallel::Communicator& group = is_sharded ? mesh.world : mesh.tensor;
+  return checkpoint::Writers{group.rank(), group.size(), [&group](const std::string& text) { return text_of_first_rank(group, text); }};
+}
+
 /// One session of a run. Saving and evaluating happen between two steps and nowhere else; a stop inside a step gives it up.
 class Loop {
  public:
   Loop(model::CausalLm& model, const DataSource& train, const std::vector<EvaluationSet>& eval, const LoopConfig& config,
        const parallel::Mesh& mesh)
       : model_(model), train_(train), eval_(eval), config_(config), mesh_(mesh), ranks_(mesh.world), identity_(identity_of(config, model, train)),
-        eval_identity_(eval_identity_of(config)), optimizer_(model.parameters, config.optimizer, mesh.tensor), position_(start()),
+        eval_identity_(eval_identity_of(config)), optimizer_(model.parameters, config.optimizer, mesh), position_(start()),
         max_steps_(steps_in_all(config, position_)), saved_step_(position_.step) {
     schedule_ = config.schedule;
     schedule_.total_steps = max_steps_;
-    if (mesh.data.rank() == 0) {
-      checkpoints_.emplace(config.output_dir / "checkpoints", config.save_total_limit, checkpoint::kMaxStateBytes, writers());
+    if (const auto writers = writers_of(mesh, config.optimizer.is_sharded)) {
+      checkpoints_.emplace(config.output_dir / "checkpoints", config.save_total_limit, checkpoint::kMaxStateBytes, *writers);
       optimizer_.before_change([this](const at::Tensor& tensor) { checkpoints_->wait_until_written(tensor); });
     }
     if (ranks_.rank() == 0) written_.emplace(config, resumed_ ? position_.step : -1, max_steps_ - position_.step);
@@ -94,11 +101,6 @@ class Loop {
   }
 
  private:
-  /// Those of the tensor ranks, each of which writes its part.
-  checkpoint::Writers writers() const {
-    return {mesh_.tensor.rank(), mesh_.tensor.size(), [this](const std::string& text) { return text_of_first_rank(mesh_.tensor, text); }};
-  }
-
   RunPosition start() {
     const auto loaded = find_checkpoint(config_);
     if (!loaded && config_.exact_weights) optimizer_.set_masters(config_.exact_weights);
@@ -206,7 +208,7 @@ class Loop {
       metrics.event(position_.step, event, fmt::format("iter_{:07d}", position_.step));
       metrics.sync();
     });
-    checkpoints_->save(position_.step, pack_run_state(model_, optimizer_, position_, identity_));
+    checkpoints_->save(position_.step, pack_run_state(model_, optimizer_, position_, identity_, mesh_.data.rank() == 0));
   }
 
   void finish_saving() {
@@ -272,7 +274,7 @@ class Loop {
   RunPosition position_;
   const int64_t max_steps_;
   int64_t saved_step_;
-  std::optional<checkpoint::CheckpointWriter> checkpoints_;  // of the first data rank of each part of the model
+  std::optional<checkpoint::CheckpointWriter> checkpoints_;  // of ranks that write a part
   std::optional<Written> written_;  // of rank 0
   double matrix_rate_ = 0;  // FLOP/s
   ScheduleConfig schedule_;

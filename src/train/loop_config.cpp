@@ -51,6 +51,7 @@ LoopConfig make_loop_config(const config::TrainConfig& config, std::optional<uin
   loop.optimizer = {config.adam_beta1, config.adam_beta2, config.adam_epsilon, config.weight_decay, config.max_grad_norm};
   loop.seed = config.seed;
   loop.logical_shards = config.reproducible ? config.logical_shards : 0;
+  loop.optimizer.is_sharded = config.zero_stage > 0;
   loop.tensor_shards = num_tensor_shards(config);
   loop.save_steps = config.save_steps;
   loop.save_total_limit = config.save_total_limit;

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 
 #include "core/error.h"
@@ -34,6 +35,23 @@ checkpoint::RunTensor state_tensor(const std::string& prefix, const model::Param
   tensor.shape = parameter.shape, tensor.dim = parameter.split.dim;
   tensor.parts.clear();
   for (const auto& own : parameter.slices()) tensor.parts.push_back({own.slice, own.begin, own.extent, own.is_first});
+  return tensor;
+}
+
+checkpoint::RunTensor rows_of_state_tensor(checkpoint::RunTensor tensor, at::Tensor rows, int64_t first) {
+  const int64_t end = first + rows.size(0);
+  std::vector<checkpoint::RunTensor::Part> kept;
+  for (auto part : tensor.parts) {
+    const int64_t part_first = tensor.dim == 0 ? part.begin : 0, part_end = part_first + part.slice.extent[0];
+    const int64_t from = std::max(first, part_first), to = std::min(end, part_end);
+    if (from >= to) continue;
+    part.slice.offset[0] += from - part_first;
+    part.slice.extent[0] = to - from;
+    if (tensor.dim == 0) part.begin = from - first, part.extent = to - from;
+    kept.push_back(std::move(part));
+  }
+  tensor.parts = std::move(kept);
+  tensor.value = std::move(rows);
   return tensor;
 }
 

@@ -20,23 +20,50 @@ namespace {
 
 constexpr double kClipEpsilon = 1e-6;  // of torch.nn.utils.clip_grad_norm_
 
-/// The fp32 tensor that is updated: the value itself, or a copy of a bfloat16 value.
-at::Tensor master_of(const model::Parameter& parameter) {
+/// The rows of a tensor whose state a rank keeps.
+struct Rows {
+  int64_t first, count;
+  at::Tensor of(const at::Tensor& whole) const { return whole.narrow(0, first, count); }
+};
+
+/// As many for each rank, the last ones fewer.
+Rows rows_of(int64_t num_rows, parallel::Communicator& ranks) {
+  const int64_t each = (num_rows + ranks.size() - 1) / ranks.size();
+  const int64_t first = std::min(num_rows, ranks.rank() * each);
+  return {first, std::min(each, num_rows - first)};
+}
+
+/// Every rank's rows of `whole` become what they are on that rank.
+void exchange_rows(at::Tensor whole, const Rows& own, parallel::Communicator& ranks) {
+  const int64_t each = (whole.size(0) + ranks.size() - 1) / ranks.size();
+  auto shape = whole.sizes().vec();
+  shape[0] = each;
+  const auto mine = at::zeros(shape, whole.options().requires_grad(false));
+  mine.narrow(0, 0, own.count).copy_(own.of(whole));
+  shape[0] = each * ranks.size();
+  const auto all = at::empty(shape, mine.options());
+  ranks.all_gather(all, mine);
+  whole.copy_(all.narrow(0, 0, whole.size(0)));
+}
+
+/// The fp32 tensor that is updated: rows of the value itself, or a copy of those of a bfloat16 value.
+at::Tensor master_of(const model::Parameter& parameter, const Rows& rows) {
   const auto dtype = parameter.value.scalar_type();
-  if (dtype == at::kFloat) return parameter.value.detach();
-  if (dtype == at::kBFloat16) return parameter.value.detach().to(at::kFloat);
+  const auto own = rows.of(parameter.value.detach());
+  if (dtype == at::kFloat) return own;
+  if (dtype == at::kBFloat16) return own.to(at::kFloat);
   throw ConfigError(fmt::format("parameter {}: found {}, wanted float32 or bfloat16", parameter.name,
                                 c10::toString(dtype)));
 }
 
 }  // namespace
 
-/// What the optimizer keeps of one trainable parameter; every tensor has its shape.
+/// What the optimizer keeps of one trainable parameter.
 struct Optimizer::Slot {
-  explicit Slot(std::shared_ptr<model::Parameter> of) : parameter(std::move(of)), master(master_of(*parameter)) {
+  Slot(std::shared_ptr<model::Parameter> of, Rows kept)
+      : parameter(std::move(of)), value(parameter->value.detach()), rows(kept), master(master_of(*parameter, rows)) {
     first_moment = at::zeros_like(master, at::MemoryFormat::Contiguous);
     second_moment = at::zeros_like(first_moment);
-    if (has_copy()) weight = parameter->value.detach();
   }
   /// Of the gradient's elements, without those that another tensor rank counts.
   double own_squares() const {
@@ -49,9 +76,10 @@ struct Optimizer::Slot {
   bool has_copy() const { return parameter->value.scalar_type() != at::kFloat; }
 
   std::shared_ptr<model::Parameter> parameter;
-  at::Tensor master, first_moment, second_moment;  // float32
-  at::Tensor weight;    // shares memory with a bfloat16 parameter; undefined when the parameter is the master
-  at::Tensor gradient;  // float32 sum over micro-batches; undefined until the first
+  at::Tensor value;  // shares memory with the parameter
+  Rows rows;         // of the value, whose state this rank keeps:
+  at::Tensor master, first_moment, second_moment;  // float32; a float32 parameter's rows are their own master
+  at::Tensor gradient;  // of the value's shape, float32 sum over micro-batches; undefined until the first
   ops::TreeSum shards;  // of the logical shards that have ended
 };
 
@@ -64,11 +92,13 @@ void OptimizerConfig::check(Problems& problems) const {
                   "0 (no clipping) or more");
 }
 
-Optimizer::Optimizer(const model::ParameterList& parameters, OptimizerConfig config, parallel::Communicator& tensor_ranks)
-    : config_(config), tensor_ranks_(tensor_ranks) {
+Optimizer::Optimizer(const model::ParameterList& parameters, OptimizerConfig config, const parallel::Mesh& mesh)
+    : config_(config), data_ranks_(mesh.data), tensor_ranks_(mesh.tensor) {
   for (const auto& parameter : parameters.parameters) {
     parameter->value.set_requires_grad(parameter->trainable);
-    if (parameter->trainable) slots_.push_back(std::make_shared<Slot>(parameter));
+    if (!parameter->trainable) continue;
+    const int64_t num_rows = parameter->value.size(0);
+    slots_.push_back(std::make_shared<Slot>(parameter, config_.is_sharded ? rows_of(num_rows, data_ranks_) : Rows{0, num_rows}));
   }
 }
 
@@ -76,7 +106,7 @@ void Optimizer::set_masters(const ExactWeights& exact) {
   const at::NoGradGuard no_grad;
   for (const auto& slot : slots_) {
     end_if_stopped("loading weights, nothing is lost");
-    if (slot->has_copy()) slot->master.copy_(slot->parameter->own_part(exact(slot->parameter->name)));
+    if (slot->has_copy()) slot->master.copy_(slot->rows.of(slot->parameter->own_part(exact(slot->parameter->name))));
   }
 }
 
@@ -95,26 +125,25 @@ void Optimizer::end_shard() {
   for (const auto& slot : slots_) slot->shards.add(std::exchange(slot->gradient, {}));
 }
 
-void Optimizer::sum_over_ranks(parallel::Communicator& ranks, bool in_tree) {
+void Optimizer::sum_over_ranks(bool in_tree) {
   const at::NoGradGuard no_grad;
   if (in_tree)
     for (const auto& slot : slots_)
       if ((slot->gradient = slot->shards.take()).defined()) slot->gradient.add_(0.0);  // -0 becomes 0, as where zeros stand for a rank's empty branch
-  sum_over_data_ranks(ranks, in_tree);
+  if (data_ranks_.size() > 1) sum_over_data_ranks(in_tree);
   for (const auto& slot : slots_)
     if (tensor_ranks_.size() > 1 && slot->gradient.defined()) sum_terms(*slot);
 }
 
-void Optimizer::sum_over_data_ranks(parallel::Communicator& ranks, bool in_tree) {
-  if (ranks.size() == 1) return;
+void Optimizer::sum_over_data_ranks(bool in_tree) {
   const auto present = at::zeros({std::ssize(slots_)}, at::kLong);  // on how many ranks a parameter has a gradient
   for (size_t i = 0; i < slots_.size(); ++i) present[static_cast<int64_t>(i)] = slots_[i]->gradient.defined() ? 1 : 0;
-  ranks.all_reduce(present);
+  data_ranks_.all_reduce(present);
   for (size_t i = 0; i < slots_.size(); ++i) {
     at::Tensor& gradient = slots_[i]->gradient;
     if (present[static_cast<int64_t>(i)].item<int64_t>() == 0) continue;
-    if (!gradient.defined()) gradient = at::zeros_like(slots_[i]->master, at::MemoryFormat::Contiguous);
-    in_tree ? parallel::tree_all_reduce(ranks, gradient) : ranks.all_reduce(gradient);
+    if (!gradient.defined()) gradient = at::zeros(slots_[i]->value.sizes(), slots_[i]->master.options());
+    in_tree ? parallel::tree_all_reduce(data_ranks_, gradient) : data_ranks_.all_reduce(gradient);
   }
 }
 
@@ -163,23 +192,32 @@ void Optimizer::step(double learning_rate, double scale, double norm) {
                                 /*weight_decay=*/0, ++num_steps_, scale * clip};
   for (const auto& slot : slots_) {
     if (!slot->gradient.defined()) continue;
-    for (const auto& tensor : {slot->master, slot->first_moment, slot->second_moment, slot->weight})
+    for (const auto& tensor : {slot->value, slot->has_copy() ? slot->master : at::Tensor(), slot->first_moment, slot->second_moment})
       if (prepare_ && tensor.defined()) prepare_(tensor);
     arguments.weight_decay = slot->parameter->decay ? config_.weight_decay : 0;
-    ops::adamw_step(arguments, slot->gradient, slot->master, slot->first_moment, slot->second_moment, slot->weight);
+    const Rows& rows = slot->rows;
+    at::Tensor copy = slot->has_copy() ? rows.of(slot->value) : at::Tensor();
+    ops::adamw_step(arguments, rows.of(slot->gradient), slot->master, slot->first_moment, slot->second_moment, copy);
     slot->gradient.reset();
+    if (config_.is_sharded && data_ranks_.size() > 1) exchange_rows(slot->value, rows, data_ranks_);
   }
+}
+
+checkpoint::RunTensor Optimizer::state_of(const std::string& prefix, const Slot& slot, const at::Tensor& rows) const {
+  auto tensor = rows_of_state_tensor(state_tensor(prefix, *slot.parameter, slot.value), rows, slot.rows.first);
+  for (auto& part : tensor.parts) part.is_written = part.is_written && (config_.is_sharded || data_ranks_.rank() == 0);
+  return tensor;
 }
 
 std::vector<checkpoint::RunTensor> Optimizer::state() const {
   std::vector<checkpoint::RunTensor> tensors;
   for (const auto& slot : slots_) {
-    tensors.push_back(state_tensor("optimizer.first_moment.", *slot->parameter, slot->first_moment));
-    tensors.push_back(state_tensor("optimizer.second_moment.", *slot->parameter, slot->second_moment));
-    if (slot->has_copy()) tensors.push_back(state_tensor("optimizer.master.", *slot->parameter, slot->master));
+    tensors.push_back(state_of("optimizer.first_moment.", *slot, slot->first_moment));
+    tensors.push_back(state_of("optimizer.second_moment.", *slot, slot->second_moment));
+    if (slot->has_copy()) tensors.push_back(state_of("optimizer.master.", *slot, slot->master));
   }
   tensors.emplace_back("optimizer.num_steps", at::full({1}, num_steps_, at::kLong));
-  tensors.back().parts[0].is_written = tensor_ranks_.rank() == 0;
+  tensors.back().parts[0].is_written = tensor_ranks_.rank() == 0 && data_ranks_.rank() == 0;
   return tensors;
 }
 

@@ -66,8 +66,8 @@ RunPosition read_position(const FieldReader& read) {
 
 }  // namespace
 
-checkpoint::RunState pack_run_state(const model::CausalLm& model, const Optimizer& optimizer,
-                                    const RunPosition& position, const RunIdentity& identity) {
+checkpoint::RunState pack_run_state(const model::CausalLm& model, const Optimizer& optimizer, const RunPosition& position,
+                                    const RunIdentity& identity, bool writes_model) {
   checkpoint::RunState packed{.tensors = model_tensors(model),
                               .state = {{"step", position.step},
                                         {"consumed_samples", position.consumed_samples},
@@ -77,6 +77,8 @@ checkpoint::RunState pack_run_state(const model::CausalLm& model, const Optimize
                                         {"eval_identity", position.eval_identity},
                                         {"fixed", identity.fixed},
                                         {"settings", identity.settings}}};
+  for (auto& tensor : packed.tensors)
+    for (auto& part : tensor.parts) part.is_written = part.is_written && writes_model;
   const auto optimizer_tensors = optimizer.state();
   packed.tensors.insert(packed.tensors.end(), optimizer_tensors.begin(), optimizer_tensors.end());
   return packed;

@@ -73,7 +73,7 @@ class StepShare {
     }
     ranks_.all_reduce(account.table);
     add_up(account, result);
-    optimizer_.sum_over_ranks(ranks_, plan_.logical_shards > 0);
+    optimizer_.sum_over_ranks(plan_.logical_shards > 0);
     return true;
   }
 

@@ -63,6 +63,19 @@ def test_a_stopped_run_goes_on_with_another_layout_and_the_same_bits(tmp_path):
     assert parts[0] == whole[0]
 
 
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_sharded_optimizer_changes_no_bit_and_is_read_by_any_layout(tmp_path, precision):
+    keys = {"reproducible": True, "precision": precision}
+    whole = trained(tmp_path / "whole", 1, **keys)
+    for ranks, stage, steps in ((2, 1, 2), (4, 1, 3), (1, 0, 4)):
+        parts = trained(tmp_path / "parts", ranks, zero_stage=stage, **{**keys, "max_steps": steps})
+        if ranks == 4:
+            manifest = json.loads((tmp_path / "parts/run/checkpoints/iter_0000003/manifest.json").read_text())
+            moments = {piece["file"] for tensor in manifest["tensors"] if tensor["name"].startswith("optimizer.first_moment") for piece in tensor["pieces"]}
+            assert len(moments) == 4
+    assert parts == whole
+
+
 def test_each_rank_writes_its_part_of_a_checkpoint_and_any_number_reads_them(tmp_path):
     trained(tmp_path / "run", 2, tensor_model_parallel_size=2, max_steps=2)
     folder = tmp_path / "run/run/checkpoints/iter_0000002"

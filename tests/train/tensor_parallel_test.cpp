@@ -51,6 +51,12 @@ class TensorParallel : public testing::TestWithParam<Kind> {
   void SetUp() override { clear_stop(); }
   void TearDown() override { clear_stop(); }
 
+  LoopConfig sharded(const std::string& run, int64_t steps = 6) const {
+    auto loop = config(run, steps);
+    loop.optimizer.is_sharded = true;
+    return loop;
+  }
+
   LoopConfig config(const std::string& run, int64_t steps = 6) const {
     LoopConfig config;
     config.output_dir = folder / run, config.max_steps = steps, config.batch = {8, 2};
@@ -139,6 +145,15 @@ TEST_P(TensorParallel, WithSoManyLogicalShardsNoLayoutChangesABit) {
   EXPECT_TRUE(same_bits(train({.dp = 2, .tp = 4}, config("two_by_four")).values, wanted.values));
   EXPECT_EQ(train({.dp = 4, .tp = 4}, config("four_by_four")).losses, wanted.losses);
   EXPECT_FALSE(same_bits(train({.tp = 2}, config("two")).values, wanted.values));
+}
+
+TEST_P(TensorParallel, AShardedOptimizerMakesTheSameUpdatesAndAnyLayoutReadsItsCheckpoints) {
+  const auto wanted = train({.tp = 2}, config("wanted"));
+  EXPECT_TRUE(same_bits(train({.dp = 4, .tp = 2}, sharded("four")).values, wanted.values));
+  train({.dp = 2, .tp = 2}, sharded("parts", 3));
+  EXPECT_TRUE(same_bits(train({.dp = 4, .tp = 2}, sharded("parts")).values, wanted.values));
+  train({.dp = 4, .tp = 2}, sharded("whole", 3));
+  EXPECT_TRUE(same_bits(train({.tp = 2}, config("whole")).values, wanted.values));
 }
 
 TEST_P(TensorParallel, GoesOnFromTheCheckpointOfAnotherLayout) {
