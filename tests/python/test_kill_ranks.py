@@ -1,0 +1,51 @@
+"""Ranks that are killed at random instants, in saves too: the job ends in time, nothing is left running, and the bits are those of a run that was never interrupted,
+whatever the layout that goes on."""
+
+import os
+import pathlib
+import random
+import signal
+import time
+
+import pytest
+from conftest import LONG, ingot, write_config
+from test_ranks import children_of, start, trained, weights_of
+
+KEYS = {"reproducible": True, "logical_tensor_shards": 2, "max_steps": 30, "save_steps": 1, "global_batch_size": 8, "micro_batch_size": 2, "val_size": 8, "cutoff_len": 32}
+LAYOUTS = [(1, {}), (2, {"tensor_model_parallel_size": 2}), (2, {"zero_stage": 1}), (4, {"tensor_model_parallel_size": 2, "zero_stage": 1}), (4, {})]
+MAX_SECONDS = 45  # from a kill to the end of the job: the others have 30 s
+
+
+def killed_once(config, ranks, rng):
+    """Starts the job and kills one of its ranks, if it lives long enough; returns whether it did."""
+    process = start(config, "--nproc", ranks)
+    time.sleep(rng.uniform(0.3, 3.5))
+    children = children_of(process.pid)
+    victims = [pid for rank, pid in children.items() if process.poll() is None and pathlib.Path(f"/proc/{pid}").exists()]
+    if victims:
+        os.kill(rng.choice(victims), signal.SIGKILL)
+    begin = time.monotonic()
+    process.communicate(timeout=300)
+    if process.returncode == 4:
+        assert time.monotonic() - begin < MAX_SECONDS
+    assert process.returncode in (0, 4), process.returncode
+    assert not any(pathlib.Path(f"/proc/{pid}").exists() for pid in children.values())
+    return process.returncode == 4
+
+
+@pytest.mark.parametrize("seed", range(10 if LONG else 1))
+def test_killed_ranks_of_any_layout_lose_no_bit(tmp_path, seed):
+    rng = random.Random(seed)
+    whole = trained(tmp_path / "whole", 1, **KEYS)
+    (tmp_path / "killed").mkdir()
+    kills = 0
+    for _ in range(40 if LONG else 6):
+        if kills == (20 if LONG else 3) or (tmp_path / "killed/run/model").exists():
+            break
+        ranks, keys = rng.choice(LAYOUTS[1:])
+        kills += killed_once(write_config(tmp_path / "killed", **{**KEYS, **keys}), ranks, rng)
+    ranks, keys = rng.choice(LAYOUTS)
+    ingot("train", write_config(tmp_path / "killed", **{**KEYS, **keys}), *(["--nproc", ranks] if ranks > 1 else []))
+    assert weights_of(tmp_path / "killed/run") == whole[0]
+    print(f"seed {seed}: {kills} kills")
+    assert kills > 0
