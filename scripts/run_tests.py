@@ -33,8 +33,10 @@ SANITIZERS = {
 }
 # Where threads work together; the rest of these programs takes ThreadSanitizer minutes and has none.
 THREADED = {"data_tests": "OrderedPipeline.*:Preprocess.*:PreprocessSft.*:ByteSource.*"}
-# Inputs of gigabytes and texts of many megabytes: a minute of the same few lines under AddressSanitizer. They run plain.
-VOLUMES = {"data_tests": "*-*OverTheLimit*:*LongTexts*:OrderedPipeline.ResultsComeInTheOrder*"}
+# Inputs of gigabytes and texts of many megabytes: a minute of the same few lines under AddressSanitizer. They run plain; and of kinds of model
+# that differ in a switch, one of each.
+VOLUMES = {"data_tests": "*-*OverTheLimit*:*LongTexts*:OrderedPipeline.ResultsComeInTheOrder*:SftFuzz.TheLedgerAccountsForEveryRecord",
+           "train_tests": "*-*TensorParallel*/qwen2_tied:*TensorParallel*/llama:*TensorParallel*/biased_rows:*TensorParallel*/baichuan_13b"}
 
 
 class Totals:
