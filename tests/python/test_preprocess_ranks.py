@@ -7,6 +7,7 @@ import os
 import pathlib
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -118,21 +119,32 @@ def test_the_number_of_processes_changes_no_byte(tmp_path, corpus, talk, alone, 
     assert sum(made) >= 4 and sum(count > 0 for count in made) > 1, said  # more than one had a share
 
 
+def is_finished(run):
+    return any(run.glob("data/train*.ledger.json"))
+
+
 @pytest.mark.parametrize("stage", ["pt", "sft"])
-def test_a_killed_rank_costs_its_block(tmp_path, corpus, talk, alone, stage):
-    config, chance = config_of(tmp_path, stage, corpus, talk), random.Random(stage)
-    process = start(config, "--nproc", 2)
-    wait_for_pieces(tmp_path / "run", 2, process)
-    victim = chance.randrange(2)
-    os.kill(children_of(process.pid)[victim], signal.SIGKILL)
-    said = process.communicate(timeout=30)[1]
+@pytest.mark.parametrize("victim", [0, 1])
+def test_a_killed_rank_costs_its_block(tmp_path, corpus, talk, alone, stage, victim):
+    config = config_of(tmp_path, stage, corpus, talk)
+    for _ in range(10):  # until the kill comes before the end
+        shutil.rmtree(tmp_path / "run", ignore_errors=True)
+        process = start(config, "--nproc", 2)
+        wait_for_pieces(tmp_path / "run", 2, process)
+        ranks = children_of(process.pid)
+        if victim in ranks:
+            os.kill(ranks[victim], signal.SIGKILL)
+        said = process.communicate(timeout=30)[1]
+        if not is_finished(tmp_path / "run"):
+            break
     assert process.returncode == 4 and f"rank {victim} was killed by signal 9" in said, said
     left = len(pieces_of(tmp_path / "run"))
     assert left >= 2
     said = launched(config, 2, tmp_path / "logs")
-    total = int(re.search(rf"{left} of (\d+) blocks are there from an earlier start", said)[1])
-    assert sum(made_by(said)[:1] + made_by(said)[1:]) >= total - left
-    assert sum(int(count) for count in re.findall(rf"has made (\d+) of {total} blocks", said)) == total - left
+    found = re.search(rf"{left} of (\d+) blocks are there from an earlier start", said)
+    assert found, said
+    total = int(found[1])
+    assert sum(int(count) for count in re.findall(rf"has made (\d+) of {total} blocks", said)) == total - left, said
     assert files_of(tmp_path / "run") == alone[stage]
 
 

@@ -61,8 +61,13 @@ class Waiting {
     return true;
   }
 
-  /// The announcement of an earlier job is passed over. Of this one's, whose rank 0 is seen alive, it says what differs.
+  /// The announcement of an earlier job, whose lease is dead or another, is passed over. Of this one's, whose rank 0 is seen alive, it says
+  /// what differs.
   bool is_mine(const Json& announced, const std::optional<LeaseRecord>& lease) {
+    if (!is_alive(lease) || announced.value("lease", "") != lease->id) {
+      differs_since_.reset();
+      return false;
+    }
     BlockWork found{work_.prefix, announced.value("work", Json()), work_.blocks};
     Json mine = found.announcement();
     mine["lease"] = announced.value("lease", Json());
@@ -70,10 +75,9 @@ class Waiting {
       work_ = std::move(found);
       return true;
     }
-    const bool is_seen = lease && (has_beaten_ || liveness_of(lease->owner) == Liveness::kAlive);
-    if (!is_seen || announced.value("lease", "") != lease->id) differs_since_.reset();
-    else if (!differs_since_) differs_since_ = Clock::now();
-    else if (Clock::now() - *differs_since_ > kDifference) refuse(found.work);
+    const bool is_seen = has_beaten_ || liveness_of(lease->owner) == Liveness::kAlive;
+    if (!differs_since_) differs_since_ = Clock::now();
+    if (is_seen && Clock::now() - *differs_since_ > kDifference) refuse(found.work);
     return false;
   }
 

@@ -19,7 +19,8 @@ void report_made(const BlockBoard& board, const std::string& label);
 /// The bytes that are still to be made.
 uint64_t bytes_to_make(BlockBoard& board);
 
-/// Makes the blocks, with the progress of all ranks where rank 0 shows it. Where an input is bad, it will be another one: the pieces go.
+/// Makes the blocks, with the progress of all ranks where rank 0 shows it. A bad input will be another one: the pieces go, where no other
+/// rank works with them.
 template <class Stage>
 void make_blocks(Stage& stage, BlockBoard& board, const std::string& label, int num_workers) try {
   report_found(board, label);
@@ -32,7 +33,7 @@ void make_blocks(Stage& stage, BlockBoard& board, const std::string& label, int 
   }
   report_made(board, label);
 } catch (const DataError&) {
-  if (board.leads()) board.remove();
+  if (board.rank().size == 1) board.remove();
   throw;
 }
 
