@@ -24,7 +24,7 @@ void write_inputs(const ScratchFolder& folder) {
   std::string lines, packed, rows = "text,more\n";
   for (int i = 0; i < 3000; ++i) {
     const std::string text = std::to_string(i) + std::string(i % 97, 'x');
-    lines += i % 50 == 7 ? "broken\n" : i % 60 == 9 ? "\r\n\n" : "{\"text\":\"" + text + "\",\"k" + std::to_string(i % 150) + "\":1}\n";
+    lines += i % 50 == 7 ? "broken\n" : i % 60 == 9 ? "\r\n\n" : "{\"text\":\"" + text + "\",\"k" + std::to_string(i % 300) + "\":1}\n";
     packed += "{\"instruction\":\"" + text + "\",\"output\":\"" + (i % 11 ? "a" : "") + "\",\"id\":3}\n";
     rows += text + ",\"" + (i % 4 ? "" : "b\n") + "\"\n";
   }

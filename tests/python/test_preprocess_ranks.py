@@ -253,6 +253,16 @@ def test_any_launcher_may_start_the_ranks(tmp_path, corpus, talk, alone):
     assert files_of(tmp_path / "run") == alone["sft"]
 
 
+def test_two_nodes_of_one_rank_are_two_ranks(tmp_path, corpus, talk, alone):
+    config = config_of(tmp_path, "pt", corpus, talk)
+    nodes = [subprocess.Popen([INGOT, "launch", "--nproc", "1", "--nnodes", "2", "--node-rank", str(rank), "--master-addr", "localhost", "--", "preprocess",
+                               str(config)], cwd=ROOT, stderr=subprocess.PIPE, text=True) for rank in (0, 1)]
+    for node in nodes:
+        said = node.communicate(timeout=60)[1]
+        assert node.returncode == 0, said
+    assert files_of(tmp_path / "run") == alone["pt"]
+
+
 def test_a_rank_that_waits_for_rank_0_ends_at_once_when_it_is_told_to(tmp_path, corpus, talk):
     process = start(config_of(tmp_path, "pt", corpus, talk), environment={"RANK": "1", "LOCAL_RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"})
     while "rank 1 of 2" not in process.stderr.readline():

@@ -93,12 +93,10 @@ SftReport make(const fs::path& prefix, const Rendering& rendering) {
 void help(const fs::path& prefix, const Rendering& rendering) {
   const auto& options = rendering.options;
   const InputFiles inputs = listed_files(options.inputs);
-  auto work = await_work({prefix, describe_sft_work(inputs.files, options, rendering.chat, rendering.tokenizer.vocab_size()),
-                          blocks_of(inputs.files, options)}, options.rank);
-  if (!work) return;
-  BlockBoard board(std::move(*work), options.rank, nullptr);
+  const BlockWork wanted{prefix, describe_sft_work(inputs.files, options, rendering.chat, rendering.tokenizer.vocab_size()),
+                         blocks_of(inputs.files, options)};
   SftStage stage(rendering, inputs.files, nullptr);
-  make_blocks(stage, board, kLabel, options.rank.num_workers(options.num_workers));
+  help_to_make(stage, wanted, options.rank, kLabel, options.rank.num_workers(options.num_workers));
 }
 
 }  // namespace

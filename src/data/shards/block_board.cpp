@@ -69,6 +69,8 @@ BlockBoard::BlockBoard(BlockWork work, JobRank rank, const Lease* output)
     announcement["lease"] = output->id();
     write_file(work_.folder() / "work.json", json_text(announcement) + "\n");
   }
+  std::error_code absent;  // of another rank that comes when rank 0 is done
+  if (const auto time = fs::last_write_time(work_.folder() / "work.json", absent); !absent) work_time_ = time;
   list();
   told_ = made_;
   num_found_ = static_cast<size_t>(std::count(made_.begin(), made_.end(), true));
@@ -93,10 +95,21 @@ void BlockBoard::list() {
   for (; !error && entry != fs::directory_iterator(); entry.increment(error))
     if (const auto block = block_of(entry->path()); block && *block < found.size()) found[*block] = true;
   const std::lock_guard lock(mutex_);
-  is_gone_ = !fs::exists(work_.folder() / "work.json", error);
+  is_gone_ = !is_there();
   for (size_t block = 0; block < found.size(); ++block)  // one that was made meanwhile
     if (made_[block] && !found[block]) found[block] = fs::exists(piece(block), error);
   made_ = std::move(found);
+}
+
+bool BlockBoard::is_there() const {
+  std::error_code absent;
+  const auto time = fs::last_write_time(work_.folder() / "work.json", absent);
+  return !absent && time == work_time_;
+}
+
+bool BlockBoard::is_gone() {
+  const std::lock_guard lock(mutex_);
+  return is_gone_ || (keeps_pieces() && !is_there());
 }
 
 void BlockBoard::look() {
@@ -195,7 +208,7 @@ bool BlockBoard::take(size_t block) {
 std::unique_ptr<OwnLease> BlockBoard::attempt(LeaseTrial& trial) try {
   return trial.attempt();
 } catch (const Error&) {
-  if (fs::exists(work_.folder() / "work.json")) throw;
+  if (is_there()) throw;
   const std::lock_guard lock(mutex_);
   is_gone_ = true;
   return nullptr;

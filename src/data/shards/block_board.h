@@ -54,6 +54,8 @@ class BlockBoard {
   const std::vector<Block>& blocks() const { return work_.blocks; }
   size_t num_found() const { return num_found_; }    // made by an earlier start
   size_t num_claimed() const { return num_claimed_; }  // by this rank
+  /// Whether rank 0 has removed the pieces, or begun anew.
+  bool is_gone();
 
   /// Throws Error(kExitTerminated) when asked to stop, and says what is kept.
   void check_stop() const;
@@ -81,6 +83,7 @@ class BlockBoard {
   std::string heading(size_t block) const;
   void look();
   void list();
+  bool is_there() const;
   void note_made(size_t block);  // by another rank
   bool is_complete();
   bool may_hold_more(uint64_t read_ahead);
@@ -91,6 +94,7 @@ class BlockBoard {
   BlockWork work_;
   JobRank rank_;
   std::string digest_;  // of the announcement
+  std::optional<std::filesystem::file_time_type> work_time_;  // of the announcement
   std::mutex mutex_;    // of what follows
   std::condition_variable kept_;
   std::vector<bool> made_, told_;  // told_: found, made here or told of

@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "core/progress.h"
+#include "data/shards/await_work.h"
 #include "data/shards/block_run.h"
 
 namespace ingot::data {
@@ -35,6 +36,21 @@ void make_blocks(Stage& stage, BlockBoard& board, const std::string& label, int 
 } catch (const DataError&) {
   if (board.rank().size == 1) board.remove();
   throw;
+}
+
+/// For ranks other than 0: helps to make what rank 0 announces of `wanted`, until every block is made. Where that goes in the meantime, it is
+/// waited for again, or stands.
+template <class Stage>
+void help_to_make(Stage& stage, const BlockWork& wanted, JobRank rank, const std::string& label, int num_workers) {
+  while (auto work = await_work(wanted, rank)) {
+    BlockBoard board(std::move(*work), rank, nullptr);
+    try {
+      make_blocks(stage, board, label, num_workers);
+    } catch (const Error& error) {
+      if (error.exit_code() == kExitTerminated || !board.is_gone()) throw;
+    }
+    if (!board.is_gone()) return;
+  }
 }
 
 }  // namespace ingot::data

@@ -41,19 +41,25 @@ PieceWriter::~PieceWriter() {
 }
 
 void PieceWriter::append(const void* data, size_t size) {
-  buffer_.append(static_cast<const char*>(data), size);
-  if (buffer_.size() >= kBuffer) flush();
+  const std::string_view bytes(static_cast<const char*>(data), size);
+  if (buffer_.size() + size >= kBuffer) flush();
+  if (size >= kBuffer) write(bytes);
+  else buffer_ += bytes;
 }
 
 void PieceWriter::flush() {
-  digest_.add(std::as_bytes(std::span(buffer_)));
-  for (std::string_view left = buffer_; !left.empty();) {
+  write(buffer_);
+  buffer_.clear();
+}
+
+void PieceWriter::write(std::string_view bytes) {
+  digest_.add(std::as_bytes(std::span(bytes)));
+  for (std::string_view left = bytes; !left.empty();) {
     const ssize_t written = ::write(descriptor_, left.data(), left.size());
     if (written < 0 && errno == EINTR) continue;
     if (written <= 0) throw CommError(fmt::format("{}: cannot be written: {}", path_.string(), std::strerror(errno)));
     left.remove_prefix(static_cast<size_t>(written));
   }
-  buffer_.clear();
 }
 
 void PieceWriter::add(std::string_view text) {
@@ -67,17 +73,18 @@ void PieceWriter::add(const std::map<std::string, uint64_t>& counts) {
 }
 
 void PieceWriter::add_ids(const std::vector<TokenId>& ids) {
-  constexpr TokenId kMost = std::numeric_limits<uint16_t>::max();
-  const bool narrow = std::all_of(ids.begin(), ids.end(), [](TokenId id) { return id >= 0 && id <= kMost; });
+  uint32_t bits = 0;
+  for (const TokenId id : ids) bits |= static_cast<uint32_t>(id);
+  const bool narrow = bits <= std::numeric_limits<uint16_t>::max();
   add(static_cast<uint8_t>(narrow));
-  if (narrow) add(std::vector<uint16_t>(ids.begin(), ids.end()));
-  else add(ids);
+  if (!narrow) return add(ids);
+  narrow_.assign(ids.begin(), ids.end());
+  add(narrow_);
 }
 
 void PieceWriter::commit() {
   flush();
-  buffer_ = digest_.hex();
-  flush();
+  write(digest_.hex());
   check_leases(path_);
   const int failed = ::close(std::exchange(descriptor_, -1)) != 0 ? errno : 0;  // a full disk over a network is told of here
   if (failed == 0 && ::rename(partial_.c_str(), path_.c_str()) == 0) return;

@@ -46,9 +46,11 @@ class PieceWriter {
  private:
   void append(const void* data, size_t size);
   void flush();
+  void write(std::string_view bytes);
   std::filesystem::path path_, partial_;
   int descriptor_ = -1;
   std::string buffer_;
+  std::vector<uint16_t> narrow_;
   ContentDigest digest_;
 };
 

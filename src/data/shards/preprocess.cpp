@@ -57,12 +57,10 @@ PreprocessReport make(const Output& output, const Lease& lease, const InputFiles
 }
 
 void help(const Output& output, const InputFiles& inputs, const PreprocessOptions& options, const Tokenizer& tokenizer) {
-  auto work = await_work({output.prefix, describe_work(inputs, options, output.column, tokenizer.vocab_size()),
-                          plan_blocks(inputs.files, options.block_bytes)}, options.rank);
-  if (!work) return;
-  BlockBoard board(std::move(*work), options.rank, nullptr);
+  const BlockWork wanted{output.prefix, describe_work(inputs, options, output.column, tokenizer.vocab_size()),
+                         plan_blocks(inputs.files, options.block_bytes)};
   PretrainStage stage(options, output.column, inputs, tokenizer, nullptr);
-  make_blocks(stage, board, "tokenizing " + output.column, options.rank.num_workers(options.num_workers));
+  help_to_make(stage, wanted, options.rank, "tokenizing " + output.column, options.rank.num_workers(options.num_workers));
 }
 
 }  // namespace
