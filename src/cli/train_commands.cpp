@@ -15,7 +15,8 @@ void add_config_verb(CLI::App* verb, const Job<workflows::TrainRequest>& job, co
 }
 
 /// The job on several ranks of this machine, when --nproc asks for more than one.
-Job<workflows::TrainRequest> on_ranks(CLI::App* verb, const Job<workflows::TrainRequest>& alone, const Job<workflows::LaunchRequest>& launch) {
+Job<workflows::TrainRequest> on_ranks(CLI::App* verb, const Job<workflows::TrainRequest>& alone,
+                                      const Job<workflows::LaunchRequest>& launch) {
   auto ranks = std::make_shared<int64_t>(1);
   verb->add_option("--nproc", *ranks, "Ranks on this machine that share the work; ingot launch has more flags")->check(CLI::Range(1, 65536))->capture_default_str();
   return [ranks, alone, launch, name = verb->get_name()](const workflows::TrainRequest& request) {

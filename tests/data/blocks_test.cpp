@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include "data/files/line_source.h"
 #include "data/files/raw_rows.h"
 #include "test_files.h"
@@ -70,14 +72,16 @@ TEST(FilePart, OnlyPlainLinesAreCut) {
   for (int i = 0; i < 100; ++i) lines += "{\"text\":\"a\"}\n";
   for (const char c : lines) wide += c, wide += '\0';
   EXPECT_EQ(cut_file(folder.write("a.jsonl", lines), lines.size(), 100).size(), 13u);
-  for (const auto& [name, text] : {std::pair("b.jsonl", wide), std::pair("c.jsonl.gz", gzipped(lines)), std::pair("d.csv", lines), std::pair("e.txt", lines)})
+  const std::map<std::string, std::string> others{{"b.jsonl", wide}, {"c.jsonl.gz", gzipped(lines)}, {"d.csv", lines}, {"e.txt", lines}};
+  for (const auto& [name, text] : others)
     EXPECT_EQ(cut_file(folder.write(name, text), text.size(), 20).size(), 1u) << name;
 }
 
 TEST(Blocks, HoldSmallFilesTogetherAndPartsOfLargeOnes) {
   const ScratchFolder folder;
-  const auto input = [&](const std::string& name, size_t bytes) { return InputFile{folder.write(name, std::string(bytes, '\n')), bytes, ""}; };
-  const std::vector<InputFile> inputs{input("a.txt", 40), input("b.txt", 60), input("c.txt", 10), input("d.jsonl", 250), input("e.txt", 300), input("f.txt", 0)};
+  std::vector<InputFile> inputs;
+  for (const auto& [name, bytes] : std::map<std::string, size_t>{{"a.txt", 40}, {"b.txt", 60}, {"c.txt", 10}, {"d.jsonl", 250}, {"e.txt", 300}, {"f.txt", 0}})
+    inputs.push_back({folder.write(name, std::string(bytes, '\n')), bytes, ""});
   const auto blocks = plan_blocks(inputs, 100);
   std::vector<std::vector<size_t>> files;
   std::vector<uint64_t> bytes;

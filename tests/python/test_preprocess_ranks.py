@@ -235,7 +235,8 @@ def test_a_disk_that_is_full_is_said(tmp_path, corpus, talk):
     if mounted.returncode != 0:
         pytest.skip("a tmpfs cannot be mounted here: " + mounted.stderr.decode().strip())
     try:
-        result = ingot("preprocess", config_of(tmp_path, "pt", corpus, talk, output_dir=str(tmp_path / "disk/run")), "--nproc", 2, check=False, timeout=20)
+        config = config_of(tmp_path, "pt", corpus, talk, output_dir=str(tmp_path / "disk/run"))
+        result = ingot("preprocess", config, "--nproc", 2, check=False, timeout=20)
         assert result.returncode == 4 and "No space left on device" in result.stderr, result.stderr
     finally:
         subprocess.run(["umount", "-l", tmp_path / "disk"], check=True)
@@ -245,7 +246,8 @@ def test_any_launcher_may_start_the_ranks(tmp_path, corpus, talk, alone):
     config = config_of(tmp_path, "sft", corpus, talk)
     ranks = []
     for rank in (1, 0):  # rank 1 waits for rank 0
-        ranks.append(start(config, environment={"SLURM_PROCID": str(rank), "SLURM_STEP_NUM_TASKS": "2", "SLURM_LOCALID": str(rank), "SLURM_STEP_NODELIST": "localhost"}))
+        ranks.append(start(config, environment={"SLURM_PROCID": str(rank), "SLURM_STEP_NUM_TASKS": "2", "SLURM_LOCALID": str(rank),
+                                                "SLURM_STEP_NODELIST": "localhost"}))
         time.sleep(0.3)
     for process in ranks:
         said = process.communicate(timeout=60)[1]
@@ -255,8 +257,8 @@ def test_any_launcher_may_start_the_ranks(tmp_path, corpus, talk, alone):
 
 def test_two_nodes_of_one_rank_are_two_ranks(tmp_path, corpus, talk, alone):
     config = config_of(tmp_path, "pt", corpus, talk)
-    nodes = [subprocess.Popen([INGOT, "launch", "--nproc", "1", "--nnodes", "2", "--node-rank", str(rank), "--master-addr", "localhost", "--", "preprocess",
-                               str(config)], cwd=ROOT, stderr=subprocess.PIPE, text=True) for rank in (0, 1)]
+    nodes = [subprocess.Popen([INGOT, "launch", "--nproc", "1", "--nnodes", "2", "--node-rank", str(rank), "--master-addr", "localhost", "--",
+                               "preprocess", str(config)], cwd=ROOT, stderr=subprocess.PIPE, text=True) for rank in (0, 1)]
     for node in nodes:
         said = node.communicate(timeout=60)[1]
         assert node.returncode == 0, said
@@ -264,7 +266,8 @@ def test_two_nodes_of_one_rank_are_two_ranks(tmp_path, corpus, talk, alone):
 
 
 def test_a_rank_that_waits_for_rank_0_ends_at_once_when_it_is_told_to(tmp_path, corpus, talk):
-    process = start(config_of(tmp_path, "pt", corpus, talk), environment={"RANK": "1", "LOCAL_RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"})
+    process = start(config_of(tmp_path, "pt", corpus, talk),
+                    environment={"RANK": "1", "LOCAL_RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"})
     while "rank 1 of 2" not in process.stderr.readline():
         pass
     time.sleep(0.5)

@@ -45,8 +45,9 @@ struct SftReport {
 /// that cannot be trained on is counted under its reason. Finished work with an equal key is recognised and not redone.
 /// Large inputs are cut into blocks that the ranks share over the output's folder (block_board.h): whatever their number,
 /// the files are the same; with max_samples rank 0 does it alone. Stops cleanly when core/stop.h asks; the next call goes on
-/// behind the blocks that were made. Ranks other than 0 return an empty report, as soon as every block is made. Throws DataError on a damaged file, when no sample is left,
-/// and with truncation error on a sample that is too long; ConfigError when a column that map_keys names is in no record.
+/// behind the blocks that were made. Ranks other than 0 return an empty report, as soon as every block is made.
+/// Throws DataError on a damaged file, when no sample is left, and with truncation error on a sample that is too long;
+/// ConfigError when a column that map_keys names is in no record.
 SftReport preprocess_sft(const SftPreprocessOptions& options, const ChatTemplate& chat, const Tokenizer& tokenizer);
 
 }  // namespace ingot::data

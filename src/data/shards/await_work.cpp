@@ -61,8 +61,8 @@ class Waiting {
     return true;
   }
 
-  /// The announcement of an earlier job, whose lease is dead or another, is passed over. Of this one's, whose rank 0 is seen alive, it says
-  /// what differs.
+  /// The announcement of an earlier job, whose lease is dead or another, is passed over. Of this one's, whose rank 0 is seen alive,
+  /// it says what differs.
   bool is_mine(const Json& announced, const std::optional<LeaseRecord>& lease) {
     if (!is_alive(lease) || announced.value("lease", "") != lease->id) {
       differs_since_.reset();

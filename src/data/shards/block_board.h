@@ -36,8 +36,8 @@ struct BlockWork {
 std::filesystem::path output_lease(const std::filesystem::path& prefix);
 
 /// The blocks of an output, over all ranks, as the folder of pieces shows them: a block is worked on by the rank that holds its
-/// lease (a job of one rank needs none), and made when its piece is there. Pieces of an earlier start with equal work are found. Work of one block leaves no
-/// piece. For two threads: one that claims, and one that does all else.
+/// lease (a job of one rank needs none), and made when its piece is there. Pieces of an earlier start with equal work are found.
+/// Work of one block leaves no piece. For two threads: one that claims, and one that does all else.
 class BlockBoard {
  public:
   /// Rank 0, which holds `output`, removes pieces of other work and announces its own; of other ranks `output` is null, and the work is

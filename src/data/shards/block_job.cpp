@@ -21,7 +21,8 @@ void report_found(const BlockBoard& board, const std::string& label) {
 void report_made(const BlockBoard& board, const std::string& label) {
   const JobRank& rank = board.rank();
   if (rank.size > 1)
-    log_info(fmt::format("{}: rank {} of {} has made {} of {} blocks", label, rank.rank, rank.size, board.num_claimed(), board.blocks().size()));
+    log_info(fmt::format("{}: rank {} of {} has made {} of {} blocks", label, rank.rank, rank.size, board.num_claimed(),
+                         board.blocks().size()));
 }
 
 uint64_t bytes_to_make(BlockBoard& board) {

@@ -20,8 +20,8 @@ void report_made(const BlockBoard& board, const std::string& label);
 /// The bytes that are still to be made.
 uint64_t bytes_to_make(BlockBoard& board);
 
-/// Makes the blocks, with the progress of all ranks where rank 0 shows it. A bad input will be another one: the pieces go, where no other
-/// rank works with them.
+/// Makes the blocks, with the progress of all ranks where rank 0 shows it. A bad input will be another one: the pieces go, where no
+/// other rank works with them.
 template <class Stage>
 void make_blocks(Stage& stage, BlockBoard& board, const std::string& label, int num_workers) try {
   report_found(board, label);
@@ -38,8 +38,8 @@ void make_blocks(Stage& stage, BlockBoard& board, const std::string& label, int 
   throw;
 }
 
-/// For ranks other than 0: helps to make what rank 0 announces of `wanted`, until every block is made. Where that goes in the meantime, it is
-/// waited for again, or stands.
+/// For ranks other than 0: helps to make what rank 0 announces of `wanted`, until every block is made. Where that goes in the meantime,
+/// it is waited for again, or stands.
 template <class Stage>
 void help_to_make(Stage& stage, const BlockWork& wanted, JobRank rank, const std::string& label, int num_workers) {
   while (auto work = await_work(wanted, rank)) {
