@@ -6,7 +6,8 @@ void add_launch(CLI::App& app, const Jobs& jobs, int& exit_code) {
   auto request = std::make_shared<workflows::LaunchRequest>();
   CLI::App* verb = add_verb(app, "launch", "Start the ranks of a job on this machine and watch over them",
                             "  ingot launch --nproc 2 -- train run.yaml\n"
-                            "  ingot launch --nproc 8 --nnodes 2 --node-rank 0 --master-addr node-0 -- train run.yaml    # and on node-1: --node-rank 1\n\n"
+                            "  ingot launch --nproc 8 --nnodes 2 --node-rank 0 --master-addr node-0 -- train run.yaml    # and on node-1: --node-rank 1\n"
+                            "  ingot launch --nproc 4 -- preprocess run.yaml\n\n"
                             "What the flags leave out comes from the variables of Kubeflow, Volcano or ModelArts. torchrun, mpirun and srun start\n"
                             "ranks themselves: they need no ingot launch.");
   verb->add_option("--nproc", request->nproc, "Ranks of this node")->check(CLI::Range(1, 65536));

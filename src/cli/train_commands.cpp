@@ -15,13 +15,14 @@ void add_config_verb(CLI::App* verb, const Job<workflows::TrainRequest>& job, co
 }
 
 /// The job on several ranks of this machine, when --nproc asks for more than one.
-Job<workflows::TrainRequest> on_ranks(CLI::App* verb, const Jobs& jobs) {
+Job<workflows::TrainRequest> on_ranks(CLI::App* verb, const Job<workflows::TrainRequest>& alone,
+                                      const Job<workflows::LaunchRequest>& launch) {
   auto ranks = std::make_shared<int64_t>(1);
   verb->add_option("--nproc", *ranks, "Ranks on this machine that share the work; ingot launch has more flags")->check(CLI::Range(1, 65536))->capture_default_str();
-  return [ranks, train = jobs.train, launch = jobs.launch](const workflows::TrainRequest& request) {
-    if (*ranks == 1) return train(request);
+  return [ranks, alone, launch, name = verb->get_name()](const workflows::TrainRequest& request) {
+    if (*ranks == 1) return alone(request);
     refuse_early(request);
-    workflows::LaunchRequest job{.command = {"train", request.config.string()}, .nproc = *ranks};
+    workflows::LaunchRequest job{.command = {name, request.config.string()}, .nproc = *ranks};
     for (const auto& pair : request.overrides) job.command.insert(job.command.end(), {"--set", pair});
     return launch(job);
   };
@@ -45,13 +46,17 @@ void add_train(CLI::App& app, const Jobs& jobs, int& exit_code) {
                             "  ingot train run.yaml --nproc 2\n"
                             "  ingot train run.yaml --check\n\n"
                             "The same command again goes on from the newest good checkpoint. Ctrl-C saves and exits 143.");
-  add_config_verb(verb, on_ranks(verb, jobs), jobs.check_train, exit_code);
+  add_config_verb(verb, on_ranks(verb, jobs.train, jobs.launch), jobs.check_train, exit_code);
 }
 
 void add_preprocess(CLI::App& app, const Jobs& jobs, int& exit_code) {
-  add_config_verb(add_verb(app, "preprocess", "Turn raw files into token shards (.bin/.idx) with a ledger, without training",
-                           "  ingot preprocess run.yaml\n  ingot preprocess run.yaml --set dataset=corpus/ --set json_keys=content"),
-                  jobs.preprocess, jobs.check_config, exit_code);
+  CLI::App* verb = add_verb(app, "preprocess", "Turn raw files into token shards (.bin/.idx) with a ledger, without training",
+                            "  ingot preprocess run.yaml\n"
+                            "  ingot preprocess run.yaml --set dataset=corpus/ --set json_keys=content\n"
+                            "  ingot preprocess run.yaml --nproc 4\n\n"
+                            "The files are the same for every number of ranks. The same command again goes on behind the blocks that were made\n"
+                            "before a stop or kill.");
+  add_config_verb(verb, on_ranks(verb, jobs.preprocess, jobs.launch), jobs.check_config, exit_code);
 }
 
 void add_export(CLI::App& app, const Jobs& jobs, int& exit_code) {

@@ -27,8 +27,10 @@ fs::path whole(const fs::path& path) { return fs::weakly_canonical(fs::absolute(
 
 }  // namespace
 
-Lease::Lease(const LeaseTerms& terms)
-    : file_(terms.file), guarded_(whole(terms.guarded).string()), own_(take_lease(terms)),
+Lease::Lease(const LeaseTerms& terms) : Lease(terms, take_lease(terms)) {}
+
+Lease::Lease(const LeaseTerms& terms, std::unique_ptr<OwnLease> own)
+    : file_(terms.file), guarded_(whole(terms.guarded).string()), own_(std::move(own)),
       beats_([this, period = terms.beat] { keep_beating(period); }) {
   const std::lock_guard lock(held().mutex);
   held().leases.push_back(this);

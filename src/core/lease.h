@@ -31,9 +31,12 @@ struct LeaseTerms {
 class Lease {
  public:
   explicit Lease(const LeaseTerms& terms);
+  /// Keeps up one that a trial has got (core/take_lease.h).
+  Lease(const LeaseTerms& terms, std::unique_ptr<OwnLease> own);
   ~Lease();
   Lease(const Lease&) = delete;
   Lease& operator=(const Lease&) = delete;
+  const std::string& id() const { return own_->id(); }
   bool guards(const std::filesystem::path& whole_path) const;
   /// Throws CommError when the file is gone or another's.
   void check() const;

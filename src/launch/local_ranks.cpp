@@ -141,6 +141,8 @@ class Job {
       if (failed->outputs()[output] >= 0) failed->read(output);
     log_error(fmt::format("rank {} {}; the other ranks have {} s to end. Its last words, in {}:\n{}", failed->rank(), ending(*failed->exit_code()),
                           settings_.grace.count(), failed->log().string(), failed->last_words()));
+    if (settings_.stop_others)
+      for (const auto& rank : ranks_) rank->signal(SIGTERM);
   }
 
   void kill_the_rest() {

@@ -16,6 +16,7 @@ struct LocalRanks {
   uint16_t master_port = 0;  // of rank 0; 0, where all ranks are here: one that is free
   std::filesystem::path log_folder;  // gets rank_N.log; made when it is not there
   std::chrono::seconds grace{30};    // that the others have, after one has failed, to end by themselves
+  bool stop_others = false;          // they do not notice: they get SIGTERM when one has failed
 };
 
 /// Starts the ranks, with torchrun's variables and, where OMP_NUM_THREADS is not set, a share of the cores each, and waits for their end. What rank 0 says is said here; of the others, warnings and

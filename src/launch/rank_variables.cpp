@@ -76,11 +76,17 @@ RankVariables rank_by(Set& set, const char* source, const char* rank, const char
   return found;
 }
 
+std::optional<int64_t> stated(const Variables& variables, const char* name) {
+  const auto found = variables(name);
+  return found ? std::optional(number(name, *found, 1, 65536)) : std::nullopt;
+}
+
 Found of_torchrun(const Variables& variables) {
   if (!variables("LOCAL_RANK") && !variables("LOCAL_WORLD_SIZE")) return {};  // then RANK counts nodes
   Set set(variables);
   RankVariables found = rank_by(set, "torchrun", "RANK", "WORLD_SIZE", variables("LOCAL_RANK") ? "LOCAL_RANK" : "RANK");
   found.master_addr = set.text("MASTER_ADDR");
+  found.ranks_per_node = stated(variables, "LOCAL_WORLD_SIZE");
   return set.is_complete() ? Found(found) : Found();
 }
 
@@ -88,6 +94,7 @@ Found of_open_mpi(const Variables& variables) {
   Set set(variables);
   RankVariables found = rank_by(set, "Open MPI", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_RANK");
   found.master_addr = variables("MASTER_ADDR").value_or("127.0.0.1");
+  found.ranks_per_node = stated(variables, "OMPI_COMM_WORLD_LOCAL_SIZE");
   const bool has_master = variables("MASTER_ADDR") || variables("OMPI_COMM_WORLD_LOCAL_SIZE") == variables("OMPI_COMM_WORLD_SIZE");
   return set.is_complete() && has_master ? Found(found) : Found();
 }
@@ -153,6 +160,15 @@ std::optional<RankVariables> find_rank_variables(const Variables& variables) {
   for (const auto reader : {of_torchrun, of_open_mpi, of_slurm, of_kubeflow, of_volcano, of_modelarts})
     if (const auto found = reader(variables)) return found;
   return {};
+}
+
+std::optional<RankVariables> find_own_rank(const Variables& variables) {
+  auto found = find_rank_variables(variables);
+  if (!found || (found->is_rank && found->size == 1) || (!found->is_rank && found->num_nodes == 1)) return {};
+  if (!found->is_rank)
+    throw ConfigError(fmt::format("{} says that this is node {} of {}: start it with ingot launch, which starts the ranks of a node", found->source,
+                                  found->node_rank, found->num_nodes));
+  return found;
 }
 
 }  // namespace ingot::launch

@@ -14,7 +14,7 @@ struct RankVariables {
   bool is_rank = false;
   int64_t rank = 0, size = 1, local_rank = 0;     // of a rank
   int64_t node_rank = 0, num_nodes = 1;           // of a node
-  std::optional<int64_t> ranks_per_node;          // where stated
+  std::optional<int64_t> ranks_per_node;          // where stated; of a rank, those of its own node
   std::string master_addr;                        // host of rank 0
   uint16_t master_port = 29500;                   // torchrun's own, where not stated
 };
@@ -27,5 +27,9 @@ Variables process_environment();
 /// Volcano's pytorch plugin, ModelArts' MA_* and VC_*, an indexed Job's. Nothing: the process is alone. Throws ConfigError naming the
 /// variable when a number is none, or a rank is not below the size.
 std::optional<RankVariables> find_rank_variables(const Variables& variables);
+
+/// This process as a rank of several; nothing: it is alone. Throws as find_rank_variables, and ConfigError of a node of several, on which
+/// ingot launch has to start the ranks.
+std::optional<RankVariables> find_own_rank(const Variables& variables);
 
 }  // namespace ingot::launch

@@ -19,13 +19,14 @@ struct NamedSets {
   std::string name;  // "train" or "eval"
 };
 
-/// The shards of data sets for a run, which check_data has let through: made, or found whole from before.
+/// The shards of data sets for a run, which check_data has let through: made, or found whole from before. Ranks other than 0 help to make
+/// them and get an empty report.
 data::PreprocessReport prepare_dataset(const config::TrainConfig& config, const hub::ModelDescription& model, const NamedSets& sets,
-                                       const DataPlace& place);
+                                       const DataPlace& place, data::JobRank rank = {});
 
 /// The same for stage sft: one set of shards, NAME_1 ..., for each data set.
 std::vector<data::SftReport> prepare_sft(const config::TrainConfig& config, const hub::ModelDescription& model, const NamedSets& sets,
-                                         const DataPlace& place);
+                                         const DataPlace& place, data::JobRank rank = {});
 
 /// Names columns that hold something and are not used, in one line.
 void report_unused(const std::string& dataset, const data::ColumnCounts& unused);

@@ -39,13 +39,15 @@ void report_unused(const std::string& dataset, const data::ColumnCounts& unused)
 }
 
 data::PreprocessReport prepare_dataset(const config::TrainConfig& config, const hub::ModelDescription& model,
-                                       const NamedSets& sets, const DataPlace& place) {
+                                       const NamedSets& sets, const DataPlace& place, data::JobRank rank) {
   const auto& tokenizer = model.tokenizer();
   auto options = preprocess_options(config, model, sets, place);
   options.eod_id = tokenizer.eos_id().value_or(0);
-  const auto done = data::preprocess_pretrain(options, tokenizer).at(0);
-  report(done, place);
-  return done;
+  options.rank = rank;
+  const auto done = data::preprocess_pretrain(options, tokenizer);
+  if (done.empty()) return {};
+  report(done.at(0), place);
+  return done.at(0);
 }
 
 }  // namespace ingot::train

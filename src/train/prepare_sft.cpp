@@ -56,9 +56,10 @@ std::unique_ptr<data::ChatTemplate> open_chat_template(const config::TrainConfig
 }
 
 std::vector<data::SftReport> prepare_sft(const config::TrainConfig& config, const hub::ModelDescription& model,
-                                         const NamedSets& sets, const DataPlace& place) {
+                                         const NamedSets& sets, const DataPlace& place, data::JobRank rank) {
   const auto chat = open_chat_template(config);
   auto options = sft_options(config, model);
+  options.rank = rank;
   std::vector<data::SftReport> reports;
   for (const auto& path : sets.paths) {
     const std::string name = fmt::format("{}_{}", sets.name, reports.size() + 1);
@@ -66,7 +67,7 @@ std::vector<data::SftReport> prepare_sft(const config::TrainConfig& config, cons
     options.output_prefix = place.written() / name;
     options.found_prefix = place.found() / name;
     reports.push_back(data::preprocess_sft(options, *chat, model.tokenizer()));
-    report(path, reports.back());
+    if (rank.rank == 0) report(path, reports.back());
   }
   return reports;
 }

@@ -45,8 +45,10 @@ fs::path new_log_folder() {
 }  // namespace
 
 int launch(const LaunchRequest& request) {
-  if (request.command.empty() || request.command[0] != "train")
-    throw ConfigError(fmt::format("ingot launch: found {}, wanted train: other verbs are one process", fmt::join(request.command, " ")));
+  const std::string verb = request.command.empty() ? "" : request.command[0];
+  if (verb != "train" && verb != "preprocess")
+    throw ConfigError(fmt::format("ingot launch: found {}, wanted train or preprocess: other verbs are one process",
+                                  fmt::join(request.command, " ")));
   const auto node = node_of(request);
   launch::LocalRanks ranks;
   ranks.command = {fs::read_symlink("/proc/self/exe").string()};
@@ -56,6 +58,7 @@ int launch(const LaunchRequest& request) {
   ranks.first_rank = node.node_rank * ranks.count;
   ranks.num_ranks = node.num_nodes * ranks.count;
   ranks.grace = request.grace;
+  ranks.stop_others = verb == "preprocess";  // its ranks meet in files alone
   if (node.num_nodes > 1) ranks.master_addr = node.master_addr, ranks.master_port = node.master_port;
   ranks.log_folder = request.log_dir.empty() ? new_log_folder() : request.log_dir;
   log_info(fmt::format("starting ranks {} to {} of {} ({}); their logs are in {}", ranks.first_rank, ranks.first_rank + ranks.count - 1, ranks.num_ranks,

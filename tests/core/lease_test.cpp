@@ -13,6 +13,7 @@
 
 #include "core/error.h"
 #include "core/file.h"
+#include "core/take_lease.h"
 #include "temporary_folder.h"
 
 namespace ingot {
@@ -276,6 +277,22 @@ TEST(Lease, BeatsInItsFile) {
   EXPECT_NE(first->heartbeat, later->heartbeat);
   EXPECT_EQ(first->heartbeat.size(), later->heartbeat.size());
   EXPECT_EQ(first->id, later->id);
+}
+
+TEST(Lease, ATrialTakesWhatIsFreeOrDeadAndLeavesTheRest) {
+  const TemporaryFolder folder;
+  LeaseTrial trial(terms_in(folder));
+  {
+    const Lease held(terms_in(folder));
+    EXPECT_EQ(trial.attempt(), nullptr);
+    EXPECT_EQ(trial.holder().value().owner.pid, ::getpid());
+  }
+  EXPECT_NE(trial.attempt(), nullptr);
+  leave_dead_lease(folder);
+  auto own = trial.attempt();
+  ASSERT_NE(own, nullptr);
+  const Lease kept(trial.terms(), std::move(own));
+  EXPECT_EQ(read_lease(folder / ".lease").value().id, kept.id());
 }
 
 }  // namespace

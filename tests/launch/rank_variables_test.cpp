@@ -27,6 +27,19 @@ TEST(RankVariables, ATorchrunProcessIsARank) {
   EXPECT_EQ(found.source, "torchrun");
 }
 
+TEST(RankVariables, ARankOfOneIsAloneAndANodeOfSeveralIsNoRank) {
+  const auto own = [](const std::map<std::string, std::string>& variables) {
+    return find_own_rank([&](const std::string& name) {
+      const auto found = variables.find(name);
+      return found == variables.end() ? std::nullopt : std::optional(found->second);
+    });
+  };
+  EXPECT_FALSE(own({}));
+  EXPECT_FALSE(own({{"RANK", "0"}, {"WORLD_SIZE", "1"}, {"LOCAL_RANK", "0"}, {"MASTER_ADDR", "a"}}));
+  EXPECT_EQ(own({{"RANK", "1"}, {"WORLD_SIZE", "4"}, {"LOCAL_RANK", "1"}, {"LOCAL_WORLD_SIZE", "2"}, {"MASTER_ADDR", "a"}}).value().ranks_per_node, 2);
+  EXPECT_THROW(own({{"MASTER_ADDR", "10.0.0.1"}, {"NNODES", "4"}, {"NODE_RANK", "3"}}), ConfigError);
+}
+
 TEST(RankVariables, RankWithoutLocalRankCountsNodes) {
   const auto found = found_in({{"RANK", "1"}, {"WORLD_SIZE", "4"}, {"MASTER_ADDR", "job-master-0.job"}, {"MASTER_PORT", "23456"}}).value();
   EXPECT_FALSE(found.is_rank);

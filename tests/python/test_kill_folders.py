@@ -169,9 +169,11 @@ def test_an_overwrite_of_another_run(tmp_path, base):
     job.campaign(tmp_path, lambda job: not job.target.exists() or in_place(job))  # the other run's export is thrown away whole
 
 
-def test_a_preprocessing(tmp_path, base):
+@pytest.mark.parametrize("repeat", [1, 60])  # one block; four, whose pieces are there between
+def test_a_preprocessing(tmp_path, base, repeat):
     target = tmp_path / "place/run/data"
     data = texts(tmp_path / "a.jsonl", count=400)
+    data.write_bytes(data.read_bytes() * repeat)
     (tmp_path / "place").mkdir()
     config = write_config(tmp_path, model_name_or_path=str(base), dataset=str(data), output_dir=str(target.parent))
     job = Job(["preprocess", config], lambda: shutil.rmtree(target.parent, ignore_errors=True), target)

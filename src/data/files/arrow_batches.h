@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/file.h"
+#include "data/files/file_part.h"
 
 namespace ingot::data {
 
@@ -48,8 +49,7 @@ class ArrowBatches {
 };
 
 /// Opens a file with all its columns, or one. Throws DataError naming the columns present when it is missing.
-std::unique_ptr<ArrowBatches> open_parquet_batches(const std::filesystem::path& file,
-                                                   const std::optional<std::string>& column);
+std::unique_ptr<ArrowBatches> open_parquet_batches(const FilePart& part, const std::optional<std::string>& column);
 std::unique_ptr<ArrowBatches> open_ipc_batches(const std::filesystem::path& file,
                                                const std::optional<std::string>& column);
 

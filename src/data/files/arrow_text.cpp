@@ -76,6 +76,7 @@ class ArrowTextReader : public TextReader {
     return !filled.empty();
   }
   uint64_t bytes_read() const override { return batches_->bytes_read(); }
+  uint64_t rows_read() const override { return row_; }
   ColumnCounts unused() const override {
     ColumnCounts counts;
     const std::set<std::string> names(batches_->columns().begin(), batches_->columns().end());
@@ -114,8 +115,8 @@ class ArrowTextReader : public TextReader {
 
 }  // namespace
 
-std::unique_ptr<TextReader> open_parquet_text(const fs::path& file, const std::string& column) {
-  return std::make_unique<ArrowTextReader>(open_parquet_batches(file, column), column);
+std::unique_ptr<TextReader> open_parquet_text(const FilePart& part, const std::string& column) {
+  return std::make_unique<ArrowTextReader>(open_parquet_batches(part, column), column);
 }
 
 std::unique_ptr<TextReader> open_ipc_text(const fs::path& file, const std::string& column) {

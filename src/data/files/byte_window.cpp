@@ -11,8 +11,10 @@ constexpr size_t kFirstCapacity = size_t{1} << 20;
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 }  // namespace
 
-ByteWindow::ByteWindow(std::unique_ptr<ByteSource> source, std::string file)
-    : source_(as_utf8(std::move(source))), file_(std::move(file)), buffer_(kFirstCapacity + kPadding) {
+ByteWindow::ByteWindow(std::unique_ptr<ByteSource> source, std::string file, From from)
+    : source_(from == From::kStart ? as_utf8(std::move(source)) : std::move(source)), file_(std::move(file)),
+      buffer_(kFirstCapacity + kPadding) {
+  if (from == From::kInside) return;
   while (view().size() < kByteOrderMark.size() && grow()) {
   }
   if (view().starts_with(kByteOrderMark)) drop(kByteOrderMark.size());

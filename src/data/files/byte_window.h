@@ -23,8 +23,10 @@ inline constexpr size_t kPadding = 64;
 /// A sliding view over a byte source that holds at least one record.
 class ByteWindow {
  public:
-  /// UTF-16 and UTF-32 are read as UTF-8, a byte order mark at the start is dropped. `file` stands for the source in messages.
-  ByteWindow(std::unique_ptr<ByteSource> source, std::string file);
+  enum class From { kStart, kInside };
+  /// At the start of a file UTF-16 and UTF-32 are read as UTF-8, and a byte order mark is dropped; inside it is UTF-8. `file` stands for
+  /// the source in messages.
+  ByteWindow(std::unique_ptr<ByteSource> source, std::string file, From from = From::kStart);
   /// The bytes held.
   std::string_view view() const { return {buffer_.data() + begin_, end_ - begin_}; }
   /// Adds bytes behind those held, which may move them; false at the end of the source, and when the window is full.

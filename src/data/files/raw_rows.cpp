@@ -14,6 +14,7 @@
 #include "data/files/file_format.h"
 #include "data/files/json_items.h"
 #include "data/files/json_text.h"
+#include "data/files/line_source.h"
 
 namespace ingot::data {
 namespace fs = std::filesystem;
@@ -51,6 +52,7 @@ class ArrowRows : public JsonRowReader {
     return true;
   }
   uint64_t bytes_read() const override { return batches_->bytes_read(); }
+  uint64_t rows_read() const override { return row_; }
 
  private:
   void render(std::string& row) const {
@@ -86,6 +88,7 @@ class JsonRows : public JsonRowReader {
     return true;
   }
   uint64_t bytes_read() const override { return items_->bytes_read(); }
+  uint64_t rows_read() const override { return items_->row(); }
 
  private:
   std::unique_ptr<JsonItems> items_;
@@ -140,11 +143,13 @@ class TextRows : public JsonRowReader {
   std::unique_ptr<TextReader> reader_;
 };
 
-std::unique_ptr<JsonRowReader> open_rows(const fs::path& file, Bytes bytes) {
+std::unique_ptr<JsonRowReader> open_rows(const FilePart& part, Bytes bytes) {
+  const fs::path& file = part.file;
   const FileKind kind = require_file_kind(file);
   const auto window = [&] { return ByteWindow(open_byte_source(file, kind.compression), file.string()); };
+  if (!part.is_whole() && kind.format == FileFormat::kJsonLines) return std::make_unique<JsonRows>(json_lines(open_line_window(part)));
   switch (kind.format) {
-    case FileFormat::kParquet: return std::make_unique<ArrowRows>(open_parquet_batches(file, std::nullopt), bytes);
+    case FileFormat::kParquet: return std::make_unique<ArrowRows>(open_parquet_batches(part, std::nullopt), bytes);
     case FileFormat::kArrow: return std::make_unique<ArrowRows>(open_ipc_batches(file, std::nullopt), bytes);
     case FileFormat::kJsonLines: return std::make_unique<JsonRows>(json_lines(window()));
     case FileFormat::kJson: return std::make_unique<JsonRows>(json_elements(window()));
@@ -157,7 +162,7 @@ std::unique_ptr<JsonRowReader> open_rows(const fs::path& file, Bytes bytes) {
 
 }  // namespace
 
-std::unique_ptr<JsonRowReader> open_json_row_reader(const fs::path& file) { return open_rows(file, Bytes::kText); }
+std::unique_ptr<JsonRowReader> open_json_row_reader(const FilePart& part) { return open_rows(part, Bytes::kText); }
 
 void print_raw_rows(const fs::path& file, uint64_t limit, std::ostream& out) {
   const auto rows = open_rows(file, Bytes::kShown);

@@ -6,6 +6,8 @@
 #include <memory>
 #include <string>
 
+#include "data/files/file_part.h"
+
 namespace ingot::data {
 
 /// One row of a data file, or the reason why it cannot be had.
@@ -23,11 +25,13 @@ class JsonRowReader {
   virtual bool next(JsonRow& row) = 0;
   /// Bytes of the (compressed) file consumed, for progress.
   virtual uint64_t bytes_read() const = 0;
+  /// Of formats that are cut (file_part.h): lines or rows read so far, blank ones too, as JsonRow::row counts them.
+  virtual uint64_t rows_read() const { return 0; }
 };
 
 /// Opens any file that open_text_reader opens. Parquet and Arrow values are rendered as arrow_json.h says, bytes as texts;
 /// CSV gives strings; a text file is one {"text": ...}. Throws DataError where two columns of a table have one name.
-std::unique_ptr<JsonRowReader> open_json_row_reader(const std::filesystem::path& file);
+std::unique_ptr<JsonRowReader> open_json_row_reader(const FilePart& part);
 
 /// Writes the first `limit` rows, one a line, bytes with \xNN. Throws DataError naming file and row of one that is not sound.
 void print_raw_rows(const std::filesystem::path& file, uint64_t limit, std::ostream& out);

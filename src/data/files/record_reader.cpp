@@ -16,6 +16,7 @@
 #include "data/files/csv_reader.h"
 #include "data/files/file_format.h"
 #include "data/files/json_reader.h"
+#include "data/files/line_source.h"
 #include "data/files/text_batch.h"
 
 namespace ingot::data {
@@ -105,10 +106,18 @@ std::string names_of(const std::vector<fs::path>& paths, const fs::path& folder)
 
 }  // namespace
 
-std::unique_ptr<TextReader> open_text_reader(const fs::path& file, const std::string& column) {
+void expect_column(const std::string& file, const std::string& column, const ColumnFound& found) {
+  if (found.present > 0 || found.missing == 0) return;
+  throw DataError(fmt::format("{}: no column {}, its objects have: {}", file, column, fmt::join(found.keys, ", ")));
+}
+
+std::unique_ptr<TextReader> open_text_reader(const FilePart& part, const std::string& column) {
+  const fs::path& file = part.file;
   const FileKind kind = require_file_kind(file);
-  if (kind.format == FileFormat::kParquet) return open_parquet_text(file, column);
+  if (kind.format == FileFormat::kParquet) return open_parquet_text(part, column);
   if (kind.format == FileFormat::kArrow) return open_ipc_text(file, column);
+  if (!part.is_whole())
+    return open_json_reader(json_lines(open_line_window(part)), column, part.begin == 0 ? Share::kFirst : Share::kFurther);
   ByteWindow window(open_byte_source(file, kind.compression), file.string());
   switch (kind.format) {
     case FileFormat::kJsonLines: return open_json_reader(json_lines(std::move(window)), column);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "data/files/column_counts.h"
+#include "data/files/file_part.h"
 
 namespace ingot::data {
 
@@ -18,6 +19,15 @@ struct TextRecord {
   std::string problem;   // empty when sound; else the reason for the ledger, such as "column is null"
 };
 
+/// How many of the objects of a part of a JSON file have the column that is asked for.
+struct ColumnFound {
+  uint64_t present = 0, missing = 0;
+  std::vector<std::string> keys;  // of the first one that lacks it
+};
+
+/// Throws the DataError of a file whose objects all lack it.
+void expect_column(const std::string& file, const std::string& column, const ColumnFound& found);
+
 /// Streams the text column of one file in bounded memory.
 class TextReader {
  public:
@@ -27,6 +37,9 @@ class TextReader {
   virtual bool next(std::vector<TextRecord>& batch) = 0;
   /// Bytes of the (compressed) file consumed, for progress.
   virtual uint64_t bytes_read() const = 0;
+  /// Of formats that are cut (file_part.h): lines or rows read so far, blank ones too, as TextRecord::row counts them.
+  virtual uint64_t rows_read() const { return 0; }
+  virtual ColumnFound found() const { return {}; }
   /// Columns beside the text's that hold something, in records read so far that have a text; of Parquet and Arrow, whose
   /// other columns are not read, every row counts.
   virtual ColumnCounts unused() const { return {}; }
@@ -34,8 +47,8 @@ class TextReader {
 
 /// Opens .parquet, .arrow/.feather/.ipc, .jsonl/.ndjson, .json (an array of objects), .csv/.tsv or .txt, plain or
 /// packed (file_format.h). A .txt file is one document a file. Throws DataError naming the file, and the columns
-/// present when `column` is missing.
-std::unique_ptr<TextReader> open_text_reader(const std::filesystem::path& file, const std::string& column);
+/// present when `column` is missing; of a part of JSON lines that is left to who knows the other parts (found()).
+std::unique_ptr<TextReader> open_text_reader(const FilePart& part, const std::string& column);
 
 /// What a data set's path holds.
 struct DataFiles {

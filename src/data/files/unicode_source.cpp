@@ -9,7 +9,7 @@
 namespace ingot::data {
 namespace {
 
-constexpr size_t kBlock = size_t{64} << 10, kMarkBytes = 4;
+constexpr size_t kBlock = size_t{64} << 10, kMarkBytes = kEncodingBytes;
 
 /// Code units of 2 or 4 bytes.
 struct Encoding {
@@ -112,6 +112,8 @@ class Utf8Source : public ByteSource {
 };
 
 }  // namespace
+
+bool is_wide(std::string_view start) { return encoding_of(start.substr(0, kMarkBytes)).has_value(); }
 
 std::unique_ptr<ByteSource> as_utf8(std::unique_ptr<ByteSource> source) { return std::make_unique<Utf8Source>(std::move(source)); }
 

@@ -16,6 +16,7 @@ class MappedColumns {
   /// Takes the columns of one record.
   void see(const std::vector<std::string>& columns);
   void see(const MappedColumns& others);
+  std::vector<std::string> seen() const { return {found_.begin(), found_.end()}; }
   /// Throws ConfigError listing every name given that no record has, with the nearest column. `records` says whose they are.
   void refuse_absent(const std::string& records) const;
 

@@ -10,6 +10,7 @@
 #include "data/chat/chat_template.h"
 #include "data/sft/map_keys.h"
 #include "data/sft/render_sample.h"
+#include "data/shards/job_rank.h"
 
 namespace ingot::data {
 
@@ -25,7 +26,9 @@ struct SftPreprocessOptions {
   bool megatron_instruction_layout = false;
   std::string tokenizer_identity, template_identity;  // part of what makes work "the same"
   std::string model, chat_template;  // told in the ledger, so that inspect finds them: a folder, and a name or file
-  int num_workers = 0;       // 0 = all cores
+  int num_workers = 0;       // threads of this rank; 0: all cores, or this rank's share
+  uint64_t block_bytes = 0;  // see plan_blocks; 0: as it chooses
+  JobRank rank;              // that calls; every rank of a job does, with the same options
 };
 
 /// What became of one data set; everything else stands in its ledger.
@@ -40,8 +43,11 @@ struct SftReport {
 
 /// Records to shards with a ledger (PREFIX.ledger.json) and the samples' origins (PREFIX.origins) beside them. A record
 /// that cannot be trained on is counted under its reason. Finished work with an equal key is recognised and not redone.
-/// Stops cleanly, leaving nothing, when core/stop.h asks. Throws DataError on a damaged file, when no sample is left,
-/// and with truncation error on a sample that is too long; ConfigError when a column that map_keys names is in no record.
+/// Large inputs are cut into blocks that the ranks share over the output's folder (block_board.h): whatever their number,
+/// the files are the same; with max_samples rank 0 does it alone. Stops cleanly when core/stop.h asks; the next call goes on
+/// behind the blocks that were made. Ranks other than 0 return an empty report, as soon as every block is made.
+/// Throws DataError on a damaged file, when no sample is left, and with truncation error on a sample that is too long;
+/// ConfigError when a column that map_keys names is in no record.
 SftReport preprocess_sft(const SftPreprocessOptions& options, const ChatTemplate& chat, const Tokenizer& tokenizer);
 
 }  // namespace ingot::data

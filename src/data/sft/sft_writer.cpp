@@ -26,7 +26,7 @@ void finish_pair(IndexedDatasetWriter& writer, const fs::path& prefix, std::map<
 }  // namespace
 
 SftWriter::SftWriter(const fs::path& prefix, SftLedger ledger, const Tokenizer& tokenizer, bool megatron_instruction_layout)
-    : prefix_(prefix), ledger_(std::move(ledger)), tokens_(SftFiles(prefix).tokens, tokenizer.vocab_size()),
+    : prefix_(prefix), ledger_(std::move(ledger)), place_(ledger_.inputs), tokens_(SftFiles(prefix).tokens, tokenizer.vocab_size()),
       loss_mask_(SftFiles(prefix).loss_mask, StoredNumbers{Type::kU8, kNoLabel, kEosLabel}),
       loss_weights_(SftFiles(prefix).loss_weights, StoredNumbers{Type::kI32, 0, std::numeric_limits<TokenId>::max()}),
       origins_(origins_path(prefix)), eos_id_(tokenizer.eos_id()) {
@@ -42,20 +42,22 @@ void SftWriter::add(const RenderedBatch& batch) {
   ledger_.further_samples += batch.further_samples;
   for (const auto& [name, records] : batch.handlers) ledger_.handlers[name] += records;
   for (const auto& [column, records] : batch.unused) ledger_.leave_unused(column, records);
-  for (const auto& sample : batch.samples) {
-    if (sample.sample.reason.empty()) keep(sample);
-    else ledger_.skip(sample.sample.reason, sample.sample.detail, sample.origin, sample.sample.rendered);
+  for (const auto& [origin, sample] : batch.samples) {
+    const SampleOrigin place{static_cast<uint32_t>(place_.file()), origin.item, place_.row(origin.row), origin.cut};
+    if (sample.reason.empty()) keep(sample, place);
+    else ledger_.skip(sample.reason, sample.detail, place, sample.rendered);
   }
+  if (batch.end && batch.end->is_read) place_.end_part(batch.end->rows);
+  else if (batch.end) place_.leave_part();
 }
 
-void SftWriter::keep(const OriginatedSample& kept) {
-  const Sample& sample = kept.sample;
+void SftWriter::keep(const Sample& sample, const SampleOrigin& origin) {
   tokens_.add_document(sample.ids);
   loss_mask_.add_document(std::vector<TokenId>(sample.loss_mask.begin(), sample.loss_mask.end()));
   loss_weights_.add_document(bits_of(sample.weights));
-  origins_.write_value(kept.origin);
+  origins_.write_value(origin);
   if (instruction_) keep_instruction(sample);
-  ledger_.keep(kept.origin, sample.ids.size(), sample.num_labels());
+  ledger_.keep(origin, sample.ids.size(), sample.num_labels());
 }
 
 void SftWriter::keep_instruction(const Sample& sample) {

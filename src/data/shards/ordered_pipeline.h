@@ -29,6 +29,7 @@ class OrderedPipeline {
   std::function<size_t(const In&)> size_of;     // bytes that an item holds
   std::function<Out(In)> work;                  // called from all workers at once
   std::function<void(Out)> write;
+  std::function<void()> on_failure;             // where read() waits for something else: makes it return; may be absent
 
   void run(const PipelineLimits& limits) {
     limits_ = limits;
@@ -56,9 +57,12 @@ class OrderedPipeline {
     try {
       body();
     } catch (...) {
-      const Lock lock(mutex_);
-      if (!failure_) failure_ = std::current_exception();
-      changed_.notify_all();
+      {
+        const Lock lock(mutex_);
+        if (!failure_) failure_ = std::current_exception();
+        changed_.notify_all();
+      }
+      if (on_failure) on_failure();
     }
   }
   bool has_room(size_t bytes) const {
