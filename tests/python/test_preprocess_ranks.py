@@ -255,6 +255,25 @@ def test_any_launcher_may_start_the_ranks(tmp_path, corpus, talk, alone):
     assert files_of(tmp_path / "run") == alone["sft"]
 
 
+def test_a_rank_works_no_longer_than_rank_0_and_helps_the_next_one(tmp_path, corpus, talk, alone):
+    """As on another machine, where nobody tells it that rank 0 has ended."""
+    config = config_of(tmp_path, "pt", corpus, talk)
+    ranks = [start(config, environment={"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"}) for rank in (0, 1)]
+    wait_for_pieces(tmp_path / "run", 3, ranks[0])
+    ranks[0].kill()
+    ranks[0].communicate()
+    if is_finished(tmp_path / "run"):
+        pytest.skip("rank 0 was done before it was killed")
+    time.sleep(1)
+    left = len(pieces_of(tmp_path / "run"))
+    time.sleep(1)
+    assert ranks[1].poll() is None and len(pieces_of(tmp_path / "run")) == left
+    ingot("preprocess", config, environment={"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"})
+    said = ranks[1].communicate(timeout=60)[1]
+    assert ranks[1].returncode == 0, said
+    assert files_of(tmp_path / "run") == alone["pt"]
+
+
 def test_two_nodes_of_one_rank_are_two_ranks(tmp_path, corpus, talk, alone):
     config = config_of(tmp_path, "pt", corpus, talk)
     nodes = [subprocess.Popen([INGOT, "launch", "--nproc", "1", "--nnodes", "2", "--node-rank", str(rank), "--master-addr", "localhost", "--",

@@ -68,7 +68,7 @@ class Waiting {
       differs_since_.reset();
       return false;
     }
-    BlockWork found{work_.prefix, announced.value("work", Json()), work_.blocks};
+    BlockWork found{work_.prefix, announced.value("work", Json()), work_.blocks, lease->id};
     Json mine = found.announcement();
     mine["lease"] = announced.value("lease", Json());
     if (announced == mine && without_digests(found.work) == wanted_) {

@@ -69,8 +69,6 @@ BlockBoard::BlockBoard(BlockWork work, JobRank rank, const Lease* output)
     announcement["lease"] = output->id();
     write_file(work_.folder() / "work.json", json_text(announcement) + "\n");
   }
-  std::error_code absent;  // of another rank that comes when rank 0 is done
-  if (const auto time = fs::last_write_time(work_.folder() / "work.json", absent); !absent) work_time_ = time;
   list();
   told_ = made_;
   num_found_ = static_cast<size_t>(std::count(made_.begin(), made_.end(), true));
@@ -101,10 +99,13 @@ void BlockBoard::list() {
   made_ = std::move(found);
 }
 
+/// Other ranks work for the rank 0 that they have met, and no longer than it.
 bool BlockBoard::is_there() const {
-  std::error_code absent;
-  const auto time = fs::last_write_time(work_.folder() / "work.json", absent);
-  return !absent && time == work_time_;
+  std::error_code error;
+  if (!fs::exists(work_.folder() / "work.json", error)) return false;
+  if (leads()) return true;
+  const auto lease = read_lease(output_lease(work_.prefix));
+  return lease && lease->id == work_.lease && liveness_of(lease->owner) != Liveness::kDead;
 }
 
 bool BlockBoard::is_gone() {
@@ -137,7 +138,6 @@ bool BlockBoard::is_made(size_t block) {
   return made_[block];
 }
 
-/// The folder of other ranks goes when rank 0 is done.
 bool BlockBoard::is_complete() {
   const std::lock_guard lock(mutex_);
   if (has_given_up_) return true;

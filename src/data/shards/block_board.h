@@ -26,6 +26,7 @@ struct BlockWork {
   std::filesystem::path prefix;
   Json work;
   std::vector<Block> blocks;
+  std::string lease = {};  // id of rank 0's, as other ranks have seen it
   /// Where the pieces lie: .NAME.pieces beside the output.
   std::filesystem::path folder() const;
   /// What rank 0 says in folder()/work.json: version, work and the cuts.
@@ -54,7 +55,7 @@ class BlockBoard {
   const std::vector<Block>& blocks() const { return work_.blocks; }
   size_t num_found() const { return num_found_; }    // made by an earlier start
   size_t num_claimed() const { return num_claimed_; }  // by this rank
-  /// Whether rank 0 has removed the pieces, or begun anew.
+  /// Whether rank 0 has removed the pieces, has ended or begun anew.
   bool is_gone();
 
   /// Throws Error(kExitTerminated) when asked to stop, and says what is kept.
@@ -94,12 +95,11 @@ class BlockBoard {
   BlockWork work_;
   JobRank rank_;
   std::string digest_;  // of the announcement
-  std::optional<std::filesystem::file_time_type> work_time_;  // of the announcement
   std::mutex mutex_;    // of what follows
   std::condition_variable kept_;
   std::vector<bool> made_, told_;  // told_: found, made here or told of
   std::map<size_t, std::unique_ptr<const Lease>> held_;
-  bool is_gone_ = false;  // the folder
+  bool is_gone_ = false;
   bool has_given_up_ = false;
   Clock::time_point next_look_;
   std::map<size_t, LeaseTrial> trials_;  // of the thread that claims
