@@ -16,6 +16,7 @@
 #include "hub/run_folder.h"
 #include "hub/run_record.h"
 #include "generate/sample_prompts.h"
+#include "ops/tensor_pages.h"
 #include "parallel/join.h"
 #include "train/loop_config.h"
 #include "train/loop_identity.h"
@@ -175,6 +176,7 @@ int follow(const config::TrainConfig& config, const hub::ModelFolder& base, para
 }  // namespace
 
 int train(const TrainRequest& request) {
+  ops::use_page_blocks();
   const config::TrainConfig config = config::load_train_config(request.config, request.overrides);
   const hub::ModelFolder base = open_base(config);
   check_start(config, base);
@@ -206,6 +208,7 @@ int train(const TrainRequest& request) {
   generate::print_samples(samples.prompts, *start.model, "after");
   start = {};  // the export of an adapter holds a model to compare with
   loop.exact_weights = {};
+  ops::let_pages_go();
   hub::export_run({run.path, {}, config.export_dtype}, base);
   log_info(fmt::format("the trained model is in {}", run.model().string()));
   return kExitOk;
