@@ -179,7 +179,7 @@ int train(const TrainRequest& request) {
   ops::use_page_blocks();
   const config::TrainConfig config = config::load_train_config(request.config, request.overrides);
   const hub::ModelFolder base = open_base(config);
-  check_start(config, base);
+  check_start(config, base, request.force);
   const auto ranks = parallel::join_ranks(kRankTimeout);
   check_ranks(config, ranks->size());
   if (config.reproducible) at::set_num_threads(1);  // a product's bits may depend on its threads
