@@ -14,7 +14,8 @@ void add_axes(CLI::App& verb, workflows::PlanRequest& request) {
   axis("--ep", request.ep, "Of the dp ranks, those that share the experts of a mixture");
   axis("--dp", request.dp, "Data parallel ranks, which share the batch; what the other axes leave of --devices when not given");
   axis("--virtual-stages", request.virtual_stages, "Chunks of layers of each pipeline rank");
-  verb.add_option("--zero", request.zero, "What dp ranks share: 0 nothing, 1 the optimizer's state, 2 and gradient sums, 3 and weights")->check(CLI::Range(0, 3));
+  verb.add_option("--zero", request.zero, "What dp ranks share: 0 nothing, 1 the optimizer's state, 2 and gradient sums, 3 and weights")
+      ->check(CLI::Range(0, 3));
   verb.add_flag("!--no-sequence-parallel", request.sequence_parallel, "With --tp every rank has whole residuals and norms");
 }
 
@@ -25,8 +26,10 @@ void add_run(CLI::App& verb, workflows::PlanRequest& request) {
   number("--cutoff-len", request.seq_length, "Tokens a row; of the configuration, else 4096");
   number("--micro-batch-size", request.micro_batch, "Rows in one forward pass; of the configuration, else 1");
   number("--global-batch-size", request.global_batch, "Rows of a step; of the configuration, else 64, or one a device");
-  verb.add_option("--recompute", request.recompute, "none, selective, full; of the configuration, else sought")->check(CLI::IsMember({"none", "selective", "full"}));
-  verb.add_option("--finetuning-type", request.finetuning_type, "With --model: full or lora")->check(CLI::IsMember({"full", "lora"}))->capture_default_str();
+  verb.add_option("--recompute", request.recompute, "none, selective, full; of the configuration, else sought")
+      ->check(CLI::IsMember({"none", "selective", "full"}));
+  verb.add_option("--finetuning-type", request.finetuning_type, "With --model: full or lora")
+      ->check(CLI::IsMember({"full", "lora"}))->capture_default_str();
   verb.add_option("--lora-rank", request.lora_rank, "With --model")->check(CLI::Range(1, 1 << 16))->capture_default_str();
   verb.add_option("--precision", request.precision, "With --model: bf16 or fp32")->check(CLI::IsMember({"bf16", "fp32"}))->capture_default_str();
 }
@@ -35,7 +38,7 @@ void add_hardware(CLI::App& verb, workflows::PlanRequest& request) {
   const auto rate = [&](const char* name, std::optional<double>& value, const char* meaning) {
     verb.add_option(name, value, meaning)->check(CLI::Range(1.0, 1e21));
   };
-  verb.add_option("--memory", request.memory, "Of a device: 64GiB; of a configuration on a CPU the machine's, shared by its ranks, else 64GiB");
+  verb.add_option("--memory", request.memory, "Of a device; of a configuration on a CPU the machine's, shared by its ranks, else 64GiB");
   rate("--flops", request.flops, "FLOP/s that a device reaches in matrix products; 200e12, or what this CPU is taken for");
   rate("--link", request.link, "Bytes/s of a device to others of its node; 150e9");
   rate("--network", request.network, "Bytes/s of a device to other nodes; 25e9");
@@ -60,7 +63,7 @@ void add_plan(CLI::App& app, const Jobs& jobs, int& exit_code) {
   add_axes(*verb, *request);
   add_run(*verb, *request);
   add_hardware(*verb, *request);
-  verb->add_flag("--json", request->json, "Print one object: fits, layout, per_rank, recompute, communication, step, checkpoint, layouts, change ...");
+  verb->add_flag("--json", request->json, "Print one object: fits, layout, per_rank, recompute, communication, step, checkpoint, layouts, change");
   verb->callback([request, job = jobs.plan, &exit_code] { exit_code = job(*request); });
 }
 

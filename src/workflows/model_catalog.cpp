@@ -76,8 +76,8 @@ std::string model_type_of(const CatalogModel& model) {
 /// config.json in the words of the family.
 Json config_json(const CatalogModel& model) {
   const std::string type = model_type_of(model);
-  Json config{{"architectures", Json::array({model.architecture})}, {"model_type", type}, {"hidden_size", model.hidden}, {"num_attention_heads", model.heads},
-              {"tie_word_embeddings", model.tied}};
+  Json config{{"architectures", Json::array({model.architecture})}, {"model_type", type}, {"hidden_size", model.hidden},
+              {"num_attention_heads", model.heads}, {"tie_word_embeddings", model.tied}};
   if (type == "chatglm") {
     config.update({{"num_layers", model.layers}, {"ffn_hidden_size", model.ffn}, {"padded_vocab_size", model.vocabulary},
                    {"kv_channels", model.hidden / model.heads}, {"multi_query_attention", true}, {"multi_query_group_num", model.kv_heads},

@@ -38,7 +38,8 @@ PlanAnswer answer(const PlanQuestion& question, size_t most_layouts) {
   found.chosen = found.fits ? sought.fitting.front() : *sought.closest;
   if (!found.fits) found.change = train::cheapest_change(planner, found.chosen.shape, kAll, memory);
   found.others = is_free(question.freedom) ? sought.fitting : train::find_layouts(planner, question.shape, kAll, memory, most_layouts).fitting;
-  std::erase_if(found.others, [&](const auto& other) { return layout_words(other.shape) == layout_words(found.chosen.shape); });
+  const std::string chosen = layout_words(found.chosen.shape);
+  std::erase_if(found.others, [&](const auto& other) { return layout_words(other.shape) == chosen; });
   const auto& shape = found.chosen.shape;
   for (int64_t stage = 0; stage < shape.layout.pp; ++stage) found.stages.push_back(planner.memory(shape, stage));
   auto other = shape;

@@ -15,21 +15,18 @@ namespace {
 std::string shown(double bytes) { return format_count(bytes, "B"); }
 std::string shown(int64_t bytes) { return format_count(static_cast<double>(bytes), "B"); }
 
-const char* word_of(model::Recompute kind) {
-  return kind == model::Recompute::kNone ? "none" : kind == model::Recompute::kSelective ? "selective" : "full";
-}
-
 Json to_json(const train::RunShape& shape) {
   const auto& layout = shape.layout;
   return {{"devices", layout.num_ranks()}, {"dp", layout.dp}, {"tp", layout.tp}, {"pp", layout.pp}, {"cp", layout.cp}, {"ep", layout.ep},
           {"virtual_stages", layout.virtual_stages}, {"zero", shape.zero_stage}, {"recompute", word_of(shape.recompute)},
-          {"sequence_parallel", shape.sequence_parallel && layout.tp > 1}, {"micro_batch_size", shape.micro_batch}, {"global_batch_size", shape.global_batch},
-          {"cutoff_len", shape.seq_length}, {"precision", shape.value_bytes == 2 ? "bf16" : "fp32"}, {"runs_here", train::runs_here(shape)}};
+          {"sequence_parallel", shape.sequence_parallel && layout.tp > 1}, {"micro_batch_size", shape.micro_batch},
+          {"global_batch_size", shape.global_batch}, {"cutoff_len", shape.seq_length}, {"precision", shape.value_bytes == 2 ? "bf16" : "fp32"},
+          {"runs_here", train::runs_here(shape)}};
 }
 
 Json to_json(const train::RankMemory& rank, int64_t program) {
   return {{"weights", rank.weights}, {"gradients", rank.gradients}, {"optimizer", rank.optimizer}, {"activations", rank.activations},
-          {"program", program}, {"total", rank.total() + program}};
+          {"merge", rank.merge}, {"program", program}, {"total", rank.total() + program}};
 }
 
 Json to_json(const train::StepTraffic& traffic) {
@@ -53,13 +50,19 @@ Json to_json(const train::Hardware& hardware) {
           {"devices_per_node", hardware.devices_per_node}};
 }
 
+std::string count_words(int64_t values) {
+  return values >= 100'000'000 ? fmt::format("{:.3f} B parameters", static_cast<double>(values) / 1e9) : format_count(static_cast<double>(values), "parameters");
+}
+
 std::string seconds_words(double seconds) {
-  return seconds < 100 ? fmt::format("{:.2f} s", seconds) : seconds < 6000 ? fmt::format("{:.0f} s", seconds) : fmt::format("{:.1f} h", seconds / 3600);
+  if (seconds < 100) return fmt::format("{:.2f} s", seconds);
+  return seconds < 6000 ? fmt::format("{:.0f} s", seconds) : fmt::format("{:.1f} h", seconds / 3600);
 }
 
 std::string fit_words(const PlanAnswer& answer) {
   const auto& room = answer.question.room;
-  return fmt::format("{}: {} of {} a rank", answer.fits ? "fits" : "DOES NOT FIT", shown(answer.chosen.rank.total() + room.program), shown(room.memory));
+  return fmt::format("{}: {} of {} a rank", answer.fits ? "fits" : "DOES NOT FIT", shown(answer.chosen.rank.total() + room.program),
+                     shown(room.memory));
 }
 
 /// Where the parts of a rank's traffic go, largest axes named.
@@ -73,13 +76,14 @@ std::string traffic_words(const train::StepTraffic& traffic) {
 
 void print_rank(const PlanAnswer& answer, std::ostream& out) {
   const auto& chosen = answer.chosen;
-  const std::string stage = chosen.shape.layout.pp > 1 ? fmt::format(" (of stage {} of {}, the fullest)", chosen.stage, chosen.shape.layout.pp) : "";
-  out << fmt::format("a rank{}\n", stage);
+  const int64_t stages = chosen.shape.layout.pp;
+  out << fmt::format("a rank{}\n", stages > 1 ? fmt::format(" (of stage {} of {}, the fullest)", chosen.stage, stages) : "");
   const auto& rank = chosen.rank;
   for (const auto& [name, bytes] : {std::pair{"weights", rank.weights}, {"gradients", rank.gradients}, {"optimizer", rank.optimizer},
-                                    {"activations", rank.activations}, {"program", answer.question.room.program}})
-    out << fmt::format("  {:<12}{:>12}\n", name, shown(bytes));
-  out << fmt::format("  {:<12}{:>12}  at the fullest moment of a step\n", "total", shown(rank.total() + answer.question.room.program));
+                                    {"activations", rank.activations}, {"merge", rank.merge}, {"program", answer.question.room.program}})
+    if (bytes > 0) out << fmt::format("  {:<12}{:>12}\n", name, shown(bytes));
+  const int64_t total = rank.total() + answer.question.room.program;
+  out << fmt::format("  {:<12}{:>12}  in the fullest moment of a step\n", "total", shown(total));
   std::vector<std::string> kinds;
   for (const auto& other : answer.by_recompute)
     kinds.push_back(fmt::format("{} {} (total {})", word_of(other.shape.recompute), shown(other.rank.most_activations),
@@ -89,13 +93,13 @@ void print_rank(const PlanAnswer& answer, std::ostream& out) {
 
 void print_step(const PlanAnswer& answer, std::ostream& out) {
   const auto& [shape, time, hardware] = std::tie(answer.chosen.shape, answer.chosen.time, answer.question.hardware);
-  out << fmt::format("a step: {} ({} of arithmetic, {} of exchange, bubble {:.0f}%), {} a second; {} micro-batches a rank\n", seconds_words(time.seconds),
-                     seconds_words(time.compute), seconds_words(time.exchange), 100 * time.bubble, format_count(time.tokens_per_second, "tokens"),
-                     shape.micro_batches());
+  out << fmt::format("a step: {} ({} of arithmetic, {} of exchange, bubble {:.0f}%), {} a second; {} micro-batches a rank\n",
+                     seconds_words(time.seconds), seconds_words(time.compute), seconds_words(time.exchange), 100 * time.bubble,
+                     format_count(time.tokens_per_second, "tokens"), shape.micro_batches());
   out << fmt::format("  a rank sends: {}\n", traffic_words(answer.chosen.traffic));
   out << fmt::format("a checkpoint: {}, {} to write\n", shown(answer.checkpoint.bytes), seconds_words(answer.checkpoint.seconds));
-  out << fmt::format("assumed: {:.3g} TFLOP/s a device in matrix products, {}/s in a node of {}, {}/s between nodes, {}/s to disk, nothing overlaps\n",
-                     hardware.flops / 1e12, shown(hardware.link), hardware.devices_per_node, shown(hardware.network), shown(hardware.disk));
+  out << fmt::format("assumed: {:.3g} TFLOP/s a device in matrix products, {:.3g} GB/s in a node, {:.3g} between nodes, {:.3g} to disk; nothing overlaps\n",
+                     hardware.flops / 1e12, hardware.link / 1e9, hardware.network / 1e9, hardware.disk / 1e9);
 }
 
 void print_layouts(const PlanAnswer& answer, std::ostream& out) {
@@ -103,23 +107,28 @@ void print_layouts(const PlanAnswer& answer, std::ostream& out) {
   if (!answer.fits && answer.change.to)
     out << fmt::format("to make it fit: {}: {}, {} a step\n", answer.change.words, shown(answer.change.to->rank.total() + program),
                        seconds_words(answer.change.to->time.seconds));
-  if (!answer.fits && !answer.change.to) out << "no number of such devices holds it: fewer tokens a row (cutoff_len) or finetuning_type: lora need less\n";
+  if (!answer.fits && !answer.change.to)
+    out << "no number of such devices holds it: fewer tokens a row (cutoff_len) or finetuning_type: lora need less\n";
   if (answer.others.empty()) return;
   out << "other layouts that fit, fastest first\n";
   for (const auto& other : answer.others)
-    out << fmt::format("  {:<52}{:>12}{:>12} a step\n", layout_words(other.shape), shown(other.rank.total() + program), seconds_words(other.time.seconds));
+    out << fmt::format("  {:<52}{:>12}{:>12} a step\n", layout_words(other.shape), shown(other.rank.total() + program),
+                       seconds_words(other.time.seconds));
 }
 
 }  // namespace
 
 std::string layout_words(const train::RunShape& shape) {
-  return fmt::format("{}{}, recompute {}{}", to_string(shape.layout), shape.zero_stage > 0 ? fmt::format(", zero {}", shape.zero_stage) : "",
-                     word_of(shape.recompute), shape.layout.virtual_stages > 1 ? fmt::format(", {} virtual stages", shape.layout.virtual_stages) : "");
+  std::string words = to_string(shape.layout);
+  if (shape.zero_stage > 0) words += fmt::format(", zero {}", shape.zero_stage);
+  if (shape.layout.virtual_stages > 1) words += fmt::format(", {} virtual stages", shape.layout.virtual_stages);
+  return words + ", recompute " + word_of(shape.recompute);
 }
 
 std::string memory_words(const train::RankMemory& rank, int64_t program) {
-  return fmt::format("{} ({} of weights, {} of gradients, {} of the optimizer, {} of activations, {} of the program)", shown(rank.total() + program),
-                     shown(rank.weights), shown(rank.gradients), shown(rank.optimizer), shown(rank.activations), shown(program));
+  return fmt::format("{} ({} of weights, {} of gradients, {} of the optimizer, {} of activations, {}{} of the program)",
+                     shown(rank.total() + program), shown(rank.weights), shown(rank.gradients), shown(rank.optimizer), shown(rank.activations),
+                     rank.merge > 0 ? shown(rank.merge) + " of the merge behind it, " : "", shown(program));
 }
 
 Json to_json(const PlanAnswer& answer) {
@@ -128,11 +137,13 @@ Json to_json(const PlanAnswer& answer) {
   for (const auto& stage : answer.stages) stages.push_back(to_json(stage, room.program));
   for (const auto& other : answer.others) others.push_back(line_of(other, room.program));
   for (const auto& [shape, rank, stage, traffic, time] : answer.by_recompute)
-    by_recompute[word_of(shape.recompute)] = {{"activations", rank.most_activations}, {"total", rank.total() + room.program}, {"seconds", time.seconds}};
+    by_recompute[word_of(shape.recompute)] = {
+        {"activations", rank.most_activations}, {"total", rank.total() + room.program}, {"seconds", time.seconds}};
   Json change;
   if (answer.change.to) change = line_of(*answer.change.to, room.program), change["words"] = answer.change.words;
-  return {{"model", answer.question.name}, {"parameters", answer.parameters}, {"trained_parameters", answer.trained}, {"devices", chosen.shape.layout.num_ranks()},
-          {"memory", room.memory}, {"fits", answer.fits}, {"runs_here", train::runs_here(chosen.shape)}, {"layout", to_json(chosen.shape)},
+  return {{"model", answer.question.name}, {"parameters", answer.parameters}, {"trained_parameters", answer.trained},
+          {"devices", chosen.shape.layout.num_ranks()}, {"memory", room.memory}, {"fits", answer.fits},
+          {"runs_here", train::runs_here(chosen.shape)}, {"layout", to_json(chosen.shape)},
           {"per_rank", to_json(chosen.rank, room.program)}, {"fullest_stage", chosen.stage}, {"stages", stages}, {"recompute", by_recompute},
           {"communication", to_json(chosen.traffic)}, {"step", to_json(chosen.time, answer.flops, chosen.shape.micro_batches())},
           {"checkpoint", {{"bytes", answer.checkpoint.bytes}, {"seconds", answer.checkpoint.seconds}}}, {"layouts", others}, {"change", change},
@@ -141,11 +152,11 @@ Json to_json(const PlanAnswer& answer) {
 
 void print(const PlanAnswer& answer, std::ostream& out) {
   const auto& shape = answer.chosen.shape;
-  out << fmt::format("{}: {}, {} trained ({}), {}, rows of {} tokens, {} a step, {} at a time\n", answer.question.name,
-                     format_count(static_cast<double>(answer.parameters), "parameters"), format_count(static_cast<double>(answer.trained), "are"),
-                     shape.tuning.lora ? "lora" : "full",
+  const std::string trained = shape.tuning.lora ? fmt::format("{} trained (lora)", count_words(answer.trained)) : "all trained";
+  out << fmt::format("{}: {}, {}, {}, rows of {} tokens, {} a step, {} at a time\n", answer.question.name, count_words(answer.parameters), trained,
                      shape.value_bytes == 2 ? "bf16" : "fp32", shape.seq_length, shape.global_batch, shape.micro_batch);
-  out << fmt::format("{} device{}: {}; {}{}\n", shape.layout.num_ranks(), shape.layout.num_ranks() == 1 ? "" : "s", layout_words(shape), fit_words(answer),
+  const int64_t devices = shape.layout.num_ranks();
+  out << fmt::format("{} device{}: {}; {}{}\n", devices, devices == 1 ? "" : "s", layout_words(shape), fit_words(answer),
                      train::runs_here(shape) ? "" : "; this version does not train in it yet");
   print_rank(answer, out);
   print_step(answer, out);
@@ -154,12 +165,10 @@ void print(const PlanAnswer& answer, std::ostream& out) {
 
 void print_table(const std::vector<PlanAnswer>& answers, std::ostream& out) {
   for (const auto& answer : answers) {
-    const int64_t program = answer.question.room.program;
-    out << fmt::format("{:<14} {:>8.2f}B  {}\n", answer.question.name, static_cast<double>(answer.parameters) / 1e9,
-                       answer.fits ? fmt::format("fits: {}, {} a rank, {} a step", layout_words(answer.chosen.shape), shown(answer.chosen.rank.total() + program),
-                                                 seconds_words(answer.chosen.time.seconds))
-                       : answer.change.to ? fmt::format("does not fit: {} a rank; {}", shown(answer.chosen.rank.total() + program), answer.change.words)
-                                          : fmt::format("does not fit: {} a rank", shown(answer.chosen.rank.total() + program)));
+    const std::string need = shown(answer.chosen.rank.total() + answer.question.room.program);
+    out << fmt::format("{:<14} {:>8.2f}B  ", answer.question.name, static_cast<double>(answer.parameters) / 1e9);
+    if (answer.fits) out << fmt::format("fits: {}, {} a rank, {} a step\n", layout_words(answer.chosen.shape), need, seconds_words(answer.chosen.time.seconds));
+    else out << fmt::format("does not fit: {} a rank{}\n", need, answer.change.to ? "; " + answer.change.words : "");
   }
 }
 

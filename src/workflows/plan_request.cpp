@@ -34,14 +34,18 @@ model::DecoderConfig model_config(const std::string& model) {
 /// What is not said of axes is 1, and of dp the rest of the devices.
 void lay_out(const PlanRequest& request, train::RunShape& shape) {
   auto& layout = shape.layout;
-  layout.tp = request.tp.value_or(1), layout.pp = request.pp.value_or(1), layout.cp = request.cp.value_or(1), layout.ep = request.ep.value_or(1);
-  layout.virtual_stages = request.virtual_stages.value_or(1);
-  const int64_t others = layout.tp * layout.pp * layout.cp, devices = request.devices.value_or(others * request.dp.value_or(layout.ep));
+  for (const auto& [size, said] : {std::pair{&layout.tp, request.tp}, {&layout.pp, request.pp}, {&layout.cp, request.cp}, {&layout.ep, request.ep},
+                                   {&layout.virtual_stages, request.virtual_stages}})
+    *size = said.value_or(1);
+  const int64_t others = layout.tp * layout.pp * layout.cp;
+  const int64_t devices = request.devices.value_or(others * request.dp.value_or(layout.ep));
   layout.dp = request.dp.value_or(std::max<int64_t>(1, devices / others));
   if (layout.dp * others == devices) return;
-  throw ConfigError(fmt::format("--devices: found {}, wanted a multiple of tp {} x pp {} x cp {} = {}{}: {} or {}", devices, layout.tp, layout.pp, layout.cp,
-                                others, request.dp ? fmt::format(", that is with dp {}", layout.dp) : "", std::max(others, devices / others * others),
-                                request.dp ? layout.dp * others : (devices / others + 1) * others));
+  const std::string product = fmt::format("tp {} x pp {} x cp {}", layout.tp, layout.pp, layout.cp);
+  if (request.dp) throw ConfigError(fmt::format("--devices: found {}, wanted {} = {} x dp {}", devices, others * layout.dp, product, layout.dp));
+  const int64_t below = std::max(others, devices / others * others), above = (devices / others + 1) * others;
+  throw ConfigError(fmt::format("--devices: found {}, wanted a multiple of {} = {}: {}", devices, product, others,
+                                below == above ? std::to_string(below) : fmt::format("{} or {}", below, above)));
 }
 
 void apply(const PlanRequest& request, PlanQuestion& question) {
@@ -52,7 +56,7 @@ void apply(const PlanRequest& request, PlanQuestion& question) {
   shape.zero_stage = request.zero.value_or(0);
   shape.sequence_parallel = request.sequence_parallel;
   if (request.recompute)
-    shape.recompute = *request.recompute == "none" ? model::Recompute::kNone : *request.recompute == "full" ? model::Recompute::kFull : model::Recompute::kSelective;
+    shape.recompute = recompute_of(*request.recompute);
   auto& hardware = question.hardware;
   hardware.flops = request.flops.value_or(hardware.flops), hardware.link = request.link.value_or(hardware.link);
   hardware.network = request.network.value_or(hardware.network), hardware.disk = request.disk.value_or(hardware.disk);
@@ -89,7 +93,8 @@ PlanQuestion of_model(const PlanRequest& request, const std::string& model) {
   lay_out(request, shape);
   const int64_t devices = shape.layout.num_ranks();
   shape.global_batch = (kRows + devices - 1) / devices * devices * request.micro_batch.value_or(1);
-  question.freedom = {.layout = !request.tp && !request.pp && !request.ep && !request.dp && !request.virtual_stages, .zero = !request.zero, .recompute = !request.recompute};
+  const bool says_axes = request.tp || request.pp || request.ep || request.dp || request.virtual_stages;
+  question.freedom = {.layout = !says_axes, .zero = !request.zero, .recompute = !request.recompute};
   apply(request, question);
   return question;
 }

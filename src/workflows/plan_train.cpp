@@ -43,8 +43,9 @@ void expect_room(train::Planner& planner, const train::Estimate& estimate, const
   const int64_t need = (estimate.rank.total() + train::kProgramBytes) * ranks.here;
   const auto total = static_cast<int64_t>(memory.total), available = static_cast<int64_t>(memory.available);
   if (need > total) {
-    const std::string problem = fmt::format("{}: memory: found {}, wanted {}{}; {}", source, shown(total), memory_words(estimate.rank, train::kProgramBytes),
-                                            ranks_words(ranks), advice(planner, estimate.shape, total / ranks.here - train::kProgramBytes));
+    const std::string wanted = memory_words(estimate.rank, train::kProgramBytes) + ranks_words(ranks);
+    const std::string problem = fmt::format("{}: memory: found {}, wanted {}; {}", source, shown(total), wanted,
+                                            advice(planner, estimate.shape, total / ranks.here - train::kProgramBytes));
     if (!force) throw ConfigError(problem + "; --force goes on all the same");
     log_warning(problem);
   } else if (need > available) {
@@ -61,9 +62,10 @@ RunValues plan_train(const config::TrainConfig& config, const model::DecoderConf
   train::Planner planner(model, shape.tuning, cpu_hardware(is_bf16));
   const auto estimate = planner.estimate(shape);
   const std::string words = memory_words(estimate.rank, train::kProgramBytes);
-  log_info(fmt::format("plan: {}, {} micro-batches of {} x {} tokens a step{}; a rank takes {}", layout_words(shape), shape.micro_batches(), shape.micro_batch,
-                       shape.seq_length, ranks.all > 1 ? " and rank" : "", words));
-  note_memory_need(fmt::format("this run needs {}{}, which a smaller micro_batch_size or cutoff_len, or recompute: full, makes less", words, ranks_words(ranks)));
+  log_info(fmt::format("plan: {}, {} micro-batches of {} x {} tokens a step{}; a rank takes {}", layout_words(shape), shape.micro_batches(),
+                       shape.micro_batch, shape.seq_length, ranks.all > 1 ? " and rank" : "", words));
+  note_memory_need(fmt::format("this run holds {}{} in its fullest moment, which a smaller micro_batch_size or cutoff_len, or recompute: full, "
+                               "makes less", words, ranks_words(ranks)));
   if (compute.device == "cpu") expect_room(planner, estimate, ranks, force, config.source.string());
   return {train::num_values(planner.parameters()), train::num_trained(planner.parameters())};
 }

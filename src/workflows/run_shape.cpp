@@ -13,17 +13,21 @@ namespace {
 train::Tuning tuning_of(const config::TrainConfig& config) {
   if (config.finetuning_type != "lora") return {};
   if (config.adapter_name_or_path.empty())
-    return {true, config.lora_rank, config.lora_target, config.additional_target, config::is_expression(config.lora_target.front()) };
+    return {true, config.lora_rank, config.lora_target, config.additional_target, config::is_expression(config.lora_target.front())};
   const auto file = config.adapter_name_or_path / "adapter_config.json";
   const auto adapter = checkpoint::AdapterConfig::from_json(read_json(file), file.string());
   return {true, adapter.r, adapter.target_modules, adapter.modules_to_save, adapter.target_is_expression};
 }
 
+}  // namespace
+
 model::Recompute recompute_of(const std::string& name) {
   return name == "none" ? model::Recompute::kNone : name == "selective" ? model::Recompute::kSelective : model::Recompute::kFull;
 }
 
-}  // namespace
+const char* word_of(model::Recompute kind) {
+  return kind == model::Recompute::kNone ? "none" : kind == model::Recompute::kSelective ? "selective" : "full";
+}
 
 train::RunShape run_shape(const config::TrainConfig& config, const model::DecoderConfig& model, bool is_bf16, int64_t ranks) {
   train::RunShape shape;
@@ -42,12 +46,14 @@ train::RunShape run_shape(const config::TrainConfig& config, const model::Decode
 }
 
 bool is_bf16_here(const config::TrainConfig& config) {
-  return config.precision == "bf16" || (config.precision == "auto" && (has_bf16_dot_products() || (config.device != "cpu" && config.device != "auto")));
+  if (config.precision != "auto") return config.precision == "bf16";
+  return has_bf16_dot_products() || (config.device != "cpu" && config.device != "auto");
 }
 
 train::Hardware cpu_hardware(bool is_bf16) {
-  // What a core reached where it was measured: 64 (AVX2) and 80 GFLOP/s in fp32, 300 and 1,200 in bf16.
-  const double core = is_bf16 && isa() >= Isa::kAvx512Amx ? 1.2e12 : is_bf16 && isa() >= Isa::kAvx512Bf16 ? 3e11 : isa() >= Isa::kAvx512 ? 8e10 : 5e10;
+  // Round figures near what a core reached where it was measured.
+  double core = isa() >= Isa::kAvx512 ? 8e10 : 5e10;
+  if (is_bf16 && isa() >= Isa::kAvx512Bf16) core = isa() >= Isa::kAvx512Amx ? 1.2e12 : 3e11;
   const double cores = std::max(1u, std::thread::hardware_concurrency());
   return {.flops = core * cores, .link = 5e9, .network = 1e9, .disk = 5e8, .devices_per_node = 1 << 16};
 }

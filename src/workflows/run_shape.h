@@ -9,6 +9,10 @@ namespace ingot::workflows {
 /// The shape of a configuration's run on `ranks` data parallel ranks. `is_bf16`: what its precision means on its device.
 train::RunShape run_shape(const config::TrainConfig& config, const model::DecoderConfig& model, bool is_bf16, int64_t ranks);
 
+/// Of the key's value: none, selective, full; and the way back.
+model::Recompute recompute_of(const std::string& name);
+const char* word_of(model::Recompute kind);
+
 /// What a configuration's precision means on a CPU.
 bool is_bf16_here(const config::TrainConfig& config);
 

@@ -22,16 +22,12 @@
 #include "train/loop_identity.h"
 #include "train/prepare_data.h"
 #include "train/sources.h"
+#include "workflows/run_shape.h"
 #include "workflows/train_start.h"
 
 namespace ingot::workflows {
 namespace fs = std::filesystem;
 namespace {
-
-model::Recompute recompute_kind(const std::string& name) {
-  if (name == "none") return model::Recompute::kNone;
-  return name == "selective" ? model::Recompute::kSelective : model::Recompute::kFull;
-}
 
 /// A filled model, the values that it had before they were rounded to the type that it computes in, and its adapter.
 struct Start {
@@ -75,7 +71,7 @@ Start make_model(const config::TrainConfig& config, const hub::ModelFolder& base
   Start start = tied_in_checkpoint && !is_lora ? from_checkpoint(base, *tied_in_checkpoint, compute)
                 : config.train_from_scratch ? from_scratch(config, base, compute)
                                             : from_weights(base, compute);
-  start.model->recompute = recompute_kind(config.recompute);
+  start.model->recompute = recompute_of(config.recompute);
   if (config.router_aux_loss_coef) start.model->config.router_aux_loss_coef = *config.router_aux_loss_coef;
   log_info(fmt::format("{}: {:.2f} M parameters", config.model_name_or_path.string(),
                        start.model->parameters.num_elements() / 1e6));

@@ -29,7 +29,7 @@ TEST(PlanJob, PrintsOneObjectWhoseBytesAddUp) {
   EXPECT_EQ(found["parameters"], 68976648192);
   const auto& rank = found["per_rank"];
   int64_t sum = 0;
-  for (const char* part : {"weights", "gradients", "optimizer", "activations", "program"}) sum += rank[part].get<int64_t>();
+  for (const char* part : {"weights", "gradients", "optimizer", "activations", "merge", "program"}) sum += rank[part].get<int64_t>();
   EXPECT_EQ(rank["total"], sum);
   EXPECT_LE(sum, int64_t{64} << 30);
   EXPECT_EQ(found["layout"]["devices"], 64);

@@ -65,14 +65,14 @@ bool is_faster(const Estimate& a, const Estimate& b) {
   return a.rank.total() < b.rank.total();
 }
 
-std::string word_of(model::Recompute kind) {
+std::string recompute_word(model::Recompute kind) {
   return kind == model::Recompute::kNone ? "none" : kind == model::Recompute::kSelective ? "selective" : "full";
 }
 
 /// What is another in `b`, as keys and flags name it.
 std::vector<std::string> differences(const RunShape& a, const RunShape& b) {
   std::vector<std::string> words;
-  if (a.recompute != b.recompute) words.push_back(fmt::format("recompute: {}", word_of(b.recompute)));
+  if (a.recompute != b.recompute) words.push_back(fmt::format("recompute: {}", recompute_word(b.recompute)));
   if (a.micro_batch != b.micro_batch) words.push_back(fmt::format("micro_batch_size: {}", b.micro_batch));
   if (a.zero_stage != b.zero_stage) words.push_back(fmt::format("zero {}", b.zero_stage));
   if (a.layout.num_ranks() != b.layout.num_ranks()) words.push_back(fmt::format("{} devices", b.layout.num_ranks()));
@@ -112,8 +112,10 @@ Change best_change(Planner& planner, const RunShape& shape, const Shapes& shapes
 /// Of those that deal the model to the same ranks, the fastest, and of equals the smallest.
 void keep_one_of_each_layout(std::vector<Estimate>& sorted) {
   std::vector<Estimate> kept;
-  for (auto& one : sorted)
-    if (std::none_of(kept.begin(), kept.end(), [&](const Estimate& other) { return other.shape.layout == one.shape.layout; })) kept.push_back(std::move(one));
+  for (auto& one : sorted) {
+    const auto is_same = [&](const Estimate& other) { return other.shape.layout == one.shape.layout; };
+    if (std::none_of(kept.begin(), kept.end(), is_same)) kept.push_back(std::move(one));
+  }
   sorted = std::move(kept);
 }
 

@@ -26,8 +26,7 @@ int64_t block_scores(int64_t rows, int64_t seq, int64_t heads, int64_t window) {
 }  // namespace
 
 std::vector<LayerTuning> layer_tunings(const std::vector<PlannedParameter>& parameters, const model::DecoderConfig& config) {
-  LayerTuning frozen{.qkv = false, .attention_out = false, .router = false, .gate_up = false, .down = false, .norms = false, .any_before = false};
-  std::vector<LayerTuning> tunings(static_cast<size_t>(config.num_layers), frozen);
+  std::vector<LayerTuning> tunings(static_cast<size_t>(config.num_layers));
   bool below = false;
   int64_t layer = -1;
   for (const auto& [spec, use, trained, rank] : parameters) {
@@ -79,8 +78,9 @@ LayerSizes::LayerSizes(const RunShape& shape, const LayerTuning& tuning, int64_t
     routing = tokens * model.num_experts * (3 * kFloatBytes + value) + rows * (3 * kIndexBytes + 3 * kFloatBytes);
   }
   const int64_t window = model.window_of(layer), seq = shape.seq_length;
-  if (model.alibi || (window > 0 && window < seq)) {  // float32 copies of keys and values and their gradients; scores, their gradients, their mask
-    attention_work = 4 * tokens * kv_heads * model.head_dim * kFloatBytes + block_scores(shape.micro_batch, seq, heads, window) * (2 * kFloatBytes + 1);
+  if (model.alibi || (window > 0 && window < seq)) {  // float32 keys, values and their gradients; scores, their gradients and their mask
+    const int64_t scores = block_scores(shape.micro_batch, seq, heads, window);
+    attention_work = 4 * tokens * kv_heads * model.head_dim * kFloatBytes + scores * (2 * kFloatBytes + 1);
   } else if (shape.bf16_blocks && value == 2) {  // float32 gradients of keys and values for every query head
     attention_work = 2 * tokens * heads * model.head_dim * kFloatBytes;
   } else if (heads != kv_heads) {  // ATen's kernel has keys and values once for every query head

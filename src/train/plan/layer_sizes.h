@@ -10,8 +10,8 @@ namespace ingot::train {
 
 /// What of a layer is trained, and so needs inputs kept.
 struct LayerTuning {
-  bool qkv = true, attention_out = true, router = true, gate_up = true, down = true, norms = true;
-  bool any_before = true;  // something is trained below it, so that a gradient goes on
+  bool qkv = false, attention_out = false, router = false, gate_up = false, down = false, norms = false;
+  bool any_before = false;  // something is trained below it, so that a gradient goes on
   int64_t attention_ranks = 0, feed_forward_ranks = 0;  // sums of the ranks of its adapters; of one expert
 };
 std::vector<LayerTuning> layer_tunings(const std::vector<PlannedParameter>& parameters, const model::DecoderConfig& config);

@@ -60,7 +60,8 @@ struct Layouts {
 };
 Layouts find_layouts(Planner& planner, const RunShape& shape, const Freedom& freedom, int64_t memory, size_t most);
 
-/// The change that makes a shape fit: of what `freedom` allows, and smaller micro-batches, the fastest. Where there is none and layouts are free, the fewest devices that hold it, twice as many at a time.
+/// The change that makes a shape fit: of what `freedom` allows, and smaller micro-batches, the fastest. Where there is none and layouts
+/// are free, the fewest devices that hold it, twice as many at a time.
 struct Change {
   std::string words;           // "recompute: selective, zero 1"
   std::optional<Estimate> to;  // absent: there is none

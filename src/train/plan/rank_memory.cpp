@@ -13,6 +13,7 @@ namespace {
 constexpr int64_t kMomentBytes = 8;                        // of a value, both
 constexpr int64_t kLogitBytes = int64_t{128} << 20;        // at a time: ops/linear_cross_entropy.cpp
 constexpr int64_t kWidenedColumns = 4096;                  // at a time: ops/wide_product.cpp
+constexpr int64_t kMergedFloatBytes = int64_t{8} << 30, kMergeTokens = 64;  // hub/merge_check.cpp, hub/merge.h
 constexpr int64_t kBatchBytes = 3 * 8;                     // a token: id, position and label, int64
 
 /// One rank's passes over the micro-batches of a step.
@@ -40,6 +41,7 @@ class StepWalk {
                       .optimizer = bytes_of(&ValueCount::trained, kMomentBytes + (is_narrow() ? kFloatBytes : 0), 1),
                       .activations = held_.peak_others(),
                       .most_activations = held_.most_others()};
+    memory.merge = std::max<int64_t>(0, merge() - memory.total());
     return memory;
   }
 
@@ -97,7 +99,7 @@ class StepWalk {
   }
 
   void forward() {
-    if (shape_.zero_stage >= 3) held_.take(2 * largest_layer() * shape_.value_bytes);  // gathered: the layer under way and the next
+    if (shape_.zero_stage >= 3) held_.take(2 * largest_layer() * shape_.value_bytes);  // gathered: of the layer under way and the next
     for (int64_t layer = layers_.first; layer < layers_.end; ++layer) walk_of(layer).forward();
   }
 
@@ -125,8 +127,9 @@ class StepWalk {
     if (shape_.ignores_labels) held_.take(2 * states);  // rows that count, and their gradients put in their places
     held_.take_gradient(head_gradient(kFloatBytes));
     int64_t work = rows * vocabulary * value;
+    const int64_t widened = model.hidden_size + std::min(kWidenedColumns, vocabulary);
     if (head_gradient(1) > 0 && is_narrow())     // ops/wide_product.cpp
-      work += shape_.bf16_blocks ? rows * model.hidden_size * value : rows * (model.hidden_size + std::min(kWidenedColumns, vocabulary)) * kFloatBytes;
+      work += shape_.bf16_blocks ? rows * model.hidden_size * value : rows * widened * kFloatBytes;
     held_.touch(work);
     held_.drop(states + unit_rows + (shape_.ignores_labels ? 2 * states : 0));
   }
@@ -139,7 +142,10 @@ class StepWalk {
         held_.take_gradient(head_gradient(shape_.value_bytes));
         held_.drop_gradient(head_gradient(kFloatBytes));
       }
-      if (shape_.model.norm_head) held_.take_gradient(head_gradient(shape_.value_bytes)), held_.drop_gradient(head_gradient(shape_.value_bytes));
+      if (shape_.model.norm_head) {  // ops/unit_rows.cpp
+        held_.take_gradient(head_gradient(shape_.value_bytes));
+        held_.drop_gradient(head_gradient(shape_.value_bytes));
+      }
       held_.take(residual());
       held_.drop(2 * residual());  // x, and the gradient of the norm's output
     } else {
@@ -167,6 +173,17 @@ class StepWalk {
     if (!first) return held_.touch(kFloatBytes * largest_trained());  // widened for the addition
     held_.drop_gradient(bytes_of(&ValueCount::trained, shape_.value_bytes, 4));
     held_.take_gradient(bytes_of(&ValueCount::trained, kFloatBytes, 4));
+  }
+
+  /// hub/merge_check.cpp: the merged model, its largest tensor mapped from the file and copied, the adapter, and logits of a few tokens of
+  /// three models. In float32 where the weights are, and up to 8 GiB of them. Other layouts than data parallel ranks merge nothing yet.
+  int64_t merge() const {
+    const auto& model = shape_.model;
+    if (!shape_.tuning.lora || shape_.layout.num_ranks() != shape_.layout.dp) return 0;
+    const int64_t added = bytes_of(&ValueCount::trained, 1, 4), values = bytes_of(&ValueCount::held, 1, 4) - added;
+    const bool wide = model.dtype == DType::kF32 || values * kFloatBytes <= kMergedFloatBytes;
+    const int64_t table = model.vocab_size * model.hidden_size * size_of(model.dtype), logits = kMergeTokens * model.vocab_size * kFloatBytes;
+    return values * (wide ? kFloatBytes : 2) + 2 * table + added * kFloatBytes + 3 * logits;
   }
 
   int64_t largest_trained() const {

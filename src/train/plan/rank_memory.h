@@ -15,8 +15,9 @@ struct RankMemory {
   int64_t gradients = 0;    // sums and those of the micro-batch under way, at that moment
   int64_t optimizer = 0;    // moments, and float32 masters of bf16 weights
   int64_t activations = 0;  // everything else that a step makes, at that moment
+  int64_t merge = 0;        // what the merge of an adapter, behind the last step, takes beyond all of that
   int64_t most_activations = 0;  // at any moment; not a part of the total
-  int64_t total() const { return weights + gradients + optimizer + activations; }
+  int64_t total() const { return weights + gradients + optimizer + activations + merge; }
 };
 
 /// The layers [first, end) of a pipeline rank: neighbours differ by at most one. Stage 0 has the embedding, the last one the head.
