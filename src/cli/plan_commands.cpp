@@ -5,9 +5,9 @@ namespace {
 
 void add_axes(CLI::App& verb, workflows::PlanRequest& request) {
   const auto axis = [&](const char* name, std::optional<int64_t>& value, const char* meaning) {
-    verb.add_option(name, value, meaning)->check(CLI::Range(int64_t{1}, int64_t{1} << 20));
+    verb.add_option(name, value, meaning)->check(CLI::Range(int64_t{1}, int64_t{1} << 12));
   };
-  axis("--devices", request.devices, "Ranks, one a device; with --model layouts are sought for them");
+  verb.add_option("--devices", request.devices, "Ranks, one a device; with --model layouts are sought for them")->check(CLI::Range(1, 1 << 16));
   axis("--tp", request.tp, "Tensor parallel ranks, which share every matrix");
   axis("--pp", request.pp, "Pipeline ranks, which share the layers");
   axis("--cp", request.cp, "Context parallel ranks, which share the tokens of a row");
@@ -59,7 +59,7 @@ void add_plan(CLI::App& app, const Jobs& jobs, int& exit_code) {
                             "No weight is read and nothing is written. docs/plan.md tells how the figures are made.");
   verb->add_option("config", request->config, "Training configuration; or --model in its place");
   verb->add_option("--set", request->overrides, "key=value in place of the file's; may be repeated")->allow_extra_args(false);
-  verb->add_option("--model", request->model, "A key of `ingot models`, a model folder, or all: every model of `ingot models`");
+  verb->add_option("--model", request->model, "A key of `ingot models`, a model folder, or all: every key");
   add_axes(*verb, *request);
   add_run(*verb, *request);
   add_hardware(*verb, *request);

@@ -51,7 +51,8 @@ Json to_json(const train::Hardware& hardware) {
 }
 
 std::string count_words(int64_t values) {
-  return values >= 100'000'000 ? fmt::format("{:.3f} B parameters", static_cast<double>(values) / 1e9) : format_count(static_cast<double>(values), "parameters");
+  const auto number = static_cast<double>(values);
+  return values >= 100'000'000 ? fmt::format("{:.3f} B parameters", number / 1e9) : format_count(number, "parameters");
 }
 
 std::string seconds_words(double seconds) {
@@ -167,7 +168,8 @@ void print_table(const std::vector<PlanAnswer>& answers, std::ostream& out) {
   for (const auto& answer : answers) {
     const std::string need = shown(answer.chosen.rank.total() + answer.question.room.program);
     out << fmt::format("{:<14} {:>8.2f}B  ", answer.question.name, static_cast<double>(answer.parameters) / 1e9);
-    if (answer.fits) out << fmt::format("fits: {}, {} a rank, {} a step\n", layout_words(answer.chosen.shape), need, seconds_words(answer.chosen.time.seconds));
+    const auto& [chosen, seconds] = std::tie(answer.chosen.shape, answer.chosen.time.seconds);
+    if (answer.fits) out << fmt::format("fits: {}, {} a rank, {} a step\n", layout_words(chosen), need, seconds_words(seconds));
     else out << fmt::format("does not fit: {} a rank{}\n", need, answer.change.to ? "; " + answer.change.words : "");
   }
 }

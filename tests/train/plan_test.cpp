@@ -73,8 +73,8 @@ TEST(Plan, AnAdapterHasTwoFactorsForEachLayer) {
 TEST(Plan, AnAdapterOfAllLinearLayersLeavesOutEndsAndRouters) {
   RunShape shape = mixtral();
   shape.tuning = {.lora = true, .rank = 1};
-  for (const auto& parameter : planned_parameters(shape.model, shape.tuning))
-    EXPECT_EQ(parameter.adapter_rank > 0, parameter.spec.layer >= 0 && parameter.spec.shape.size() == 2 && parameter.use != Use::kRouter) << parameter.spec.name;
+  for (const auto& [spec, use, trained, rank] : planned_parameters(shape.model, shape.tuning))
+    EXPECT_EQ(rank > 0, spec.layer >= 0 && spec.shape.size() == 2 && use != Use::kRouter) << spec.name;
 }
 
 TEST(Plan, RefusesTargetsThatTheModelHasNot) {
@@ -86,7 +86,7 @@ TEST(Plan, EveryAxisSharesWhatItIsSaidToShare) {
   const int64_t whole = memory_of(llama()).weights;
   RunShape shape = llama();
   shape.layout = {.tp = 4};
-  EXPECT_NEAR(static_cast<double>(memory_of(shape).weights), static_cast<double>(whole) / 4, static_cast<double>(whole) / 50);  // norms are whole
+  EXPECT_NEAR(static_cast<double>(memory_of(shape).weights), static_cast<double>(whole) / 4, static_cast<double>(whole) / 50);  // norms
   shape.layout = {.dp = 4};
   shape.zero_stage = 1;
   EXPECT_EQ(memory_of(shape).optimizer, memory_of(llama()).optimizer / 4);
@@ -94,7 +94,8 @@ TEST(Plan, EveryAxisSharesWhatItIsSaidToShare) {
   shape.zero_stage = 3;
   EXPECT_EQ(memory_of(shape).weights, whole / 4);
   shape = mixtral(), shape.layout = {.dp = 4, .ep = 4};
-  const auto counts = part_counts(planned_parameters(shape.model, {}), shape.model, 1, 4), all = part_counts(planned_parameters(shape.model, {}), shape.model, 1, 1);
+  const auto parameters = planned_parameters(shape.model, {});
+  const auto counts = part_counts(parameters, shape.model, 1, 4), all = part_counts(parameters, shape.model, 1, 1);
   EXPECT_EQ(4 * counts.layers[0].experts.held, all.layers[0].experts.held);
   EXPECT_EQ(counts.layers[0].attention.held, all.layers[0].attention.held);
 }

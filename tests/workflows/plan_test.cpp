@@ -20,7 +20,8 @@ Json plan_of(PlanRequest request) {
 }
 
 TEST(PlanJob, CountsTheParametersOfEveryCatalogModelExactly) {
-  for (const auto& model : model_catalog()) EXPECT_EQ(train::num_values(train::planned_parameters(catalog_config(model), {})), model.parameters) << model.key;
+  for (const auto& model : model_catalog())
+    EXPECT_EQ(train::num_values(train::planned_parameters(catalog_config(model), {})), model.parameters) << model.key;
 }
 
 TEST(PlanJob, PrintsOneObjectWhoseBytesAddUp) {

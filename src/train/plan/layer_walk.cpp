@@ -101,7 +101,8 @@ void LayerWalk::experts_backward() {
 
 /// Leaves the gradient of the first norm's output.
 void LayerWalk::attention_backward() {
-  const int64_t out_gradients = gradients_.attention * sizes_.queries / (2 * sizes_.queries + 2 * sizes_.keys);
+  const double out_share = static_cast<double>(sizes_.queries) / static_cast<double>(2 * sizes_.queries + 2 * sizes_.keys);
+  const auto out_gradients = static_cast<int64_t>(static_cast<double>(gradients_.attention) * out_share);
   const int64_t maps = sizes_.queries + 2 * sizes_.keys;
   held_.take_gradient(out_gradients);
   if (attention_flows()) {
