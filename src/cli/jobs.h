@@ -10,6 +10,7 @@
 #include "workflows/kernels.h"
 #include "workflows/launch.h"
 #include "workflows/model_catalog.h"
+#include "workflows/plan.h"
 #include "workflows/tokenize.h"
 #include "workflows/train.h"
 
@@ -33,6 +34,7 @@ struct Jobs {
   Job<workflows::TokenizeRequest> tokenize;
   Job<workflows::ModelsRequest> models;
   Job<workflows::LaunchRequest> launch;
+  Job<workflows::PlanRequest> plan;
 };
 
 /// Verbs that need no tensors, done in the program itself.

@@ -73,6 +73,7 @@ CLI::App* add_verb(CLI::App& app, const std::string& name, const std::string& su
 Jobs front_jobs() {
   Jobs jobs;
   jobs.launch = workflows::launch;
+  jobs.plan = [](const auto& request) { return workflows::plan(request, std::cout); };
   jobs.models = [](const auto& request) { return workflows::print_models(request, std::cout); };
   jobs.check_config = [](const auto& request) { return workflows::check_config(request, std::cout); };
   jobs.tokenize = [](const auto& request) { return workflows::tokenize(request, std::cin, std::cout); };
@@ -97,7 +98,7 @@ int run_cli(int argc, char** argv, const Jobs& jobs) {
     throw CLI::Success();
   }, "Display program version information and exit");
   app.add_flag_callback("--quiet", [] { set_quiet(true); }, "No progress on standard error");
-  for (const auto add : {add_train, add_launch, add_preprocess, add_evaluate, add_generate, add_export, add_convert, add_inspect,
+  for (const auto add : {add_train, add_plan, add_launch, add_preprocess, add_evaluate, add_generate, add_export, add_convert, add_inspect,
                          add_tokenize, add_models, add_schema, add_completion})
     add(app, jobs, exit_code);
   try {

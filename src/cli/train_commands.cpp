@@ -4,14 +4,15 @@
 namespace ingot::cli {
 namespace {
 
-/// A verb that takes CONFIG, --set and --check.
-void add_config_verb(CLI::App* verb, const Job<workflows::TrainRequest>& job, const Job<workflows::TrainRequest>& check,
-                     int& exit_code) {
+/// A verb that takes CONFIG, --set and --check; returns what they fill.
+std::shared_ptr<workflows::TrainRequest> add_config_verb(CLI::App* verb, const Job<workflows::TrainRequest>& job,
+                                                         const Job<workflows::TrainRequest>& check, int& exit_code) {
   auto request = std::make_shared<workflows::TrainRequest>();
   verb->add_option("config", request->config, "YAML file; docs/config.md lists its keys")->required();
   verb->add_option("--set", request->overrides, "key=value in place of the file's; may be repeated")->allow_extra_args(false);
   verb->add_flag("--check", request->check, "Only check what can be known before the work starts, and print every key with the value in effect");
   verb->callback([request, job, check, &exit_code] { exit_code = request->check ? check(*request) : job(*request); });
+  return request;
 }
 
 /// The job on several ranks of this machine, when --nproc asks for more than one.
@@ -24,6 +25,7 @@ Job<workflows::TrainRequest> on_ranks(CLI::App* verb, const Job<workflows::Train
     refuse_early(request);
     workflows::LaunchRequest job{.command = {name, request.config.string()}, .nproc = *ranks};
     for (const auto& pair : request.overrides) job.command.insert(job.command.end(), {"--set", pair});
+    if (request.force) job.command.push_back("--force");
     return launch(job);
   };
 }
@@ -46,7 +48,8 @@ void add_train(CLI::App& app, const Jobs& jobs, int& exit_code) {
                             "  ingot train run.yaml --nproc 2\n"
                             "  ingot train run.yaml --check\n\n"
                             "The same command again goes on from the newest good checkpoint. Ctrl-C saves and exits 143.");
-  add_config_verb(verb, on_ranks(verb, jobs.train, jobs.launch), jobs.check_train, exit_code);
+  auto request = add_config_verb(verb, on_ranks(verb, jobs.train, jobs.launch), jobs.check_train, exit_code);
+  verb->add_flag("--force", request->force, "Go on with a run that needs more memory than there is");
 }
 
 void add_preprocess(CLI::App& app, const Jobs& jobs, int& exit_code) {

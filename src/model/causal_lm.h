@@ -12,13 +12,10 @@
 #include "model/decoder_config.h"
 #include "model/head.h"
 #include "model/parameters.h"
+#include "model/recompute.h"
 #include "parallel/communicator.h"
 
 namespace ingot::model {
-
-/// What is recomputed in the backward pass instead of kept: nothing; the outputs of norms and of SwiGLU (selective, see
-/// DecoderLayer); or every layer from its input (full).
-enum class Recompute { kNone, kSelective, kFull };
 
 /// Rows of tokens on the model's device.
 struct ModelInput {

@@ -3,6 +3,9 @@
 #include <cstdint>
 #include <iosfwd>
 #include <span>
+#include <string_view>
+
+#include "model/decoder_config.h"
 
 namespace ingot::workflows {
 
@@ -10,9 +13,16 @@ namespace ingot::workflows {
 struct CatalogModel {
   const char *key, *repository, *architecture;
   int64_t layers, hidden, heads, kv_heads, ffn, vocabulary, parameters;
+  bool tied = false;  // its head is its embedding
 };
 
 std::span<const CatalogModel> model_catalog();
+
+/// The model of that key; null when there is none.
+const CatalogModel* find_catalog_model(std::string_view key);
+
+/// Its sizes and switches, as its family reads them from a config.json that states what the catalog does.
+model::DecoderConfig catalog_config(const CatalogModel& model);
 
 /// True when this version has the model's family.
 bool is_trainable(const CatalogModel& model);

@@ -20,6 +20,7 @@
 #include "hub/run_folder.h"
 #include "hub/run_record.h"
 #include "generate/sample_prompts.h"
+#include "ops/tensor_pages.h"
 #include "parallel/join.h"
 #include "parallel/mesh.h"
 #include "train/loop_config.h"
@@ -28,16 +29,12 @@
 #include "train/ranks_agree.h"
 #include "train/step.h"
 #include "train/sources.h"
+#include "workflows/run_shape.h"
 #include "workflows/train_start.h"
 
 namespace ingot::workflows {
 namespace fs = std::filesystem;
 namespace {
-
-model::Recompute recompute_kind(const std::string& name) {
-  if (name == "none") return model::Recompute::kNone;
-  return name == "selective" ? model::Recompute::kSelective : model::Recompute::kFull;
-}
 
 /// A filled model, the values that it had before they were rounded to the type that it computes in, and its adapter.
 struct Start {
@@ -81,7 +78,7 @@ Start make_model(const config::TrainConfig& config, const hub::ModelFolder& base
   Start start = tied_in_checkpoint && !is_lora ? from_checkpoint(base, *tied_in_checkpoint, compute, ranks)
                 : config.train_from_scratch ? from_scratch(config, base, compute, ranks)
                                             : from_weights(base, compute, ranks);
-  start.model->recompute = recompute_kind(config.recompute);
+  start.model->recompute = recompute_of(config.recompute);
   if (config.router_aux_loss_coef) start.model->config.router_aux_loss_coef = *config.router_aux_loss_coef;
   log_info(fmt::format("{}: {:.2f} M parameters", config.model_name_or_path.string(),
                        start.model->parameters.num_elements() / 1e6));
@@ -240,6 +237,7 @@ int lead(const config::TrainConfig& config, const hub::ModelFolder& base, const 
   samples.print(*start.model, "after", mesh);
   start = {};  // the export of an adapter holds a model to compare with
   loop.exact_weights = {};
+  ops::let_pages_go();
   hub::export_run({run.path, {}, config.export_dtype}, base);
   log_info(fmt::format("the trained model is in {}", run.model().string()));
   return kExitOk;
@@ -248,9 +246,10 @@ int lead(const config::TrainConfig& config, const hub::ModelFolder& base, const 
 }  // namespace
 
 int train(const TrainRequest& request) {
+  ops::use_page_blocks();
   const config::TrainConfig config = config::load_train_config(request.config, request.overrides);
   const hub::ModelFolder base = open_base(config);
-  check_start(config, base);
+  check_start(config, base, request.force);
   const auto processes = parallel::join_ranks(kRankTimeout);
   const auto [layout, threads] = sharing_of(config, base.stated_config(), processes->size());
   if (config.reproducible) at::set_num_threads(1);  // a product's bits may depend on its threads

@@ -11,6 +11,7 @@ struct TrainRequest {
   std::filesystem::path config;
   std::vector<std::string> overrides;  // "key=value"
   bool check = false;                  // only the configuration is read and checked
+  bool force = false;                  // a run that needs more memory than there is goes on
 };
 
 /// Checks a configuration without reading weights or data, and prints every key with the value in effect, as YAML.

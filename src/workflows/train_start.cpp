@@ -10,8 +10,6 @@
 
 #include "core/error.h"
 #include "core/log.h"
-#include "core/memory.h"
-#include "core/progress.h"
 #include "hub/load_model.h"
 #include "hub/model_files.h"
 #include "hub/run_folder.h"
@@ -21,6 +19,7 @@
 #include "train/loop_config.h"
 #include "train/loop_identity.h"
 #include "train/sources.h"
+#include "workflows/plan_train.h"
 #include "workflows/train.h"
 
 namespace ingot::workflows {
@@ -59,29 +58,6 @@ uint64_t exported_bytes(const config::TrainConfig& config, const hub::ModelFolde
   return parameters * static_cast<uint64_t>(size_of(dtype.value_or(base.stated_config().dtype)));
 }
 
-/// How many values a run holds, and trains.
-struct Sizes {
-  uint64_t parameters, trainable, value_bytes;  // without an adapter's; in the arithmetic's type
-};
-
-/// `adapted`: parameters of an adapter; absent when the whole model is trained.
-Sizes sizes_of(const config::TrainConfig& config, const hub::ModelFolder& base, std::optional<int64_t> adapted) {
-  const auto model = model::build_model(base.stated_config(), at::kFloat, "meta");
-  const auto parameters = static_cast<uint64_t>(model->parameters.num_elements());
-  return {parameters, adapted ? static_cast<uint64_t>(*adapted) : parameters, hub::find_compute(compute_words(config)).type == at::kBFloat16 ? 2u : 4u};
-}
-
-/// Notes for the message of a failed allocation what the run holds all the time; see train/optimizer.h.
-void note_memory(const Sizes& sizes) {
-  const auto shown = [](uint64_t bytes) { return format_count(static_cast<double>(bytes), "B"); };
-  const bool narrow = sizes.value_bytes < 4;  // a narrow gradient is summed in float32, a narrow parameter has a master
-  const uint64_t weights = sizes.parameters * sizes.value_bytes, gradients = sizes.trainable * (narrow ? 6 : 4);
-  const uint64_t optimizer = sizes.trainable * (narrow ? 12 : 8);
-  note_memory_need(fmt::format("this run holds {} at all times ({} of weights, {} of gradients, {} of the optimizer), and activations beside "
-                               "them, which a smaller micro_batch_size or cutoff_len, or recompute: full, makes less",
-                               shown(weights + gradients + optimizer), shown(weights), shown(gradients), shown(optimizer)));
-}
-
 void resize_vocabulary(const config::TrainConfig& config, hub::ModelFolder& base) {
   const int64_t ids = base.tokenizer().vocab_size(), rows = base.stated_config().vocab_size, step = config.resize_vocab_multiple;
   if (!config.resize_vocab || ids <= rows) return;
@@ -92,11 +68,11 @@ void resize_vocabulary(const config::TrainConfig& config, hub::ModelFolder& base
                        ids, rows, base.stated_config().vocab_size));
 }
 
-train::DiskNeed need_of(const config::TrainConfig& config, const hub::ModelFolder& base, const Sizes& sizes, bool lora) {
-  return train::disk_need({.trainable = sizes.trainable,
-                           .value_bytes = sizes.value_bytes,
-                           .export_bytes = exported_bytes(config, base, sizes.parameters),
-                           .lora = lora,
+train::DiskNeed need_of(const config::TrainConfig& config, const hub::ModelFolder& base, const RunValues& values, bool is_bf16) {
+  return train::disk_need({.trainable = static_cast<uint64_t>(values.trained),
+                           .value_bytes = is_bf16 ? 2u : 4u,
+                           .export_bytes = exported_bytes(config, base, static_cast<uint64_t>(values.parameters)),
+                           .lora = config.finetuning_type == "lora",
                            .save_steps = config.save_steps,
                            .save_total_limit = config.save_total_limit,
                            .max_steps = config.max_steps > 0 ? std::optional(config.max_steps) : std::nullopt});
@@ -120,16 +96,17 @@ hub::ModelFolder open_base(const config::TrainConfig& config) {
   return base;
 }
 
-void check_start(const config::TrainConfig& config, const hub::ModelFolder& base) {
+void check_start(const config::TrainConfig& config, const hub::ModelFolder& base, bool force) {
   check_keys(config, base.stated_config());
   std::optional<int64_t> adapted;
   if (config.finetuning_type == "lora") adapted = hub::check_lora(base, lora_request(config));
   const hub::RunFolder run(config.output_dir);
   hub::check_run_folder(run);
   hub::check_run_exports(run, config.finetuning_type == "lora");
-  const auto sizes = sizes_of(config, base, adapted);
-  note_memory(sizes);
-  train::check_disk(config.output_dir, need_of(config, base, sizes, adapted.has_value()));
+  const auto compute = hub::find_compute(compute_words(config));
+  auto values = plan_train(config, base.stated_config(), compute, force);
+  values.trained = adapted.value_or(values.trained);  // an adapter to go on from may have other ranks in some layers
+  train::check_disk(config.output_dir, need_of(config, base, values, compute.type == at::kBFloat16));
   warn_of_length(config, base.stated_config());
   train::check_data(config, base);
 }
@@ -147,7 +124,7 @@ void check_origin(const config::TrainConfig& config, const hub::ModelFolder& bas
 int check_train(const TrainRequest& request, std::ostream& out) {
   const config::TrainConfig config = config::load_train_config(request.config, request.overrides);
   const hub::ModelFolder base = open_base(config);
-  check_start(config, base);
+  check_start(config, base, request.force);
   check_origin(config, base, hub::RunStart(config, base, hub::RunFolder(config.output_dir)));
   out << config.in_effect;
   return kExitOk;

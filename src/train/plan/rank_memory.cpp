@@ -1,0 +1,214 @@
+#include "train/plan/rank_memory.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "train/plan/held_bytes.h"
+#include "train/plan/layer_sizes.h"
+#include "train/plan/layer_walk.h"
+
+namespace ingot::train {
+namespace {
+
+constexpr int64_t kMomentBytes = 8;                        // of a value, both
+constexpr int64_t kLogitBytes = int64_t{128} << 20;        // at a time: ops/linear_cross_entropy.cpp
+constexpr int64_t kWidenedColumns = 4096;                  // at a time: ops/wide_product.cpp
+constexpr int64_t kMergedFloatBytes = int64_t{8} << 30, kMergeTokens = 64;  // hub/merge_check.cpp, hub/merge.h
+constexpr int64_t kBatchBytes = 3 * 8;                     // a token: id, position and label, int64
+
+/// One rank's passes over the micro-batches of a step.
+class StepWalk {
+ public:
+  StepWalk(const RunShape& shape, const std::vector<LayerTuning>& tunings, const PartCounts& counts, int64_t stage)
+      : shape_(shape), counts_(counts), layers_(stage_layers(shape.model.num_layers, shape.layout.pp, stage)), stage_(stage),
+        tunings_(tunings) {
+    for (int64_t layer = layers_.first; layer < layers_.end; ++layer) held_counts_.push_back(&counts.layers[static_cast<size_t>(layer)]);
+    if (is_first()) held_counts_.push_back(&counts.embedding);
+    if (is_last()) held_counts_.insert(held_counts_.end(), {&counts.final_norm, &counts.head});
+    if (is_last() && !is_first() && is_tied()) held_counts_.push_back(&counts.embedding);
+  }
+
+  RankMemory walk() {
+    held_.take(static_cast<int64_t>(shape_.tokens() * kBatchBytes * shape_.micro_batches()) + rope_table());
+    held_.take_gradient(earlier_sums());
+    held_.take((micro_batches_in_flight() - 1) * kept_by_layers());
+    forward();
+    if (is_last()) cross_entropy();
+    backward();
+    sum_up();
+    RankMemory memory{.weights = bytes_of(&ValueCount::held, shape_.value_bytes, 3),
+                      .gradients = held_.peak_gradients(),
+                      .optimizer = bytes_of(&ValueCount::trained, kMomentBytes + (is_narrow() ? kFloatBytes : 0), 1),
+                      .activations = held_.peak_others(),
+                      .most_activations = held_.most_others()};
+    memory.merge = std::max<int64_t>(0, merge() - memory.total());
+    return memory;
+  }
+
+ private:
+  bool is_first() const { return stage_ == 0; }
+  bool is_last() const { return stage_ == shape_.layout.pp - 1; }
+  bool is_tied() const { return shape_.model.tie_word_embeddings; }
+  bool is_narrow() const { return shape_.value_bytes < kFloatBytes; }
+  /// The matrix behind the logits.
+  const PartCount& head() const { return is_tied() ? counts_.embedding : counts_.head; }
+
+  /// Of all values of this rank, shared over data parallel ranks from that stage of ZeRO on; an expert's copies are fewer.
+  int64_t bytes_of(int64_t ValueCount::*count, int64_t bytes_each, int64_t zero_stage) const {
+    const int64_t copies = shape_.zero_stage >= zero_stage ? shape_.layout.dp * shape_.layout.cp : 1;
+    const int64_t expert_copies = std::max<int64_t>(1, copies / shape_.layout.ep);
+    int64_t bytes = 0;
+    for (const auto* part : held_counts_)
+      bytes += (part->attention.*count + part->feed_forward.*count) * bytes_each / copies + part->experts.*count * bytes_each / expert_copies;
+    return bytes;
+  }
+
+  /// Sums of the micro-batches before the last one; in a tree also those of the logical shards that are whole (ops/tree_sum.h).
+  int64_t earlier_sums() const {
+    const int64_t all = shape_.micro_batches(), sums = bytes_of(&ValueCount::trained, kFloatBytes, 2);
+    const int64_t shards = std::max<int64_t>(1, shape_.logical_shards / shape_.layout.dp);
+    const bool in_shard = (all + shards - 1) / shards > 1;
+    const auto branches = static_cast<int64_t>(std::bit_width(static_cast<uint64_t>(shards)) - 1);
+    return all > 1 || shape_.zero_stage >= 2 ? sums * (branches + (in_shard || branches == 0)) : 0;
+  }
+
+  /// With one pass forward and one backward in turn (1F1B) a stage keeps as many as there are stages from it on; with virtual stages
+  /// it keeps chunks of (pp - stage - 1) * 2 + (virtual - 1) * pp + 1 passes. Source: Narayanan et al. 2021, Megatron-LM schedules.
+  int64_t micro_batches_in_flight() const {
+    const int64_t left = shape_.layout.pp - stage_, chunks = shape_.layout.virtual_stages;
+    const int64_t passes = chunks == 1 ? left : ((left - 1) * 2 + (chunks - 1) * shape_.layout.pp + 1 + chunks - 1) / chunks;
+    return std::clamp<int64_t>(passes, 1, std::max<int64_t>(1, shape_.micro_batches()));
+  }
+
+  /// Cosines and sines, float32; see model/rope_table.h.
+  int64_t rope_table() const { return shape_.tokens() * shape_.model.rotary_dim() * kFloatBytes; }
+
+  LayerGradients gradients_of(const PartCount& part) const {
+    return {part.attention.trained * shape_.value_bytes, (part.feed_forward.trained + part.experts.trained) * shape_.value_bytes};
+  }
+
+  LayerWalk walk_of(int64_t layer) {
+    const auto& tuning = tunings_[static_cast<size_t>(layer)];
+    return {held_, LayerSizes(shape_, tuning, layer), tuning, gradients_of(counts_.layers[static_cast<size_t>(layer)]), shape_.recompute};
+  }
+
+  int64_t kept_by_layers() {
+    int64_t kept = 0;
+    for (int64_t layer = layers_.first; layer < layers_.end; ++layer) kept += walk_of(layer).kept();
+    return kept;
+  }
+
+  void forward() {
+    if (shape_.zero_stage >= 3) held_.take(2 * largest_layer() * shape_.value_bytes);  // gathered: of the layer under way and the next
+    for (int64_t layer = layers_.first; layer < layers_.end; ++layer) walk_of(layer).forward();
+  }
+
+  int64_t largest_layer() const {
+    int64_t largest = 0;
+    for (const auto* part : held_counts_) largest = std::max(largest, part->held());
+    return largest;
+  }
+
+  int64_t residual() const {
+    return shape_.tokens() / (shape_.sequence_parallel ? shape_.layout.tp : 1) * shape_.model.hidden_size * shape_.value_bytes;
+  }
+
+  int64_t head_values() const { return shape_.model.vocab_size / shape_.layout.tp * shape_.model.hidden_size; }
+
+  /// ops/linear_cross_entropy.cpp: logits of some rows at a time; the gradients are made in the pass forward.
+  void cross_entropy() {
+    const auto& model = shape_.model;
+    const int64_t vocabulary = model.vocab_size / shape_.layout.tp, tokens = shape_.tokens(), value = shape_.value_bytes;
+    const int64_t rows = std::min(tokens, std::clamp<int64_t>(kLogitBytes / (vocabulary * value) / 64 * 64, 64, 8192));
+    const int64_t states = tokens * model.hidden_size * value, unit_rows = model.norm_head ? head_values() * value : 0;
+    held_.take(residual());                      // x, by the final norm
+    held_.take(states + unit_rows);              // its output
+    held_.take(states);                          // the gradient of it
+    if (shape_.ignores_labels) held_.take(2 * states);  // rows that count, and their gradients put in their places
+    held_.take_gradient(head_gradient(kFloatBytes));
+    int64_t work = rows * vocabulary * value;
+    const int64_t widened = model.hidden_size + std::min(kWidenedColumns, vocabulary);
+    if (head_gradient(1) > 0 && is_narrow())     // ops/wide_product.cpp
+      work += shape_.bf16_blocks ? rows * model.hidden_size * value : rows * widened * kFloatBytes;
+    held_.touch(work);
+    held_.drop(states + unit_rows + (shape_.ignores_labels ? 2 * states : 0));
+  }
+
+  int64_t head_gradient(int64_t bytes_each) const { return head().trained() >= head_values() ? head_values() * bytes_each : 0; }
+
+  void backward() {
+    if (is_last()) {
+      if (is_narrow()) {  // the head's gradient in the type of the weights
+        held_.take_gradient(head_gradient(shape_.value_bytes));
+        held_.drop_gradient(head_gradient(kFloatBytes));
+      }
+      if (shape_.model.norm_head) {  // ops/unit_rows.cpp
+        held_.take_gradient(head_gradient(shape_.value_bytes));
+        held_.drop_gradient(head_gradient(shape_.value_bytes));
+      }
+      held_.take(residual());
+      held_.drop(2 * residual());  // x, and the gradient of the norm's output
+    } else {
+      held_.take(residual());      // the gradient from the next stage
+    }
+    for (int64_t layer = layers_.end; layer-- > layers_.first;) layer_backward(layer);
+    held_.drop(residual());
+    if (is_first() && counts_.embedding.trained() >= head_values()) {
+      held_.take_gradient(head_values() * shape_.value_bytes);
+      if (is_last() && is_tied()) held_.drop_gradient(head_values() * shape_.value_bytes);  // the two of one matrix are added
+    }
+  }
+
+  void layer_backward(int64_t layer) {
+    walk_of(layer).backward();
+    if (shape_.zero_stage < 2) return;
+    const auto gradients = gradients_of(counts_.layers[static_cast<size_t>(layer)]);
+    held_.drop_gradient(gradients.attention + gradients.feed_forward);  // scattered to those that sum them
+  }
+
+  /// Optimizer::accumulate: the gradients of a micro-batch go into float32 sums, one parameter after another.
+  void sum_up() {
+    if (!is_narrow() || shape_.zero_stage >= 2) return;
+    const bool first = earlier_sums() == 0;
+    if (!first) return held_.touch(kFloatBytes * largest_trained());  // widened for the addition
+    held_.drop_gradient(bytes_of(&ValueCount::trained, shape_.value_bytes, 4));
+    held_.take_gradient(bytes_of(&ValueCount::trained, kFloatBytes, 4));
+  }
+
+  /// hub/merge_check.cpp: the merged model, its largest tensor mapped from the file and copied, the adapter, and logits of a few tokens of
+  /// three models. In float32 where the weights are, and up to 8 GiB of them. Other layouts than data parallel ranks merge nothing yet.
+  int64_t merge() const {
+    const auto& model = shape_.model;
+    if (!shape_.tuning.lora || shape_.layout.num_ranks() != shape_.layout.dp) return 0;
+    const int64_t added = bytes_of(&ValueCount::trained, 1, 4), values = bytes_of(&ValueCount::held, 1, 4) - added;
+    const bool wide = model.dtype == DType::kF32 || values * kFloatBytes <= kMergedFloatBytes;
+    const int64_t table = model.vocab_size * model.hidden_size * size_of(model.dtype), logits = kMergeTokens * model.vocab_size * kFloatBytes;
+    return values * (wide ? kFloatBytes : 2) + 2 * table + added * kFloatBytes + 3 * logits;
+  }
+
+  int64_t largest_trained() const {
+    int64_t largest = 0;
+    for (const auto* part : held_counts_) largest = std::max(largest, part->largest_trained());
+    return largest;
+  }
+
+  const RunShape& shape_;
+  const PartCounts& counts_;
+  const StageLayers layers_;
+  const int64_t stage_;
+  const std::vector<LayerTuning>& tunings_;
+  std::vector<const PartCount*> held_counts_;
+  HeldBytes held_;
+};
+
+}  // namespace
+
+StageLayers stage_layers(int64_t num_layers, int64_t stages, int64_t stage) {
+  return {stage * num_layers / stages, (stage + 1) * num_layers / stages};
+}
+
+RankMemory rank_memory(const RunShape& shape, const std::vector<LayerTuning>& tunings, const PartCounts& counts, int64_t stage) {
+  return StepWalk(shape, tunings, counts, stage).walk();
+}
+
+}  // namespace ingot::train
