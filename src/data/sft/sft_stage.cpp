@@ -133,7 +133,7 @@ RenderedBatch SftStage::unpack(PieceReader& piece) const {
   batch.columns.see(columns);
   for (uint64_t left = piece.get<uint64_t>(); left > 0; --left) batch.samples.push_back(unpack_sample(piece));
   if (piece.get<uint8_t>() == 0) return batch;
-  batch.end.emplace();
+  batch.end = RenderedBatch::PartEnd{};
   batch.end->rows = piece.get<uint64_t>(), batch.end->is_read = piece.get<uint8_t>() != 0;
   return batch;
 }

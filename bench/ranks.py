@@ -1,0 +1,135 @@
+"""Tokens a second and peak memory of a rank: one rank on two threads beside two ranks on one thread each, which share the batch, the batch and
+the optimizer's state (ZeRO-1), or the matrices (tensor parallel).
+
+    ~/.cache/ingot/test-env/bin/python bench/ranks.py [--shape 30M|134M|0.5B] [--rounds 3] [--steps 4] [--rows 4] [--length 512] [--ddp]
+
+The model has random weights and AdamW; a step has ROWS rows, one a forward pass. All sides take turns (A B C A B C ...), the first step of each is
+not counted. With --ddp PyTorch's DistributedDataParallel on gloo does the same steps by two processes of one thread (fp32).
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+from save import SHAPE, cpu_name, steps_of
+from train_step import ROOT, make_model_folder
+
+SHAPES = {"30M": {"vocab_size": 32000, "hidden_size": 512, "num_hidden_layers": 4, "num_attention_heads": 8, "num_key_value_heads": 4, "intermediate_size": 1408},
+          "134M": {"vocab_size": 32000, "hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "num_key_value_heads": 4, "intermediate_size": 3072},
+          "0.5B": {}}
+SIDES = {"1 rank, 2 threads": (1, {}), "2 ranks, batch": (2, {}), "2 ranks, batch, ZeRO-1": (2, {"zero_stage": 1}),
+         "2 ranks, matrices": (2, {"tensor_model_parallel_size": 2})}
+
+
+def watch_peaks(root, peaks, stop):
+    """Notes the highest resident set of each process below `root`."""
+    while not stop.is_set():
+        for entry in pathlib.Path("/proc").iterdir():
+            try:
+                if entry.name.isdigit() and (int(entry.name) == root or int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1]) == root):
+                    lines = (entry / "status").read_text().splitlines()
+                    peaks[entry.name] = max(peaks.get(entry.name, 0), next((int(line.split()[1]) for line in lines if line.startswith("VmHWM")), 0))
+            except (OSError, ValueError):
+                pass
+        time.sleep(0.1)
+
+
+def run_watched(command, environment):
+    """Peak resident set in GiB of the largest process of a command."""
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment})
+    peaks, stop = {}, threading.Event()
+    watch = threading.Thread(target=watch_peaks, args=(process.pid, peaks, stop))
+    watch.start()
+    output, errors = process.communicate()
+    stop.set()
+    watch.join()
+    if process.returncode != 0:
+        sys.exit(f"{command} ended with {process.returncode}\n{errors[-2000:]}")
+    return max(peaks.values()) / 2**20, output
+
+
+def train(arguments, folder, ranks, keys):
+    """One run: (tokens a second, peak of a rank in GiB)."""
+    run = folder / "run"
+    shutil.rmtree(run, ignore_errors=True)
+    config = {"model_name_or_path": str(folder / "model"), "train_from_scratch": True, "precision": arguments.precision,
+              "dataset": str(ROOT / "examples/data/shakespeare.parquet"), "cutoff_len": arguments.length, "micro_batch_size": 1,
+              "global_batch_size": arguments.rows, "save_steps": 0, "max_steps": arguments.steps + 1, "output_dir": str(run), **keys}
+    (folder / "run.yaml").write_text("".join(f"{key}: {json.dumps(value)}\n" for key, value in config.items()))
+    peak, _ = run_watched([arguments.program, "train", str(folder / "run.yaml"), "--nproc", str(ranks)], {"OMP_NUM_THREADS": str(2 // ranks)})
+    steps = steps_of(run)[1:]
+    return sum(step["tokens"] for step in steps) / sum(step["seconds"] for step in steps), peak
+
+
+def train_by_ddp(arguments, _):
+    peak, output = run_watched([sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "29512", __file__, "--side",
+                                "--shape", arguments.shape, "--steps", str(arguments.steps), "--rows", str(arguments.rows), "--length", str(arguments.length)],
+                               {"OMP_NUM_THREADS": "1"})
+    return float(output.split()[-1]), peak
+
+
+def run_ddp_side(arguments):
+    import torch
+    import transformers
+    torch.distributed.init_process_group("gloo")
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    shape = {key: value for key, value in {**SHAPE, **SHAPES[arguments.shape]}.items() if key not in ("architectures", "model_type", "torch_dtype")}
+    model = torch.nn.parallel.DistributedDataParallel(transformers.Qwen2ForCausalLM(transformers.Qwen2Config(**shape)))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
+    seconds = 0.0
+    for step in range(arguments.steps + 1):
+        begin = time.perf_counter()
+        for i in range(arguments.rows // 2):
+            ids = torch.randint(0, 512, (1, arguments.length))
+            model.require_backward_grad_sync = i == arguments.rows // 2 - 1
+            model(input_ids=ids, labels=ids).loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        seconds += time.perf_counter() - begin if step > 0 else 0
+    if torch.distributed.get_rank() == 0:
+        print(arguments.steps * arguments.rows * arguments.length / seconds)
+    torch.distributed.destroy_process_group()
+    return 0
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--shape", choices=SHAPES, default="30M")
+    for name, default in (("rounds", 3), ("steps", 4), ("rows", 4), ("length", 512)):
+        parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--precision", choices=["auto", "bf16", "fp32"], default="fp32")
+    parser.add_argument("--program", default=str(ROOT / "build/release/bin/ingot"))
+    parser.add_argument("--ddp", action="store_true")
+    parser.add_argument("--side", action="store_true", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.side:
+        return run_ddp_side(arguments)
+    sides = {name: lambda folder, how=how: train(arguments, folder, *how) for name, how in SIDES.items()}
+    if arguments.ddp:
+        sides["PyTorch DDP, 2 ranks"] = lambda folder: train_by_ddp(arguments, folder)
+    results = {name: [] for name in sides}
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        make_model_folder(folder / "model", {**SHAPE, **SHAPES[arguments.shape]})
+        for _ in range(arguments.rounds):
+            for side, run in sides.items():
+                results[side].append(run(folder))
+    first = statistics.median(run[0] for run in next(iter(results.values())))
+    print(f"{cpu_name()}, {os.cpu_count()} cores; {arguments.shape}, {arguments.steps} steps of {arguments.rows} x {arguments.length} tokens; medians of {arguments.rounds}")
+    for side, runs in results.items():
+        rate, peak = (statistics.median(run[i] for run in runs) for i in range(2))
+        print(f"{side:<24} {rate:8.1f} tokens/s ({rate / first:4.2f} of the first) {peak:6.2f} GiB a rank")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
