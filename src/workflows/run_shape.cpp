@@ -16,7 +16,7 @@ train::Tuning tuning_of(const config::TrainConfig& config) {
     return {true, config.lora_rank, config.lora_target, config.additional_target, config::is_expression(config.lora_target.front())};
   const auto file = config.adapter_name_or_path / "adapter_config.json";
   const auto adapter = checkpoint::AdapterConfig::from_json(read_json(file), file.string());
-  return {true, adapter.r, adapter.target_modules, adapter.modules_to_save, adapter.target_is_expression};
+  return {true, adapter.r, adapter.target_modules, adapter.modules_to_save, adapter.target_is_expression, /*of_adapter=*/true};
 }
 
 }  // namespace

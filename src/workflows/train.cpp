@@ -112,8 +112,8 @@ struct Sharing {
   int64_t threads = 1;      // of a process, each a logical rank
 };
 
-/// Throws ConfigError for a number of ranks that the batch or the model cannot be dealt to.
-Sharing sharing_of(const config::TrainConfig& config, const model::DecoderConfig& model, int64_t processes) {
+/// Throws ConfigError for a number of ranks that the batch cannot be dealt to.
+Sharing sharing_of(const config::TrainConfig& config, int64_t processes) {
   Problems problems;
   const int64_t tensor = config.tensor_model_parallel_size, shards = train::num_tensor_shards(config);
   problems.expect(processes % tensor == 0, "tensor_model_parallel_size", tensor, fmt::format("a divisor of the {} ranks", processes));
@@ -124,7 +124,6 @@ Sharing sharing_of(const config::TrainConfig& config, const model::DecoderConfig
   problems.expect(processes == 1 || device == "cpu", "device", device, "cpu on several ranks");
   if (config.reproducible)
     problems.expect(config.logical_shards % data == 0, "logical_shards", config.logical_shards, fmt::format("a multiple of the {} ranks that share the batch", data));
-  model::check_tensor_parallel(model, shards, problems);
   problems.throw_if_any(config.source.string());
   return {{.dp = data, .tp = shards}, shards / tensor};
 }
@@ -251,7 +250,7 @@ int train(const TrainRequest& request) {
   const hub::ModelFolder base = open_base(config);
   check_start(config, base, request.force);
   const auto processes = parallel::join_ranks(kRankTimeout);
-  const auto [layout, threads] = sharing_of(config, base.stated_config(), processes->size());
+  const auto [layout, threads] = sharing_of(config, processes->size());
   if (config.reproducible) at::set_num_threads(1);  // a product's bits may depend on its threads
   int exit_code = kExitOk;
   const auto run = [&](parallel::Communicator& world) {

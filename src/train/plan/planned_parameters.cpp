@@ -62,7 +62,7 @@ Matches module_named(const std::string& target, bool is_expression) {
 }
 
 void adapt(std::vector<PlannedParameter>& parameters, const model::DecoderConfig& config, const Tuning& tuning, const std::string& target) {
-  const bool all = target == "all";
+  const bool all = target == "all" || (tuning.of_adapter && lower_case(target) == "all-linear");
   const auto matches = module_named(target, tuning.target_is_expression);
   bool found = false;
   for (auto& parameter : parameters) {
@@ -70,7 +70,7 @@ void adapt(std::vector<PlannedParameter>& parameters, const model::DecoderConfig
     found = true;
     if (!parameter.trained) parameter.adapter_rank = tuning.rank;
   }
-  if (!found) refuse("lora_target", target, parameters);
+  if (!found && !tuning.of_adapter) refuse("lora_target", target, parameters);
 }
 
 /// Modules around a parameter, outermost first, each by its path.
@@ -81,13 +81,13 @@ bool lies_in(const std::string& parameter, const std::string& ending) {
 }
 
 void train_whole(std::vector<PlannedParameter>& parameters, const model::DecoderConfig& config, const model::DecoderNames& names,
-                 const std::string& target) {
+                 const Tuning& tuning, const std::string& target) {
   bool found = false;
   for (auto& parameter : parameters) {
     const bool is_tied_head = config.tie_word_embeddings && parameter.use == Use::kEmbedding && names.head.ends_with(target);
     if (is_tied_head || lies_in(parameter.spec.name, target)) found = parameter.trained = true;
   }
-  if (!found) refuse("additional_target", target, parameters);
+  if (!found && !tuning.of_adapter) refuse("additional_target", target, parameters);
 }
 
 int64_t size_of_part(const model::ParameterSpec& spec, int64_t tp) {
@@ -127,7 +127,7 @@ std::vector<PlannedParameter> planned_parameters(const model::DecoderConfig& con
     parameters.push_back({std::move(spec), use, !tuning.lora, 0});
   }
   if (!tuning.lora) return parameters;
-  for (const auto& target : tuning.whole) train_whole(parameters, config, family->names, target);
+  for (const auto& target : tuning.whole) train_whole(parameters, config, family->names, tuning, target);
   for (const auto& target : tuning.target) adapt(parameters, config, tuning, target);
   return parameters;
 }

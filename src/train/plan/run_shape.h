@@ -18,6 +18,7 @@ struct Tuning {
   int64_t rank = 8;
   std::vector<std::string> target{"all"}, whole;
   bool target_is_expression = false;
+  bool of_adapter = false;  // to go on from: its names may be another version's, and are checked when it is read
   bool operator==(const Tuning&) const = default;
 };
 
