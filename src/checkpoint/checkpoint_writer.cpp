@@ -137,17 +137,15 @@ bool CheckpointWriter::finish_pending() {
 
 /// The leader makes the folder; when it cannot, the others have nothing to do, and its own save fails with the reason.
 CheckpointWriter::Save CheckpointWriter::begin_save(int64_t step, RunState state) {
-  Save save{step, std::move(state), {}, {}};
-  std::exception_ptr failure;
-  if (writers_.rank == 0) try {
+  Save save{step, std::move(state), {}, {}, {}};
+  if (writers_.own.index == 0) try {
       remove_staging(folder_, [](const std::string& label) { return step_of_name(label).has_value(); });
       save.staging = std::make_shared<StagingFolder>(folder_, checkpoint_name(step));
       save.folder = save.staging->path();
     } catch (const std::exception&) {
-      failure = std::current_exception();
+      save.failure = std::current_exception();
     }
-  if (writers_.count > 1) save.folder = writers_.text_of_leader(save.folder.string());
-  save.failure = failure;
+  if (writers_.own.count > 1) save.folder = writers_.text_of_leader(save.folder.string());
   return save;
 }
 
@@ -160,16 +158,16 @@ void CheckpointWriter::run_save(const Save& save) {
   } release{*this, save.state.tensors.size()};
   if (save.failure) std::rethrow_exception(save.failure);
   if (save.folder.empty()) return;  // the leader's folder could not be made
-  StateWriter store(save.folder, pieces_of(save.state.tensors), max_shard_bytes_, {writers_.rank, writers_.count});
+  StateWriter store(save.folder, pieces_of(save.state.tensors), max_shard_bytes_, writers_.own);
   for (size_t i = 0; i < save.state.tensors.size(); ++i) {
     put_tensor(store, save.state.tensors[i]);
     note_written(i + 1);
   }
-  writers_.rank == 0 ? lead(save, store) : store.commit_part(part_path(save.folder, writers_.rank));
+  writers_.own.index == 0 ? lead(save, store) : store.commit_part(part_path(save.folder, writers_.own.index));
 }
 
 void CheckpointWriter::lead(const Save& save, StateWriter& store) {
-  store.commit(save.step, save.state.state, parts_of_others(save.folder, writers_.count));
+  store.commit(save.step, save.state.state, parts_of_others(save.folder, writers_.own.count));
   const auto target = folder_ / checkpoint_name(save.step);
   check_not_foreign(target);
   save.staging->publish(target);

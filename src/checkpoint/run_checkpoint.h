@@ -53,7 +53,7 @@ inline constexpr uint64_t kMaxStateBytes = uint64_t{4} << 30;  // of a file of a
 /// The ranks that write a checkpoint together, each its parts. The first leads: it makes the folder, waits until every part is there, and
 /// publishes the whole.
 struct Writers {
-  int64_t rank = 0, count = 1;
+  WriterPlace own;
   /// The leader's text on every writer; all call it.
   std::function<std::string(const std::string& text)> text_of_leader = {};
 };

@@ -61,7 +61,7 @@ struct Written {
 std::optional<checkpoint::Writers> writers_of(const parallel::Mesh& mesh, bool is_sharded) {
   if (!is_sharded && mesh.data.rank() != 0) return {};
   parallel::Communicator& group = is_sharded ? mesh.world : mesh.tensor;
-  return checkpoint::Writers{group.rank(), group.size(), [&group](const std::string& text) { return text_of_first_rank(group, text); }};
+  return checkpoint::Writers{{group.rank(), group.size()}, [&group](const std::string& text) { return text_of_first_rank(group, text); }};
 }
 
 /// One session of a run. Saving and evaluating happen between two steps and nowhere else; a stop inside a step gives it up.

@@ -27,15 +27,17 @@ struct Rows {
 };
 
 /// As many for each rank, the last ones fewer.
+int64_t most_rows(int64_t num_rows, parallel::Communicator& ranks) { return (num_rows + ranks.size() - 1) / ranks.size(); }
+
 Rows rows_of(int64_t num_rows, parallel::Communicator& ranks) {
-  const int64_t each = (num_rows + ranks.size() - 1) / ranks.size();
+  const int64_t each = most_rows(num_rows, ranks);
   const int64_t first = std::min(num_rows, ranks.rank() * each);
   return {first, std::min(each, num_rows - first)};
 }
 
 /// Every rank's rows of `whole` become what they are on that rank.
 void exchange_rows(at::Tensor whole, const Rows& own, parallel::Communicator& ranks) {
-  const int64_t each = (whole.size(0) + ranks.size() - 1) / ranks.size();
+  const int64_t each = most_rows(whole.size(0), ranks);
   auto shape = whole.sizes().vec();
   shape[0] = each;
   const auto mine = at::zeros(shape, whole.options().requires_grad(false));

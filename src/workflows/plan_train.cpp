@@ -22,10 +22,9 @@ RankCount count_ranks() {
   const auto variables = launch::process_environment();
   const auto found = launch::find_rank_variables(variables);
   if (!found || !found->is_rank) return {};
-  RankCount count{found->size, 1};
-  for (const char* name : {"LOCAL_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_SIZE", "SLURM_NTASKS_PER_NODE"})
-    if (const auto here = variables(name); here && count.here == 1) count.here = std::max(1, std::atoi(here->c_str()));
-  return count;
+  if (found->ranks_per_node) return {found->size, *found->ranks_per_node};
+  const auto by_slurm = variables("SLURM_NTASKS_PER_NODE");
+  return {found->size, by_slurm ? std::max(1, std::atoi(by_slurm->c_str())) : 1};
 }
 
 std::string ranks_words(const RankCount& ranks) { return ranks.here > 1 ? fmt::format(" for each of {} ranks", ranks.here) : ""; }

@@ -118,6 +118,13 @@ class PreprocessRanks : public testing::TestWithParam<const char*> {
     alone_ = files_of(folder_ / "alone");
     ASSERT_GE(alone_.size(), 3u);
   }
+  /// One process that is killed when it has made so many pieces.
+  void kill_behind(size_t pieces, const std::filesystem::path& out) const {
+    const pid_t leader = start(folder_, stage_, out, {});
+    wait_for_pieces(pieces_of(out, stage_), pieces, leader);
+    kill_now(leader);
+  }
+
   const std::string stage_ = GetParam();
   ScratchFolder folder_;
   std::map<std::string, std::string> alone_;
@@ -169,9 +176,7 @@ TEST_P(PreprocessRanks, OneThatIsLeftTakesOverTheBlocksOfADeadOne) {
 
 TEST_P(PreprocessRanks, ADamagedPieceIsMadeAgain) {
   const auto out = folder_ / "damaged", pieces = pieces_of(out, stage_);
-  const pid_t leader = start(folder_, stage_, out, {});
-  wait_for_pieces(pieces, 3, leader);
-  kill_now(leader);
+  kill_behind(3, out);
   for (const char* name : {"000000.piece", "000002.piece"}) {
     std::string bytes = read_file(pieces / name);
     bytes[bytes.size() / 2] ^= 1;
@@ -195,10 +200,8 @@ TEST_P(PreprocessRanks, AStopKeepsTheBlocksThatAreMade) {
 }
 
 TEST_P(PreprocessRanks, PiecesOfOtherWorkAreNotUsed) {
-  const auto out = folder_ / "other", pieces = pieces_of(out, stage_);
-  const pid_t leader = start(folder_, stage_, out, {});
-  wait_for_pieces(pieces, 2, leader);
-  kill_now(leader);
+  const auto out = folder_ / "other";
+  kill_behind(2, out);
   const auto changed = stage_ == "sft" ? folder_ / "talk/a.jsonl" : folder_ / "in/a.jsonl";
   std::string bytes = read_file(changed);
   bytes[bytes.find('0')] = '5';

@@ -163,12 +163,17 @@ def test_a_stop_ends_all_ranks_and_loses_no_block(tmp_path, corpus, talk, alone)
     assert files_of(tmp_path / "run") == alone["pt"]
 
 
-def test_one_process_goes_on_behind_its_blocks_too(tmp_path, corpus, talk, alone):
-    config = config_of(tmp_path, "sft", corpus, talk)
+def kill_behind(config, run, pieces):
+    """One process that is killed when it has made so many pieces."""
     process = start(config)
-    wait_for_pieces(tmp_path / "run", 1, process)
+    wait_for_pieces(run, pieces, process)
     process.kill()
     process.communicate()
+
+
+def test_one_process_goes_on_behind_its_blocks_too(tmp_path, corpus, talk, alone):
+    config = config_of(tmp_path, "sft", corpus, talk)
+    kill_behind(config, tmp_path / "run", 1)
     left = len(pieces_of(tmp_path / "run"))
     assert left >= 1 and f"{left} of " in ingot("preprocess", config).stderr
     assert files_of(tmp_path / "run") == alone["sft"]
@@ -185,10 +190,7 @@ def test_finished_work_is_found_by_all_ranks(tmp_path, corpus, talk):
 
 def test_a_damaged_piece_is_named_and_made_again(tmp_path, corpus, talk, alone):
     config = config_of(tmp_path, "pt", corpus, talk)
-    process = start(config)
-    wait_for_pieces(tmp_path / "run", 2, process)
-    process.kill()
-    process.communicate()
+    kill_behind(config, tmp_path / "run", 2)
     damaged = pieces_of(tmp_path / "run")[0]
     data = bytearray(damaged.read_bytes())
     data[len(data) // 2] ^= 16

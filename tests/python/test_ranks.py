@@ -27,7 +27,7 @@ def weights_of(run):
 
 def trained(folder, ranks, **keys):
     """sha256 of the exported weights, and the losses, of a run on so many ranks."""
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     config = write_config(folder, **{**FEW, **keys})
     result = ingot("train", config, *(["--nproc", ranks] if ranks > 1 else []))
     return weights_of(folder / "run"), read_losses(folder / "run"), result

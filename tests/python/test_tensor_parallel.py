@@ -1,31 +1,18 @@
 """The matrices of a model shared by several processes: the results of one, the same bits whatever the layout, checkpoints for any other."""
 
-import hashlib
 import json
 import re
 
 import pytest
-from conftest import ingot, read_losses, write_config
+import test_ranks
+from conftest import ingot, write_config
 from test_families import make_folder
-
-FEW = {"max_steps": 4, "global_batch_size": 8, "micro_batch_size": 2, "val_size": 8, "cutoff_len": 32}
-KINDS = {"llama": ("llama2-7b", {}), "qwen2 tied": ("qwen2-0.5b", {}), "chatglm3": ("chatglm3-6b", {}), "baichuan2": ("baichuan2-13b", {}),
-         "mixtral": ("mixtral-8x7b", {"router_aux_loss_coef": 0.02}),
-         "LoRA on llama": ("llama2-7b", {"finetuning_type": "lora", "lora_rank": 4, "lora_dropout": 0.1, "learning_rate": 1e-2})}
-
-
-def weights_of(run):
-    files = sorted(run.glob("model/*.safetensors"))
-    assert files
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+from test_ranks import FEW, KINDS
 
 
 def trained(folder, ranks, **keys):
     """sha256 of the exported weights, and the losses, of a run on so many ranks."""
-    folder.mkdir(exist_ok=True)
-    config = write_config(folder, **{**FEW, **keys})
-    ingot("train", config, *(["--nproc", ranks] if ranks > 1 else []))
-    return weights_of(folder / "run"), read_losses(folder / "run")
+    return test_ranks.trained(folder, ranks, **keys)[:2]
 
 
 def rows(tmp_path):
