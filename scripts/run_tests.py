@@ -36,7 +36,7 @@ THREADED = {"data_tests": "OrderedPipeline.*:Preprocess.*:PreprocessSft.*:ByteSo
 # Inputs of gigabytes and texts of many megabytes: a minute of the same few lines under AddressSanitizer. They run plain; and of kinds of model
 # that differ in a switch, one of each.
 VOLUMES = {"data_tests": "*-*OverTheLimit*:*LongTexts*:OrderedPipeline.ResultsComeInTheOrder*:SftFuzz.TheLedgerAccountsForEveryRecord",
-           "train_tests": "*-*TensorParallel*/qwen2_tied:*TensorParallel*/llama:*TensorParallel*/biased_rows:*TensorParallel*/baichuan_13b"}
+           "train_tests": "*-*LayoutRuns*/qwen2_tied*:*LayoutRuns*/llama:*LayoutRuns*/biased_rows:*LayoutRuns*/baichuan_13b"}
 
 
 class Totals:

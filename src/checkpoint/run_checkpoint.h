@@ -32,8 +32,8 @@ struct RunTensor {
   at::Tensor value;
   Shape shape;  // of the whole
   int64_t dim = 0;
-  std::vector<Part> parts;
-  bool is_whole() const { return value.sizes() == at::IntArrayRef(shape); }
+  std::vector<Part> parts;  // that this rank has; none: the value says no more than a type
+  bool is_whole() const { return !parts.empty() && value.sizes() == at::IntArrayRef(shape); }
 };
 
 /// Everything a run needs to go on as if it had never stopped.

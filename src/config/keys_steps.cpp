@@ -31,6 +31,16 @@ std::vector<Key> step_keys() {
                    "vocabulary; the ranks are a multiple of it",
                    "共同分担模型矩阵的进程数(张量并行):每个进程持有一部分注意力头、MLP 的列与词表;进程总数须为其整数倍"},
        .range = between(1, 1 << 10), .environment = "TP"},
+      {.name = "pipeline_model_parallel_size", .field = field(&TrainConfig::pipeline_model_parallel_size),
+       .meaning = {"ranks that share the layers of the model (pipeline parallel): micro-batches go from one to the next, each keeps as few of them as it can "
+                   "(1F1B); no bit of the result depends on it with `reproducible`",
+                   "分担模型各层的进程数(流水线并行):微批次依次经过各进程,每个进程同时保留的微批次尽可能少(1F1B);配合 `reproducible` 时结果的每一位都与其无关"},
+       .range = between(1, 1 << 10), .environment = "PP"},
+      {.name = "virtual_pipeline_model_parallel_size", .field = field(&TrainConfig::virtual_pipeline_model_parallel_size),
+       .meaning = {"pieces of the model, apart from each other, that each pipeline rank holds (interleaved stages): more of them wait less for each other and "
+                   "send more",
+                   "每个流水线进程持有的、彼此不相邻的模型段数(交错式流水线):段数越多,等待越少,通信越多"},
+       .range = between(1, 1 << 10)},
       {.name = "zero_stage", .field = field(&TrainConfig::zero_stage),
        .meaning = {"1: of the ranks that share the batch each keeps the optimizer's state of its rows of every parameter alone, updates these and gets the "
                    "others (ZeRO-1); 0: each keeps all of it",

@@ -68,6 +68,11 @@ void check_evaluation(Problems& problems, const TrainConfig& config) {
                   "0, or val_size or eval_dataset to evaluate with");
 }
 
+void check_pipeline(Problems& problems, const TrainConfig& config) {
+  problems.expect(config.virtual_pipeline_model_parallel_size == 1 || config.pipeline_model_parallel_size > 1, "virtual_pipeline_model_parallel_size",
+                  config.virtual_pipeline_model_parallel_size, "1 with pipeline_model_parallel_size 1");
+}
+
 void check_tensor_shards(Problems& problems, const TrainConfig& config) {
   const int64_t shards = config.logical_tensor_shards, ranks = config.tensor_model_parallel_size;
   problems.expect(!config.reproducible || std::has_single_bit(static_cast<uint64_t>(ranks)), "tensor_model_parallel_size", ranks, "a power of two with reproducible");
@@ -84,6 +89,7 @@ void check_numbers(Problems& problems, const TrainConfig& config) {
                   "global_batch_size", config.global_batch_size, fmt::format("a multiple of micro_batch_size = {}", config.micro_batch_size));
   problems.expect(std::has_single_bit(static_cast<uint64_t>(config.logical_shards)), "logical_shards", config.logical_shards, "a power of two");
   check_tensor_shards(problems, config);
+  check_pipeline(problems, config);
   problems.expect(config.max_steps != 0 || config.num_train_epochs != 0, "num_train_epochs", config.num_train_epochs,
                   "more than 0, or max_steps set");
   problems.expect(config.min_lr <= config.learning_rate, "min_lr", config.min_lr,

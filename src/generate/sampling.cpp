@@ -77,7 +77,7 @@ std::vector<data::TokenId> sample_tokens(const model::CausalLm& model, std::span
   read.cache.length = static_cast<int64_t>(read.ids.size());
   std::vector<data::TokenId> fresh(prompt.begin() + read.cache.length, prompt.end()), made;
   while (static_cast<int64_t>(made.size()) < options.max_new_tokens && !stop_requested()) {
-    const auto tokens = at::tensor(fresh, at::kInt).to(model.head_weight().device(), at::kLong);
+    const auto tokens = at::tensor(fresh, at::kInt).to(model.device, at::kLong);
     const at::Tensor logits = model.logits_cached(tokens.unsqueeze(0), read.cache);
     read.ids.insert(read.ids.end(), fresh.begin(), fresh.end());
     made.push_back(pick_token(logits[0][-1], options, made.size(), read.ids));

@@ -35,10 +35,10 @@ void check_numbers(const at::Tensor& value, const std::string& stored, const che
 
 /// Returns the bytes read.
 uint64_t fill(model::Parameter& parameter, const ModelFolder& folder) {
+  if (!parameter.part.is_here) return 0;
   const at::Tensor loaded = folder.parameter(parameter.name);
-  const at::NoGradGuard no_grad;
   check_numbers(loaded, folder.stored_name(parameter.name), folder.weights());
-  parameter.value.copy_(parameter.own_part(loaded));
+  parameter.fill(loaded);
   return loaded.nbytes();
 }
 
@@ -87,9 +87,9 @@ bool is_derived(const std::string& name, const model::DecoderConfig& config) {
          (config.tie_word_embeddings && name == model::find_family(config.model_type)->names.head + ".weight");
 }
 
-std::unique_ptr<model::CausalLm> load_model(const ModelFolder& folder, const Compute& compute, parallel::Communicator& ranks) {
+std::unique_ptr<model::CausalLm> load_model(const ModelFolder& folder, const Compute& compute, const parallel::Mesh& mesh) {
   const auto& weights = folder.weights();
-  auto model = model::build_model(folder.config(), compute.type, compute.device, ranks);
+  auto model = model::build_model(folder.config(), compute.type, compute.device, mesh);
   check_weights(*model, folder);
   warn_of_surplus(*model, folder);
   Progress progress("loading weights", weights.total_bytes(), "B");

@@ -14,9 +14,9 @@ namespace ingot::hub {
 /// Builds the model that the folder's config describes and fills it from the folder's weights, converted to the type of `compute` and
 /// on its device. Throws DataError as check_weights does; tensors that the model has no place for are named in a warning, and so are
 /// those that hold infinite values; NaN is refused.
-/// Of `ranks`, which share the matrices, each gets its part.
+/// Each rank of the mesh gets its part.
 std::unique_ptr<model::CausalLm> load_model(const ModelFolder& folder, const Compute& compute,
-                                            parallel::Communicator& ranks = parallel::only_rank());
+                                            const parallel::Mesh& mesh = parallel::only_rank());
 
 /// Throws DataError naming the first parameter that the folder's weights hold as integers or truth values: those are numbers of a
 /// quantization, which mean nothing alone. Reads no values.

@@ -70,9 +70,8 @@ void add_new(model::CausalLm& model, const AdapterConfig& config) {
 
 /// Fills the new parameters of the model from the seed; those that are trained whole keep their values.
 model::ExactWeights fill_new(model::CausalLm& model, uint64_t seed, const model::ExactWeights& base) {
-  const at::NoGradGuard no_grad;
   for (const auto& parameter : model.parameters.parameters)
-    if (checkpoint::is_factor(parameter->name)) parameter->value.copy_(parameter->own_part(model::initial_value(*parameter, seed)));
+    if (checkpoint::is_factor(parameter->name)) parameter->fill(model::initial_value(*parameter, seed));
   return [&list = model.parameters, seed, base](const std::string& name) {
     return checkpoint::is_factor(name) ? model::initial_value(*list.find(name), seed) : base(name);
   };
@@ -134,11 +133,7 @@ model::LoraPlan plan_of(const Adapter& adapter, const std::map<std::string, at::
 std::map<std::string, at::Tensor> attach(model::CausalLm& model, const Adapter& adapter, const std::string& source) {
   auto tensors = tensors_of(adapter, model, source);
   model::add_lora(model.parameters, plan_of(adapter, tensors, model, source));
-  const at::NoGradGuard no_grad;
-  for (const auto& [name, value] : tensors) {
-    const auto parameter = model.parameters.find(name);
-    parameter->value.copy_(parameter->own_part(value));
-  }
+  for (const auto& [name, value] : tensors) model.parameters.find(name)->fill(value);
   return tensors;
 }
 

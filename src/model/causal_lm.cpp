@@ -5,7 +5,6 @@
 #include "core/error.h"
 #include "model/decoder.h"
 #include "model/family.h"
-#include "ops/expert_routing.h"
 
 namespace ingot::model {
 namespace {
@@ -22,19 +21,30 @@ at::Tensor flat(const at::Tensor& tensor) { return tensor.defined() ? tensor.fla
 
 }  // namespace
 
+HiddenStates CausalLm::hidden(const ModelInput& input) const {
+  TORCH_CHECK(cut.num_stages() == 1, "this rank has ", cut.chunks, " of ", cut.num_stages(), " stages");
+  return run_stage(0, input, {});
+}
+
 at::Tensor CausalLm::logits(const ModelInput& input) const { return head().logits(hidden(input).states); }
 
 LossTerms CausalLm::losses(const ModelInput& input, const ops::Labels& labels) const {
-  const auto hidden_states = hidden(input);
+  const auto counted = counting(input, labels.ids);
+  return losses_of(hidden(counted), counted, labels);
+}
+
+LossTerms CausalLm::losses_of(const HiddenStates& last, const ModelInput& input, const ops::Labels& labels) const {
   LossTerms terms;
-  terms.cross_entropy = head().cross_entropy(hidden_states.states.flatten(0, 1), {labels.ids.flatten(), flat(labels.weights)},
-                                             flat(input.dropout_keys));
-  if (hidden_states.router_logits.empty()) return terms;
-  const auto balance =
-      ops::expert_balance(hidden_states.router_logits, config.experts_per_token, counted_tokens(labels.ids).flatten());
-  terms.expert_balance = balance.loss;
-  terms.expert_tokens = balance.tokens;
+  terms.cross_entropy = head().cross_entropy(last.states.flatten(0, 1), {labels.ids.flatten(), flat(labels.weights)}, flat(input.dropout_keys));
+  if (!last.load.tokens.defined()) return terms;
+  terms.expert_balance = ops::expert_balance(last.load, input.counted.sum().item<int64_t>(), config.num_layers);
+  terms.expert_tokens = last.load.tokens;
   return terms;
+}
+
+ModelInput CausalLm::counting(ModelInput input, const at::Tensor& labels) const {
+  if (config.num_experts > 0) input.counted = counted_tokens(labels).flatten();
+  return input;
 }
 
 at::Tensor CausalLm::loss_sum(const ModelInput& input, const ops::Labels& labels) const {
@@ -46,20 +56,9 @@ at::Tensor CausalLm::objective(const LossTerms& terms, int64_t num_labels) const
   return terms.cross_entropy + terms.expert_balance * (config.router_aux_loss_coef * static_cast<double>(num_labels));
 }
 
-void check_tensor_parallel(const DecoderConfig& config, int64_t ranks, Problems& problems) {
-  for (const auto& spec : parameter_specs(config, *find_family(config.model_type)))
-    for (const auto& block : spec.split.blocks)
-      if (!parallel::can_split({spec.split.dim, {block}}, ranks)) {
-        problems.expect(false, "tensor_model_parallel_size", ranks,
-                        fmt::format("a number that divides the {} {} of {}", block.units, block.units < block.size ? "heads" : "rows", spec.name));
-        return;  // every layer would say the same
-      }
-  if (config.num_heads % ranks != 0) problems.expect(false, "tensor_model_parallel_size", ranks, fmt::format("a divisor of the {} heads", config.num_heads));
-}
-
-std::unique_ptr<CausalLm> build_model(const DecoderConfig& config, at::ScalarType dtype, const std::string& device, parallel::Communicator& ranks) {
+std::unique_ptr<CausalLm> build_model(const DecoderConfig& config, at::ScalarType dtype, const std::string& device, const parallel::Mesh& mesh) {
   if (const auto* family = find_family(config.model_type))
-    return std::make_unique<Decoder>(config, *family, dtype, device, ranks);
+    return std::make_unique<Decoder>(config, *family, dtype, device, mesh);
   std::string known;
   for (const auto& family : families()) known += (known.empty() ? "" : ", ") + std::string(family.model_type);
   throw ConfigError("model_type: found " + config.model_type + ", wanted one of " + known);

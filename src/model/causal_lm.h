@@ -8,12 +8,12 @@
 #include <string>
 #include <vector>
 
-#include "core/problems.h"
 #include "model/decoder_config.h"
 #include "model/head.h"
 #include "model/parameters.h"
 #include "model/recompute.h"
-#include "parallel/communicator.h"
+#include "ops/expert_routing.h"
+#include "parallel/mesh.h"
 
 namespace ingot::model {
 
@@ -23,6 +23,7 @@ struct ModelInput {
   at::Tensor positions;                 // [batch, seq]  int64
   std::vector<int64_t> segment_starts;  // see ops/attention.h; empty: every row is one segment
   at::Tensor dropout_keys = {};         // [batch, seq]  int64  what each token's dropout depends on; undefined: none
+  at::Tensor counted = {};              // [batch * seq] bool   tokens of the experts' load; undefined: it is not taken
 };
 
 /// Keys and values of the positions seen so far, for generation.
@@ -32,10 +33,10 @@ struct KeyValueCache {
   int64_t length = 0;
 };
 
-/// What the layers give.
+/// What goes from layer to layer, and from one stage of a model to the next.
 struct HiddenStates {
-  at::Tensor states;                      // output of the final norm, [batch, seq, hidden]
-  std::vector<at::Tensor> router_logits;  // of each layer with experts, [batch * seq, experts]
+  at::Tensor states;       // [batch, seq, hidden]; in the end the output of the final norm
+  ops::ExpertLoad load{};  // of the layers so far that have experts
 };
 
 /// What a pass over labelled rows gives to train on and to report.
@@ -53,20 +54,25 @@ using LayerObserver = std::function<void(const std::string& name, const at::Tens
 class CausalLm {
  public:
   virtual ~CausalLm() = default;
-  virtual HiddenStates hidden(const ModelInput& input) const = 0;
-  /// Weight of the output projection, [vocab of this rank, hidden]; the embedding when tied.
-  virtual const at::Tensor& head_weight() const = 0;
-  /// What makes logits of the final norm's output.
+  /// The layers of one chunk of this rank (parallel/pipeline.h). `before`: what the stage before gave; of the first stage nothing.
+  virtual HiddenStates run_stage(int64_t chunk, const ModelInput& input, HiddenStates before) const = 0;
+  /// What makes logits of the final norm's output; of a rank that has the last stage.
   virtual Head head() const = 0;
-  /// Logits of new positions with the cache extended, [batch, new, vocab]. No gradient.
+  /// Logits of new positions with the cache extended, [batch, new, vocab]. No gradient. All pipeline ranks call it and get them.
   virtual at::Tensor logits_cached(const at::Tensor& tokens, KeyValueCache& cache) const = 0;
 
+  /// All layers of a model that is one stage.
+  HiddenStates hidden(const ModelInput& input) const;
   /// Logits of every position, [batch, seq, vocab]; for evaluation and tests, training never makes them.
   at::Tensor logits(const ModelInput& input) const;
   /// Labels that are not -100 count ([batch, seq], already shifted), each by its weight. The experts' balance is that of
   /// each row up to the token after its last label: what comes later is padding.
   LossTerms losses(const ModelInput& input, const ops::Labels& labels) const;
-  /// Its cross entropy alone.
+  /// The same of what the last stage gave for that input.
+  LossTerms losses_of(const HiddenStates& last, const ModelInput& input, const ops::Labels& labels) const;
+  /// The input with `counted` where the model has experts.
+  ModelInput counting(ModelInput input, const at::Tensor& labels) const;
+  /// The cross entropy of losses() alone.
   at::Tensor loss_sum(const ModelInput& input, const ops::Labels& labels) const;
   /// What training minimises, times `num_labels`: the cross entropies' sum and, where config.router_aux_loss_coef is
   /// set, num_labels * coefficient * balance. So over micro-batches the balance is a mean weighted by their labels.
@@ -74,17 +80,17 @@ class CausalLm {
 
   ParameterList parameters;
   DecoderConfig config;
+  at::ScalarType dtype = at::kFloat;
+  at::Device device = at::kCPU;
+  parallel::PipelineCut cut;  // which layers this rank has
   Recompute recompute = Recompute::kNone;
   LayerObserver observer;
 };
 
-/// Builds the family that `config.model_type` names, with values uninitialised on `device` ("cpu", "meta", "cuda"). Of `ranks`, which share
-/// its matrices (tensor parallel) and must outlive it, it is this one's part: all of them make the same calls, and get the same results.
-/// Throws ConfigError for a family that is not here.
+/// Builds the family that `config.model_type` names, with values uninitialised on `device` ("cpu", "meta", "cuda"). It is the part of this rank
+/// of the mesh, whose groups must outlive it: those that share its matrices (tensor parallel) make the same calls and get the same results; of
+/// those that share its layers (pipeline) each lists all parameters and has the values of its own. Throws ConfigError for a family that is not here.
 std::unique_ptr<CausalLm> build_model(const DecoderConfig& config, at::ScalarType dtype, const std::string& device,
-                                      parallel::Communicator& ranks = parallel::only_rank());
-
-/// Names the parameters that cannot be cut for so many ranks, in `problems`.
-void check_tensor_parallel(const DecoderConfig& config, int64_t ranks, Problems& problems);
+                                      const parallel::Mesh& mesh = parallel::only_rank());
 
 }  // namespace ingot::model

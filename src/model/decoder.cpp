@@ -8,10 +8,13 @@
 
 namespace ingot::model {
 
-Decoder::Decoder(const DecoderConfig& settings, const Family& family, at::ScalarType dtype, const std::string& device, parallel::Communicator& ranks)
-    : family_(family), ranks_(ranks), rope_(settings, device) {
-  config = settings;
-  for (auto& spec : parameter_specs(config, family_)) add_parameter(parameters, std::move(spec), dtype, device, {ranks.rank(), ranks.size()});
+Decoder::Decoder(const DecoderConfig& settings, const Family& family, at::ScalarType type, const std::string& place, const parallel::Mesh& mesh)
+    : family_(family), ranks_(mesh.tensor), pipeline_(mesh.pipeline), rope_(settings, place) {
+  config = settings, dtype = type, device = at::Device(place), cut = mesh.cut;
+  for (auto& spec : parameter_specs(config, family_)) {
+    const auto part = part_of(spec, mesh);
+    add_parameter(parameters, std::move(spec), dtype, place, part);
+  }
   const ParameterScope root(parameters);
   const LayerContext context{config, family_.names, ranks_};
   const auto& names = family_.names;
@@ -24,22 +27,38 @@ Decoder::Decoder(const DecoderConfig& settings, const Family& family, at::Scalar
   }
   norm_.emplace(root.child(names.final_norm), config);
   head_ = tied ? embedding_ : root.child(names.head).value("weight");
+  if (tied && mesh.sums_apart && cut.ranks == 1) head_ = parameters.find(names.embedding + ".weight")->add_leaf();
   if (!tied && !config.norm_head) head_layer_ = root.child(names.head).linear_layer(LayerKind::kHead);
 }
 
-HiddenStates Decoder::hidden(const ModelInput& input) const {
+TensorPart Decoder::part_of(const ParameterSpec& spec, const parallel::Mesh& mesh) const {
+  const bool is_embedding = spec.name.starts_with(family_.names.embedding + ".");
+  const bool is_here = spec.layer >= 0 ? cut.chunk_of_layer(spec.layer, config.num_layers) >= 0
+                       : is_embedding  ? cut.has_first() || (config.tie_word_embeddings && cut.has_last())
+                                       : cut.has_last();
+  return {.index = mesh.tensor.rank(), .count = mesh.tensor.size(), .is_here = is_here, .is_first = !is_embedding || cut.has_first(),
+          .is_at_both_ends = is_embedding && config.tie_word_embeddings && cut.ranks > 1};
+}
+
+std::span<const Decoder::Block> Decoder::blocks_of(int64_t chunk) const {
+  const auto [first, end] = parallel::stage_layers(config.num_layers, cut.num_stages(), cut.stage_of(chunk));
+  return std::span(blocks_).subspan(static_cast<size_t>(first), static_cast<size_t>(end - first));
+}
+
+HiddenStates Decoder::run_stage(int64_t chunk, const ModelInput& input, HiddenStates found) const {
   TORCH_CHECK(input.tokens.dim() == 2 && input.tokens.sizes() == input.positions.sizes(), "tokens ",
               input.tokens.sizes(), " and positions ", input.positions.sizes(), " are not one [batch, seq]");
   const Pass pass{.rope = rope_.table(input.positions), .segment_starts = input.segment_starts,
                   .remake_inputs = recompute == Recompute::kSelective, .dropout_keys = input.dropout_keys};
-  auto x = embed(input.tokens);
-  HiddenStates found;
-  for (const auto& block : blocks_) {
-    const auto output = run(block, x, pass);
-    x = output.x;
-    if (output.router_logits.defined()) found.router_logits.push_back(output.router_logits);
+  if (cut.is_first(chunk)) found.states = embed(input.tokens);
+  for (const auto& block : blocks_of(chunk)) {
+    const auto output = run(block, found.states, pass);
+    found.states = output.x;
+    if (output.router_logits.defined() && input.counted.defined())
+      found.load = ops::add_expert_load(found.load, {output.router_logits}, config.experts_per_token, input.counted);
   }
-  found.states = norm_->forward(x);
+  if (!cut.is_last(chunk)) return found;
+  found.states = norm_->forward(found.states);
   observe(family_.names.final_norm, found.states);
   return found;
 }
@@ -48,10 +67,23 @@ at::Tensor Decoder::logits_cached(const at::Tensor& tokens, KeyValueCache& cache
   const at::NoGradGuard no_grad;
   const auto positions = at::arange(cache.length, cache.length + tokens.size(1), tokens.options()).unsqueeze(0);
   const Pass pass{.rope = rope_.table(positions), .segment_starts = {}, .cache = &cache};
-  auto x = embed(tokens);
-  for (const auto& block : blocks_) x = block.layer.forward(x, pass).x;
+  auto x = at::empty({tokens.size(0), tokens.size(1), config.hidden_size}, tokens.options().dtype(dtype));
+  const int64_t next = (cut.rank + 1) % cut.ranks, last = cut.ranks - 1;
+  for (int64_t chunk = 0; chunk < cut.chunks; ++chunk) {
+    if (cut.is_first(chunk)) x = embed(tokens);
+    else pipeline_.receive(x, (cut.rank + last) % cut.ranks);
+    for (const auto& block : blocks_of(chunk)) x = block.layer.forward(x, pass).x;
+    if (!cut.is_last(chunk)) pipeline_.send(x.contiguous(), next);
+  }
   cache.length += tokens.size(1);
-  return head().logits(norm_->forward(x));
+  if (cut.has_last()) {
+    const auto logits = head().logits(norm_->forward(x));
+    for (int64_t rank = 0; rank < last; ++rank) pipeline_.send(logits.contiguous(), rank);
+    return logits;
+  }
+  auto logits = at::empty({tokens.size(0), tokens.size(1), config.vocab_size}, x.options());
+  pipeline_.receive(logits, last);
+  return logits;
 }
 
 at::Tensor Decoder::embed(const at::Tensor& tokens) const {

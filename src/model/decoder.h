@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "model/causal_lm.h"
@@ -14,9 +15,8 @@ namespace ingot::model {
 /// Embedding, pre-norm layers, final norm and head: every family's model. Parameters have the family's names.
 class Decoder : public CausalLm {
  public:
-  Decoder(const DecoderConfig& config, const Family& family, at::ScalarType dtype, const std::string& device, parallel::Communicator& ranks);
-  HiddenStates hidden(const ModelInput& input) const override;
-  const at::Tensor& head_weight() const override { return head_; }
+  Decoder(const DecoderConfig& config, const Family& family, at::ScalarType dtype, const std::string& device, const parallel::Mesh& mesh);
+  HiddenStates run_stage(int64_t chunk, const ModelInput& input, HiddenStates before) const override;
   Head head() const override;
   at::Tensor logits_cached(const at::Tensor& tokens, KeyValueCache& cache) const override;
 
@@ -25,18 +25,21 @@ class Decoder : public CausalLm {
     std::string name;
     DecoderLayer layer;
   };
+  TensorPart part_of(const ParameterSpec& spec, const parallel::Mesh& mesh) const;
+  std::span<const Block> blocks_of(int64_t chunk) const;
   at::Tensor embed(const at::Tensor& tokens) const;
   at::Tensor rows_of(const at::Tensor& table, const at::Tensor& tokens) const;
   LayerOutput run(const Block& block, const at::Tensor& x, const Pass& pass) const;
   void observe(const std::string& name, const at::Tensor& output) const;
 
   const Family& family_;
-  parallel::Communicator& ranks_;  // that share the matrices
+  parallel::Communicator& ranks_;     // that share the matrices
+  parallel::Communicator& pipeline_;  // that share the layers
   Rope rope_;
   at::Tensor embedding_;  // [vocab of this rank, hidden]
   std::vector<Block> blocks_;
   std::optional<RmsNorm> norm_;
-  at::Tensor head_;  // [vocab of this rank, hidden]; embedding_ when tied
+  at::Tensor head_;  // [vocab of this rank, hidden]; embedding_ when tied, or the same memory
   // What adapters may be added to; null where the head is the embedding, and for a normalised head:
   std::shared_ptr<const LinearLayer> embedding_layer_, head_layer_;
 };

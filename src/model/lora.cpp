@@ -62,10 +62,7 @@ void add_layer(ParameterList& list, const LoraPlan::Layer& planned, double dropo
 
 void add_lora(ParameterList& list, const LoraPlan& plan) {
   const auto& whole = plan.whole_parameters;
-  for (const auto& parameter : list.parameters) {
-    parameter->trainable = std::find(whole.begin(), whole.end(), parameter->name) != whole.end();
-    parameter->value.set_requires_grad(parameter->trainable);
-  }
+  for (const auto& parameter : list.parameters) parameter->set_trainable(std::find(whole.begin(), whole.end(), parameter->name) != whole.end());
   for (const auto& layer : plan.layers) add_layer(list, layer, plan.dropout);
 }
 

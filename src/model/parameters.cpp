@@ -48,17 +48,34 @@ void fill_uniform(at::Tensor& value, float half_width, uint64_t seed, uint64_t s
 
 }  // namespace
 
+at::Tensor Parameter::add_leaf() {
+  other_leaves.push_back(value.detach());
+  return other_leaves.back().set_requires_grad(trainable);
+}
+
+void Parameter::set_trainable(bool trains) {
+  trainable = trains;
+  value.set_requires_grad(trains);
+  for (auto& leaf : other_leaves) leaf.set_requires_grad(trains);
+}
+
 std::vector<OwnSlice> Parameter::slices() const {
+  if (!part.is_here) return {};
   const auto own = parallel::slices_of(split, shape, part.index, part.count);
-  if (split.is_whole()) return {{own[0], 0, shape.empty() ? 1 : shape[0], part.index == 0}};
+  if (split.is_whole()) return {{own[0], 0, shape.empty() ? 1 : shape[0], part.index == 0 && part.is_first}};
   std::vector<OwnSlice> found;
   int64_t begin = 0;
   for (size_t i = 0; i < own.size(); ++i) {
     const int64_t extent = own[i].extent[static_cast<size_t>(split.dim)];
-    found.push_back({own[i], begin, extent, parallel::is_first_holder(split.blocks[i], part.index, part.count)});
+    found.push_back({own[i], begin, extent, part.is_first && parallel::is_first_holder(split.blocks[i], part.index, part.count)});
     begin += extent;
   }
   return found;
+}
+
+void Parameter::fill(const at::Tensor& whole) {
+  const at::NoGradGuard no_grad;
+  if (part.is_here) value.copy_(own_part(whole));
 }
 
 at::Tensor Parameter::own_part(const at::Tensor& whole) const {
@@ -98,7 +115,7 @@ at::Tensor add_parameter(ParameterList& list, ParameterSpec spec, at::ScalarType
   TORCH_CHECK(dtype == at::kFloat || dtype == at::kBFloat16, "parameters are float32 or bfloat16, not ", dtype);
   TORCH_CHECK(list.find(spec.name) == nullptr, "parameter ", spec.name, " exists twice");
   auto parameter = std::make_shared<Parameter>(std::move(spec), part);
-  parameter->value = at::empty(parallel::part_shape(parameter->split, parameter->shape, part.count), at::TensorOptions().dtype(dtype).device(device));
+  parameter->value = at::empty(parallel::part_shape(parameter->split, parameter->shape, part.count), at::TensorOptions().dtype(dtype).device(part.is_here ? device : "meta"));
   parameter->value.set_requires_grad(true);
   list.parameters.push_back(parameter);
   return parameter->value;
@@ -136,10 +153,9 @@ at::Tensor initial_value(const Parameter& parameter, uint64_t seed) {
 }
 
 void initialize_parameters(const ParameterList& list, uint64_t seed) {
-  const at::NoGradGuard no_grad;
   for (const auto& parameter : list.parameters) {
     end_if_stopped("filling a new model, nothing is lost");
-    parameter->value.copy_(parameter->own_part(initial_value(*parameter, seed)));
+    if (parameter->part.is_here) parameter->fill(initial_value(*parameter, seed));
   }
 }
 

@@ -14,9 +14,12 @@
 
 namespace ingot::model {
 
-/// Which of the tensor parallel ranks a model is built for.
+/// What this rank has of a parameter: of `count` tensor parallel ranks it is the one of that index.
 struct TensorPart {
   int64_t index = 0, count = 1;
+  bool is_here = true;   // the layers of another pipeline rank are not
+  bool is_first = true;  // of the pipeline ranks that have it
+  bool is_at_both_ends = false;  // of the pipeline, as a tied embedding is
 };
 
 /// A block of a parameter that this rank holds: `slice` of the whole, which stands in the value from `begin` on along the split's dimension.
@@ -26,14 +29,19 @@ struct OwnSlice {
   bool is_first;  // of the ranks that hold it: that one writes it and counts it
 };
 
-/// One named parameter of the model. `shape` is that of the whole; `value` holds this rank's part of it, on the meta device until filled.
+/// One named parameter of the model. `shape` is that of the whole; `value` holds this rank's part of it; on the meta device where it is not here.
 struct Parameter : ParameterSpec {
   explicit Parameter(ParameterSpec spec, TensorPart part = {}) : ParameterSpec(std::move(spec)), part(part) {}
   TensorPart part;
   bool trainable = true;
   at::Tensor value = {};
-  /// The slices that the value is made of, one after another along split.dim.
+  std::vector<at::Tensor> other_leaves = {};  // the same memory, for uses whose gradients are summed apart
+  at::Tensor add_leaf();
+  void set_trainable(bool trains);
+  /// The slices that the value is made of, one after another along split.dim; none where it is not here.
   std::vector<OwnSlice> slices() const;
+  /// Copies this rank's part of a tensor of the whole shape into the value, where there is one.
+  void fill(const at::Tensor& whole);
   /// This rank's part of a tensor of the whole shape; itself where nothing is cut.
   at::Tensor own_part(const at::Tensor& whole) const;
 };
@@ -59,7 +67,8 @@ struct ParameterList {
   std::vector<at::Tensor> values_of(const std::string& module) const;  // of all parameters inside a module
 };
 
-/// Adds a parameter to the list, its value uninitialised (see initialize_parameters) on `device`: "meta", which takes no memory, "cpu" ...
+/// Adds a parameter to the list, its value uninitialised (see initialize_parameters) on `device`: "meta", which takes no memory, "cpu" ...; where
+/// it is not here, on meta.
 at::Tensor add_parameter(ParameterList& list, ParameterSpec spec, at::ScalarType dtype, const std::string& device, TensorPart part = {});
 
 /// The parameters of a list under a name prefix, for the layers that are made of them.

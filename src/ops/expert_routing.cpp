@@ -35,21 +35,25 @@ ExpertOrder order_by_expert(const at::Tensor& experts, int64_t num_experts) {
   return {rows.div(experts.size(1), "floor"), places.view(experts.sizes()), {first, first + num_experts}};
 }
 
-ExpertBalance expert_balance(const std::vector<at::Tensor>& logits, int64_t choices, const at::Tensor& counted) {
+ExpertLoad add_expert_load(ExpertLoad load, const std::vector<at::Tensor>& logits, int64_t choices, const at::Tensor& counted) {
   TORCH_CHECK(!logits.empty() && counted.dim() == 1 && counted.size(0) == logits[0].size(0),
-              "expert_balance: ", logits.size(), " layers, counted ", counted.sizes());
+              "add_expert_load: ", logits.size(), " layers, counted ", counted.sizes());
   const int64_t num_experts = logits[0].size(1);
   const auto rows = counted.nonzero().squeeze(1);
-  auto probability = at::zeros({num_experts}, logits[0].options().dtype(at::kFloat));
-  auto tokens = at::zeros({num_experts}, rows.options());
+  if (!load.probability.defined())
+    load = {at::zeros({num_experts}, logits[0].options().dtype(at::kFloat)), at::zeros({num_experts}, rows.options())};
   for (const auto& layer : logits) {
     const auto [probabilities, experts] = choose(layer.index_select(0, rows), choices);
-    probability = probability + probabilities.sum(0);
-    tokens += at::bincount(experts.flatten(), {}, num_experts);
+    load.probability = load.probability + probabilities.sum(0);
+    load.tokens = load.tokens + at::bincount(experts.flatten(), {}, num_experts);
   }
-  const auto total = static_cast<double>(std::max<int64_t>(1, rows.numel() * static_cast<int64_t>(logits.size())));
-  const auto share = tokens.to(at::kFloat) / total;
-  return {(share * probability / total).sum() * num_experts, tokens};
+  return load;
+}
+
+at::Tensor expert_balance(const ExpertLoad& load, int64_t counted_tokens, int64_t num_layers) {
+  const auto total = static_cast<double>(std::max<int64_t>(1, counted_tokens * num_layers));
+  const auto share = load.tokens.to(at::kFloat) / total;
+  return (share * load.probability / total).sum() * load.tokens.numel();
 }
 
 }  // namespace ingot::ops

@@ -28,15 +28,19 @@ struct ExpertOrder {
 /// `experts` as in Routing, each below `num_experts`.
 ExpertOrder order_by_expert(const at::Tensor& experts, int64_t num_experts);
 
-/// How evenly tokens are spread over experts, over all layers together. Sources: Fedus et al. 2021; MODELS §2 C.
-struct ExpertBalance {
-  at::Tensor loss;    // [] float32: experts * sum over experts of (choices of it per token) * (its mean probability);
-                      // `choices` at perfect balance. Only the probability carries a gradient.
-  at::Tensor tokens;  // [experts]  int64: choices of each expert, over all layers
+/// What the layers so far bring to their experts.
+struct ExpertLoad {
+  at::Tensor probability;  // [experts]  float32: sum over tokens and layers; carries the gradient
+  at::Tensor tokens;       // [experts]  int64: choices of each expert
 };
 
-/// `logits` holds each layer's [tokens, experts]; `counted` [tokens] bool is false for padding, which is left out. With
-/// no token counted the loss is 0.
-ExpertBalance expert_balance(const std::vector<at::Tensor>& logits, int64_t choices, const at::Tensor& counted);
+/// `before`, undefined before the first layer, with further layers added one after another. `logits` holds each layer's [tokens, experts];
+/// `counted` [tokens] bool is false for padding, which is left out.
+ExpertLoad add_expert_load(ExpertLoad before, const std::vector<at::Tensor>& logits, int64_t choices, const at::Tensor& counted);
+
+/// How evenly tokens are spread over experts, over all layers together, [] float32: experts * sum over experts of (choices of it per token) *
+/// (its mean probability), which is the number of choices at perfect balance. Only the probability carries a gradient. `counted_tokens` went
+/// through each of `num_layers` layers; where there are none the loss is 0. Sources: Fedus et al. 2021; MODELS §2 C.
+at::Tensor expert_balance(const ExpertLoad& load, int64_t counted_tokens, int64_t num_layers);
 
 }  // namespace ingot::ops

@@ -31,6 +31,8 @@ class Communicator {
   /// Two ranks meet: one sends, the other receives. Threads of a rank that do so at one time keep their messages apart by the tag.
   virtual void send(const at::Tensor& tensor, int64_t to, int64_t tag = 0) = 0;
   virtual void receive(at::Tensor tensor, int64_t from, int64_t tag = 0) = 0;
+  /// Begins to send and does not wait for the other: what it returns does, and keeps the tensor, which must not be changed until then.
+  virtual std::function<void()> begin_send(const at::Tensor& tensor, int64_t to, int64_t tag = 0) = 0;
   /// Both at once with one other rank.
   struct Tags { int64_t sent = 0, received = 0; };
   virtual void exchange(const at::Tensor& sent, at::Tensor received, int64_t with, Tags tags) = 0;

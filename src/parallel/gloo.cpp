@@ -42,6 +42,16 @@ c10::intrusive_ptr<c10d::ProcessGroupGloo> new_group(const c10::intrusive_ptr<c1
 /// The first line of a message of c10d: those after it are a stack trace.
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
+/// What fails is told by the call's name.
+template <class Call>
+auto named(const std::string& what, const Call& call) {
+  try {
+    return call();
+  } catch (const std::exception& error) {
+    throw CommError(fmt::format("{}: {}", what, first_line(error.what())));
+  }
+}
+
 class Gloo : public Communicator {
  public:
   Gloo(c10::intrusive_ptr<c10d::Store> store, c10::intrusive_ptr<c10d::ProcessGroupGloo> group)
@@ -72,19 +82,25 @@ class Gloo : public Communicator {
   }
 
   void send(const at::Tensor& tensor, int64_t to, int64_t tag) override {
-    wait_for_message(fmt::format("send to rank {}", to), [&] { return begin_send(tensor, to, tag); });
+    wait_for_message(fmt::format("send to rank {}", to), [&] { return sending(tensor, to, tag); });
+  }
+
+  std::function<void()> begin_send(const at::Tensor& tensor, int64_t to, int64_t tag) override {
+    const auto what = fmt::format("send to rank {}", to);
+    Work work = begun(what, [&] { return sending(tensor, to, tag); });
+    return [this, what, tensor, work] { end(what, work); };
   }
 
   void receive(at::Tensor tensor, int64_t from, int64_t tag) override {
-    wait_for_message(fmt::format("receive from rank {}", from), [&] { return begin_receive(tensor, from, tag); });
+    wait_for_message(fmt::format("receive from rank {}", from), [&] { return receiving(tensor, from, tag); });
   }
 
   using Communicator::exchange;
   void exchange(const at::Tensor& sent, at::Tensor received, int64_t with, Tags tags) override {
     const auto what = fmt::format("exchange with rank {}", with);
-    Work receiving;
-    wait_for_message(what, [&] { return receiving = begin_receive(received, with, tags.received), begin_send(sent, with, tags.sent); });
-    wait_for_message(what, [&] { return receiving; });
+    const Work arriving = begun(what, [&] { return receiving(received, with, tags.received); });
+    wait_for_message(what, [&] { return sending(sent, with, tags.sent); });
+    end(what, arriving);
   }
 
   void barrier(const std::string& reason) override {
@@ -122,39 +138,43 @@ class Gloo : public Communicator {
   }
 
  private:
-  Work begin_send(const at::Tensor& tensor, int64_t to, int64_t tag) {
+  Work sending(const at::Tensor& tensor, int64_t to, int64_t tag) {
     std::vector<at::Tensor> tensors{tensor};
     return group_->send(tensors, static_cast<int>(to), static_cast<int>(tag));
   }
 
-  Work begin_receive(at::Tensor& tensor, int64_t from, int64_t tag) {
+  Work receiving(at::Tensor& tensor, int64_t from, int64_t tag) {
     std::vector<at::Tensor> tensors{tensor};
     return group_->recv(tensors, static_cast<int>(from), static_cast<int>(tag));
   }
 
   /// As wait; abandon() ends it.
-  void wait_for_message(const std::string& what, const std::function<Work()>& begin) {
-    wait(what, [&] {
+  void wait_for_message(const std::string& what, const std::function<Work()>& begin) { end(what, begun(what, begin)); }
+
+  Work begun(const std::string& what, const std::function<Work()>& begin) {
+    return named(what, [&] {
       const std::lock_guard lock(mutex_);
       if (is_abandoned_) throw std::runtime_error("the group is given up");
       return *messages_.insert(begin()).first;
     });
   }
 
-  void wait(const std::string& what, const std::function<Work()>& begin) {
-    Work work;
+  void end(const std::string& what, const Work& work) {
     const auto forget = [&] {
       const std::lock_guard lock(mutex_);
       messages_.erase(work);
     };
     try {
-      work = begin();
-      work->wait();
+      wait(what, [&] { return work; });
+    } catch (const CommError&) {
       forget();
-    } catch (const std::exception& error) {
-      forget();
-      throw CommError(fmt::format("{}: {}", what, first_line(error.what())));
+      throw;
     }
+    forget();
+  }
+
+  static void wait(const std::string& what, const std::function<Work()>& begin) {
+    named(what, [&] { return begin()->wait(); });
   }
 
   c10::intrusive_ptr<c10d::Store> store_;  // as long as the group: rank 0 serves it

@@ -25,20 +25,27 @@ class Host {
   int64_t num_ranks() const { return processes_.size() * threads_; }
   int64_t first_rank() const { return processes_.rank() * threads_; }
 
-  void send(const at::Tensor& tensor, int64_t from, int64_t to) {
-    if (is_here(to)) put(from, to, tensor);
-    else processes_.send(tensor, to / threads_, tag_of(from, to));
+  void send(const at::Tensor& tensor, int64_t from, int64_t to, int64_t tag) {
+    if (is_here(to)) put({from, to, tag}, tensor);
+    else processes_.send(tensor, to / threads_, number_of({from, to, tag}));
   }
 
-  void receive(at::Tensor tensor, int64_t to, int64_t from) {
-    if (is_here(from)) tensor.copy_(take(from, to));
-    else processes_.receive(tensor, from / threads_, tag_of(from, to));
+  std::function<void()> begin_send(const at::Tensor& tensor, int64_t from, int64_t to, int64_t tag) {
+    if (!is_here(to)) return processes_.begin_send(tensor, to / threads_, number_of({from, to, tag}));
+    put({from, to, tag}, tensor);
+    return [] {};
   }
 
-  void exchange(const at::Tensor& sent, at::Tensor received, int64_t own, int64_t with) {
-    if (!is_here(with)) return processes_.exchange(sent, received, with / threads_, {tag_of(own, with), tag_of(with, own)});
-    put(own, with, sent);
-    received.copy_(take(with, own));
+  void receive(at::Tensor tensor, int64_t to, int64_t from, int64_t tag) {
+    if (is_here(from)) tensor.copy_(take({from, to, tag}));
+    else processes_.receive(tensor, from / threads_, number_of({from, to, tag}));
+  }
+
+  void exchange(const at::Tensor& sent, at::Tensor received, int64_t own, int64_t with, Communicator::Tags tags) {
+    const Letter out{own, with, tags.sent}, in{with, own, tags.received};
+    if (!is_here(with)) return processes_.exchange(sent, received, with / threads_, {number_of(out), number_of(in)});
+    put(out, sent);
+    received.copy_(take(in));
   }
 
   /// All threads of the process.
@@ -69,19 +76,23 @@ class Host {
   }
 
  private:
+  struct Letter {
+    int64_t from, to, tag;
+    auto operator<=>(const Letter&) const = default;
+  };
   bool is_here(int64_t rank) const { return rank / threads_ == processes_.rank(); }
-  int64_t tag_of(int64_t from, int64_t to) const { return from * num_ranks() + to; }
+  int64_t number_of(const Letter& letter) const { return (letter.tag * num_ranks() + letter.from) * num_ranks() + letter.to; }
 
-  void put(int64_t from, int64_t to, const at::Tensor& tensor) {
+  void put(const Letter& letter, const at::Tensor& tensor) {
     const std::lock_guard lock(mutex_);
-    mail_[{from, to}].push(tensor.clone());
+    mail_[letter].push(tensor.clone());
     changed_.notify_all();
   }
 
-  at::Tensor take(int64_t from, int64_t to) {
+  at::Tensor take(const Letter& letter) {
     std::unique_lock lock(mutex_);
-    auto& letters = mail_[{from, to}];
-    wait(lock, fmt::format("receive from rank {}", from), [&] { return !letters.empty(); });
+    auto& letters = mail_[letter];
+    wait(lock, fmt::format("receive from rank {}", letter.from), [&] { return !letters.empty(); });
     auto tensor = letters.front();
     letters.pop();
     return tensor;
@@ -98,7 +109,7 @@ class Host {
   std::mutex mutex_;
   std::condition_variable changed_;
   int64_t waiting_ = 0, round_ = 0;
-  std::map<std::pair<int64_t, int64_t>, std::queue<at::Tensor>> mail_;  // by sender and receiver
+  std::map<Letter, std::queue<at::Tensor>> mail_;
   bool is_broken_ = false;
 };
 
@@ -133,10 +144,11 @@ class HostedRank : public Communicator {
     }
   }
 
-  void send(const at::Tensor& tensor, int64_t to, int64_t) override { host_.send(tensor, own(), member(to)); }
-  void receive(at::Tensor tensor, int64_t from, int64_t) override { host_.receive(tensor, own(), member(from)); }
+  void send(const at::Tensor& tensor, int64_t to, int64_t tag) override { host_.send(tensor, own(), member(to), tag); }
+  std::function<void()> begin_send(const at::Tensor& tensor, int64_t to, int64_t tag) override { return host_.begin_send(tensor, own(), member(to), tag); }
+  void receive(at::Tensor tensor, int64_t from, int64_t tag) override { host_.receive(tensor, own(), member(from), tag); }
   using Communicator::exchange;
-  void exchange(const at::Tensor& sent, at::Tensor received, int64_t with, Tags) override { host_.exchange(sent, received, own(), member(with)); }
+  void exchange(const at::Tensor& sent, at::Tensor received, int64_t with, Tags tags) override { host_.exchange(sent, received, own(), member(with), tags); }
 
   void barrier(const std::string& reason) override {
     if (size() == host_.num_ranks()) return host_.barrier(own(), reason);

@@ -5,17 +5,23 @@
 namespace ingot::parallel {
 namespace {
 
+/// Nothing for an axis of one rank.
 std::unique_ptr<Communicator> split_off(Communicator& world, const Layout& layout, Axis axis) {
   if (layout.num_ranks() != world.size()) throw std::logic_error("a mesh of " + to_string(layout) + " over another number of ranks");
-  return world.split(group_of(layout, axis, world.rank()).front());
+  const auto group = group_of(layout, axis, world.rank());
+  return group.size() == 1 ? nullptr : world.split(group.front());
 }
+
+Communicator& group_or_alone(const std::unique_ptr<Communicator>& group) { return group ? *group : only_rank(); }
 
 }  // namespace
 
-Mesh::Mesh(Communicator& given) : world(given), data(given), tensor(only_rank()) {}
+Mesh::Mesh(Communicator& given) : world(given), data(given), tensor(only_rank()), pipeline(only_rank()) {}
 
 Mesh::Mesh(Communicator& given, const Layout& layout)
     : own_data_(split_off(given, layout, Axis::kData)), own_tensor_(split_off(given, layout, Axis::kTensor)),
-      world(given), data(*own_data_), tensor(*own_tensor_) {}
+      own_pipeline_(split_off(given, layout, Axis::kPipeline)),
+      world(given), data(group_or_alone(own_data_)), tensor(group_or_alone(own_tensor_)), pipeline(group_or_alone(own_pipeline_)),
+      cut{.ranks = layout.pp, .chunks = layout.virtual_stages, .rank = pipeline.rank()} {}
 
 }  // namespace ingot::parallel

@@ -17,6 +17,7 @@ class OnlyRank : public Communicator {
   void all_gather(at::Tensor whole, const at::Tensor& part) override { whole.copy_(part); }
   void all_to_all(at::Tensor out, const std::vector<int64_t>&, const at::Tensor& in, const std::vector<int64_t>&) override { out.copy_(in); }
   void send(const at::Tensor&, int64_t to, int64_t) override { refuse(to); }
+  std::function<void()> begin_send(const at::Tensor&, int64_t to, int64_t) override { refuse(to); }
   void receive(at::Tensor, int64_t from, int64_t) override { refuse(from); }
   void exchange(const at::Tensor&, at::Tensor, int64_t with, Tags) override { refuse(with); }
   void barrier(const std::string&) override {}

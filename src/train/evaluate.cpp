@@ -12,6 +12,7 @@
 #include "core/progress.h"
 #include "core/stop.h"
 #include "train/model_input.h"
+#include "train/passes.h"
 #include "train/step.h"
 
 namespace ingot::train {
@@ -28,19 +29,21 @@ std::optional<Evaluation> evaluate(const model::CausalLm& model, const DataSourc
   const auto own = micro_batches_of(mesh.data.rank(), mesh.data.size(), num_batches);
   const auto scores = at::zeros({num_batches, 2}, at::kDouble);  // of each micro-batch its loss and labels; zeros in other ranks' rows
   Progress progress("evaluation", static_cast<uint64_t>(own.end - own.first) * width, "rows");
-  bool stops = false;
-  for (int64_t i = own.first; i < own.end && !(stops = ranks_agree_to_stop(mesh.tensor, stop_requested() != 0)); ++i) {
+  Passes passes(model, mesh.pipeline);
+  bool comes = true;
+  for (int64_t i = own.first; i < own.end && comes; ++i) {
+    if (model.cut.has_first()) comes = !ranks_agree_to_stop(mesh.tensor, stop_requested() != 0);
     const uint64_t first = static_cast<uint64_t>(i) * width;
     std::vector<uint64_t> samples(std::min(width, rows - first));
     std::iota(samples.begin(), samples.end(), first);
     const data::Batch batch = source.batch(samples);
-    const auto input = to_model_input(batch, model);
-    scores[i][0] = model.loss_sum(input.input, input.labels).item<double>();
-    scores[i][1] = batch.num_labels();
+    if (const auto terms = passes.forward_all(to_model_input(batch, model), comes))
+      scores[i][0] = terms->cross_entropy.item<double>(), scores[i][1] = batch.num_labels();
     progress.add(samples.size());
   }
-  if (ranks_agree_to_stop(mesh.world, stops)) return {};
+  if (ranks_agree_to_stop(mesh.world, !comes)) return {};
   mesh.data.all_reduce(scores);
+  mesh.pipeline.all_reduce(scores);  // the last stage's
   double sum = 0, labels = 0;
   for (int64_t i = 0; i < num_batches; ++i) sum += scores[i][0].item<double>(), labels += scores[i][1].item<double>();
   if (labels == 0) throw DataError("evaluation: not one label counts in the evaluation rows");

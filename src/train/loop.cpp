@@ -57,11 +57,9 @@ struct Written {
   Console console;
 };
 
-/// Those who write a checkpoint together: ranks that hold what no other does. Nothing for another rank.
-std::optional<checkpoint::Writers> writers_of(const parallel::Mesh& mesh, bool is_sharded) {
-  if (!is_sharded && mesh.data.rank() != 0) return {};
-  parallel::Communicator& group = is_sharded ? mesh.world : mesh.tensor;
-  return checkpoint::Writers{{group.rank(), group.size()}, [&group](const std::string& text) { return text_of_first_rank(group, text); }};
+/// All ranks write a checkpoint together, each what it is the first to hold.
+checkpoint::Writers writers_of(parallel::Communicator& world) {
+  return {{world.rank(), world.size()}, [&world](const std::string& text) { return text_of_first_rank(world, text); }};
 }
 
 /// One session of a run. Saving and evaluating happen between two steps and nowhere else; a stop inside a step gives it up.
@@ -74,10 +72,8 @@ class Loop {
         max_steps_(steps_in_all(config, position_)), saved_step_(position_.step) {
     schedule_ = config.schedule;
     schedule_.total_steps = max_steps_;
-    if (const auto writers = writers_of(mesh, config.optimizer.is_sharded)) {
-      checkpoints_.emplace(config.output_dir / "checkpoints", config.save_total_limit, checkpoint::kMaxStateBytes, *writers);
-      optimizer_.before_change([this](const at::Tensor& tensor) { checkpoints_->wait_until_written(tensor); });
-    }
+    checkpoints_.emplace(config.output_dir / "checkpoints", config.save_total_limit, checkpoint::kMaxStateBytes, writers_of(mesh.world));
+    optimizer_.before_change([this](const at::Tensor& tensor) { checkpoints_->wait_until_written(tensor); });
     if (ranks_.rank() == 0) written_.emplace(config, resumed_ ? position_.step : -1, max_steps_ - position_.step);
   }
 
@@ -140,7 +136,7 @@ class Loop {
   /// What a session with steps to do starts with.
   void begin() {
     if (resumed_) write_metrics([&](auto& metrics) { metrics.event(position_.step, "resume", fmt::format("from step {}", position_.step)); });
-    matrix_rate_ = measure_matrix_rate(model_.head_weight().scalar_type(), model_.head_weight().device());
+    matrix_rate_ = measure_matrix_rate(model_.dtype, model_.device);
     log_info(fmt::format("matrix rate of this machine in {}: {:.1f} GFLOP/s (measured)", identity_.fixed["precision"].get<std::string>(),
                          matrix_rate_ / 1e9));
   }
@@ -202,7 +198,6 @@ class Loop {
 
   void save(const char* event) {
     saved_step_ = position_.step;
-    if (!checkpoints_) return;
     if (written_) check_leases(config_.output_dir / "checkpoints");
     write_metrics([&](auto& metrics) {
       metrics.event(position_.step, event, fmt::format("iter_{:07d}", position_.step));
@@ -212,7 +207,7 @@ class Loop {
   }
 
   void finish_saving() {
-    if (checkpoints_) try {
+    try {
       checkpoints_->wait();
     } catch (const Error& error) {
       const std::string lost = unsaved_steps();
@@ -274,7 +269,7 @@ class Loop {
   RunPosition position_;
   const int64_t max_steps_;
   int64_t saved_step_;
-  std::optional<checkpoint::CheckpointWriter> checkpoints_;  // of ranks that write a part
+  std::optional<checkpoint::CheckpointWriter> checkpoints_;  // made when the folder is there
   std::optional<Written> written_;  // of rank 0
   double matrix_rate_ = 0;  // FLOP/s
   ScheduleConfig schedule_;

@@ -26,7 +26,7 @@ Json saved_fields(const LoopConfig& config) {
 }  // namespace
 
 RunIdentity identity_of(const LoopConfig& config, const model::CausalLm& model, const DataSource& train) {
-  RunIdentity identity{.fixed = known_fields(config, model.head_weight().scalar_type())};
+  RunIdentity identity{.fixed = known_fields(config, model.dtype)};
   identity.fixed["train_rows"] = train.num_samples;
   identity.settings = {{"router_aux_loss_coef", model.config.router_aux_loss_coef},
                        {"max_steps", config.max_steps},
@@ -44,7 +44,7 @@ RunIdentity identity_of(const LoopConfig& config, const model::CausalLm& model, 
   identity.settings.update(ops::arithmetic());
   if (config.logical_shards > 0) identity.settings["logical_shards"] = config.logical_shards;
   if (config.tensor_shards > 1) identity.settings["tensor shards"] = config.tensor_shards;
-  identity.settings["device"] = c10::DeviceTypeName(model.head_weight().device().type(), /*lower_case=*/true);
+  identity.settings["device"] = c10::DeviceTypeName(model.device.type(), /*lower_case=*/true);
   identity.settings.update(config.settings);
   return identity;
 }

@@ -20,7 +20,7 @@ at::Tensor to_tensor(const std::vector<Value>& values, const data::Batch& batch,
 }  // namespace
 
 LabelledInput to_model_input(const data::Batch& batch, const model::CausalLm& model) {
-  const at::Device device = model.head_weight().device();
+  const at::Device device = model.device;
   return {.input = {.tokens = to_tensor(batch.tokens, batch, device),
                     .positions = to_tensor(batch.positions, batch, device),
                     .segment_starts = batch.segment_starts},

@@ -10,6 +10,8 @@
 
 #include "core/error.h"
 #include "train/model_input.h"
+#include "train/passes.h"
+#include "train/ranks_agree.h"
 
 namespace ingot::train {
 namespace {
@@ -29,32 +31,38 @@ std::string name_samples(std::span<const data::Batch> batches) {
   return text;
 }
 
-std::optional<std::string> first_bad_layer(model::CausalLm& model, const data::Batch& batch) {
+std::optional<std::string> first_bad_layer(model::CausalLm& model, const data::Batch& batch, parallel::Communicator& pipeline) {
   const at::NoGradGuard no_grad;
-  std::optional<std::string> bad;
+  std::vector<std::string> bad;
+  const auto rows = to_model_input(batch, model);
   auto observer = std::exchange(model.observer, [&](const std::string& name, const at::Tensor& output) {
-    if (!bad && !is_finite(output)) bad = name;
+    if (bad.back().empty() && !is_finite(output)) bad.back() = name;
   });
-  const at::Tensor hidden = model.hidden(to_model_input(batch, model).input).states;
+  {
+    Passes passes(model, pipeline);
+    for (int64_t chunk = 0; chunk < model.cut.chunks; ++chunk) bad.emplace_back(), passes.forward(chunk, 0, rows);
+  }
   model.observer = std::move(observer);
-  if (!bad && !is_finite(hidden)) bad = "the final norm";
-  return bad;
+  for (const auto& name : bad)
+    if (const auto first = first_text(pipeline, name); !first.empty()) return first;
+  return {};
 }
 
-void stop_at_bad_loss(model::CausalLm& model, const data::Batch& batch, int64_t step, double loss) {
-  const auto layer = first_bad_layer(model, batch);
+void stop_at_bad_loss(model::CausalLm& model, parallel::Communicator& pipeline, const data::Batch& batch, int64_t step, double loss) {
+  const auto layer = first_bad_layer(model, batch, pipeline);
   throw DataError(fmt::format("step {}: {}: the loss is {}; first output that is not finite: {}", step,
                               name_samples({&batch, 1}), loss, layer.value_or("the output projection")));
 }
 
-void stop_at_bad_gradient(model::CausalLm& model, const Optimizer& optimizer, std::span<const data::Batch> batches,
+void stop_at_bad_gradient(model::CausalLm& model, const Optimizer& optimizer, parallel::Communicator& pipeline, std::span<const data::Batch> batches,
                           int64_t step) {
   for (const auto& batch : batches)
-    if (const auto layer = first_bad_layer(model, batch))
+    if (const auto layer = first_bad_layer(model, batch, pipeline))
       throw DataError(fmt::format("step {}: {}: the gradient norm is not finite; first output that is not finite: {}",
                                   step, name_samples({&batch, 1}), *layer));
+  const auto gradient = first_text(pipeline, optimizer.first_bad_gradient().value_or(""));
   throw DataError(fmt::format("step {}: {}: the gradient norm is not finite; first gradient that is not finite: {}",
-                              step, name_samples(batches), optimizer.first_bad_gradient().value_or("the sum of all")));
+                              step, name_samples(batches), gradient.empty() ? "the sum of all" : gradient));
 }
 
 }  // namespace ingot::train

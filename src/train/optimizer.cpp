@@ -60,10 +60,36 @@ at::Tensor master_of(const model::Parameter& parameter, const Rows& rows) {
 
 }  // namespace
 
-/// What the optimizer keeps of one trainable parameter.
+/// The sum of a leaf's gradients over micro-batches.
+struct Sum {
+  at::Tensor gradient;  // float32, of the value's shape; of the shard under way; undefined until the first
+  int64_t shard = 0;
+  ops::TreeSum earlier;  // of the shards before it
+
+  void add(at::Tensor& fresh, int64_t of_shard) {
+    if (!fresh.defined()) return;
+    end_shards(of_shard);
+    if (gradient.defined()) gradient.add_(fresh);
+    else gradient = fresh.detach().to(at::kFloat).contiguous();
+    fresh.reset();
+  }
+  void end_shards(int64_t up_to) {
+    for (; shard < up_to; ++shard) earlier.add(std::exchange(gradient, {}));
+  }
+  at::Tensor take(int64_t num_shards) {
+    if (num_shards == 0) return std::exchange(gradient, {});
+    end_shards(num_shards);
+    shard = 0;
+    auto sum = earlier.take();
+    return sum.defined() ? sum.add_(0.0) : sum;  // -0 becomes 0, as where zeros stand for a rank's empty branch
+  }
+};
+
+/// What the optimizer keeps of one trainable parameter; of one that is not here no values.
 struct Optimizer::Slot {
   Slot(std::shared_ptr<model::Parameter> of, Rows kept)
-      : parameter(std::move(of)), value(parameter->value.detach()), rows(kept), master(master_of(*parameter, rows)) {
+      : parameter(std::move(of)), value(parameter->value.detach()), rows(kept), master(master_of(*parameter, rows)),
+        sums(1 + parameter->other_leaves.size()) {
     first_moment = at::zeros_like(master, at::MemoryFormat::Contiguous);
     second_moment = at::zeros_like(first_moment);
   }
@@ -81,8 +107,8 @@ struct Optimizer::Slot {
   at::Tensor value;  // shares memory with the parameter
   Rows rows;         // of the value, whose state this rank keeps:
   at::Tensor master, first_moment, second_moment;  // float32; a float32 parameter's rows are their own master
-  at::Tensor gradient;  // of the value's shape, float32 sum over micro-batches; undefined until the first
-  ops::TreeSum shards;  // of the logical shards that have ended
+  std::vector<Sum> sums;  // of each leaf
+  at::Tensor gradient;    // of them all and over all ranks; undefined without one
 };
 
 void OptimizerConfig::check(Problems& problems) const {
@@ -95,9 +121,9 @@ void OptimizerConfig::check(Problems& problems) const {
 }
 
 Optimizer::Optimizer(const model::ParameterList& parameters, OptimizerConfig config, const parallel::Mesh& mesh)
-    : config_(config), data_ranks_(mesh.data), tensor_ranks_(mesh.tensor) {
+    : config_(config), data_ranks_(mesh.data), tensor_ranks_(mesh.tensor), pipeline_(mesh.pipeline) {
   for (const auto& parameter : parameters.parameters) {
-    parameter->value.set_requires_grad(parameter->trainable);
+    parameter->set_trainable(parameter->trainable);
     if (!parameter->trainable) continue;
     const int64_t num_rows = parameter->value.size(0);
     slots_.push_back(std::make_shared<Slot>(parameter, config_.is_sharded ? rows_of(num_rows, data_ranks_) : Rows{0, num_rows}));
@@ -108,45 +134,58 @@ void Optimizer::set_masters(const ExactWeights& exact) {
   const at::NoGradGuard no_grad;
   for (const auto& slot : slots_) {
     end_if_stopped("loading weights, nothing is lost");
-    if (slot->has_copy()) slot->master.copy_(slot->rows.of(slot->parameter->own_part(exact(slot->parameter->name))));
+    if (slot->has_copy() && slot->parameter->part.is_here) slot->master.copy_(slot->rows.of(slot->parameter->own_part(exact(slot->parameter->name))));
   }
 }
 
-void Optimizer::accumulate() {
+void Optimizer::accumulate(int64_t shard) {
   const at::NoGradGuard no_grad;
   for (const auto& slot : slots_) {
-    at::Tensor& fresh = slot->parameter->value.mutable_grad();
-    if (!fresh.defined()) continue;
-    if (slot->gradient.defined()) slot->gradient.add_(fresh);
-    else slot->gradient = fresh.detach().to(at::kFloat).contiguous();
-    fresh.reset();
+    slot->sums[0].add(slot->parameter->value.mutable_grad(), shard);
+    for (size_t i = 1; i < slot->sums.size(); ++i) slot->sums[i].add(slot->parameter->other_leaves[i - 1].mutable_grad(), shard);
   }
 }
 
-void Optimizer::end_shard() {
-  for (const auto& slot : slots_) slot->shards.add(std::exchange(slot->gradient, {}));
-}
-
-void Optimizer::sum_over_ranks(bool in_tree) {
+void Optimizer::sum_over_ranks(int64_t num_shards) {
   const at::NoGradGuard no_grad;
-  if (in_tree)
-    for (const auto& slot : slots_)
-      if ((slot->gradient = slot->shards.take()).defined()) slot->gradient.add_(0.0);  // -0 becomes 0, as where zeros stand for a rank's empty branch
-  if (data_ranks_.size() > 1) sum_over_data_ranks(in_tree);
   for (const auto& slot : slots_)
+    for (auto& sum : slot->sums) sum.gradient = sum.take(num_shards);
+  if (data_ranks_.size() > 1) sum_over_data_ranks(num_shards > 0);
+  for (const auto& slot : slots_) {
+    for (auto& sum : slot->sums) {
+      if (!sum.gradient.defined()) continue;
+      slot->gradient.defined() ? void(slot->gradient.add_(sum.gradient)) : void(slot->gradient = sum.gradient);
+      sum.gradient.reset();
+    }
+    sum_ends(*slot);
     if (tensor_ranks_.size() > 1 && slot->gradient.defined()) sum_terms(*slot);
+  }
 }
 
 void Optimizer::sum_over_data_ranks(bool in_tree) {
-  const auto present = at::zeros({std::ssize(slots_)}, at::kLong);  // on how many ranks a parameter has a gradient
-  for (size_t i = 0; i < slots_.size(); ++i) present[static_cast<int64_t>(i)] = slots_[i]->gradient.defined() ? 1 : 0;
+  std::vector<std::pair<Slot*, Sum*>> sums;
+  for (const auto& slot : slots_)
+    for (auto& sum : slot->sums) sums.emplace_back(slot.get(), &sum);
+  const auto present = at::zeros({std::ssize(sums)}, at::kLong);  // on how many ranks a leaf has a gradient
+  for (size_t i = 0; i < sums.size(); ++i) present[static_cast<int64_t>(i)] = sums[i].second->gradient.defined() ? 1 : 0;
   data_ranks_.all_reduce(present);
-  for (size_t i = 0; i < slots_.size(); ++i) {
-    at::Tensor& gradient = slots_[i]->gradient;
+  for (size_t i = 0; i < sums.size(); ++i) {
+    at::Tensor& gradient = sums[i].second->gradient;
     if (present[static_cast<int64_t>(i)].item<int64_t>() == 0) continue;
-    if (!gradient.defined()) gradient = at::zeros(slots_[i]->value.sizes(), slots_[i]->master.options());
+    if (!gradient.defined()) gradient = at::zeros(sums[i].first->value.sizes(), sums[i].first->master.options());
     in_tree ? parallel::tree_all_reduce(data_ranks_, gradient) : data_ranks_.all_reduce(gradient);
   }
+}
+
+/// Of a parameter that both ends of the pipeline have.
+void Optimizer::sum_ends(Slot& slot) {
+  const int64_t last = pipeline_.size() - 1;
+  const bool is_end = pipeline_.rank() == 0 || pipeline_.rank() == last;
+  if (last == 0 || !is_end || !slot.parameter->part.is_at_both_ends) return;
+  TORCH_CHECK(slot.gradient.defined(), slot.parameter->name, " has no gradient at one end of the pipeline");
+  const auto other = at::empty_like(slot.gradient);
+  pipeline_.exchange(slot.gradient, other, last - pipeline_.rank());
+  slot.gradient.add_(other);
 }
 
 /// Makes whole a gradient of which the tensor ranks have a term each: of what all of them hold, or of a slice that some share.
@@ -170,15 +209,19 @@ void Optimizer::sum_terms(Slot& slot) {
 }
 
 void Optimizer::discard() {
-  for (const auto& slot : slots_) slot->gradient.reset(), slot->shards = {};
+  for (const auto& slot : slots_) {
+    slot->gradient.reset();
+    for (auto& sum : slot->sums) sum = {};
+  }
 }
 
 double Optimizer::gradient_norm(double scale) const {
   const auto squares = at::zeros({std::ssize(slots_)}, at::kDouble);
   double* const values = squares.mutable_data_ptr<double>();
   for (size_t i = 0; i < slots_.size(); ++i)
-    if (slots_[i]->gradient.defined()) values[i] = slots_[i]->own_squares();
+    if (slots_[i]->gradient.defined() && slots_[i]->parameter->part.is_first) values[i] = slots_[i]->own_squares();
   tensor_ranks_.all_reduce(squares);
+  pipeline_.all_reduce(squares);
   return std::sqrt(std::accumulate(values, values + slots_.size(), 0.0)) * std::abs(scale);
 }
 
@@ -219,7 +262,7 @@ std::vector<checkpoint::RunTensor> Optimizer::state() const {
     if (slot->has_copy()) tensors.push_back(state_of("optimizer.master.", *slot, slot->master));
   }
   tensors.emplace_back("optimizer.num_steps", at::full({1}, num_steps_, at::kLong));
-  tensors.back().parts[0].is_written = tensor_ranks_.rank() == 0 && data_ranks_.rank() == 0;
+  tensors.back().parts[0].is_written = tensor_ranks_.rank() == 0 && data_ranks_.rank() == 0 && pipeline_.rank() == 0;
   return tensors;
 }
 

@@ -38,16 +38,16 @@ class Optimizer {
   /// Takes the masters of bfloat16 parameters from the values that these were rounded from. A master that starts on
   /// bfloat16's grid loses updates below half its spacing at first, and with them a part of the first steps.
   void set_masters(const ExactWeights& exact);
-  /// Adds every parameter's .grad to the fp32 sums and clears it. Once a micro-batch.
-  void accumulate();
-  /// The micro-batches since the last call are a logical shard of the batch: their sum becomes the next leaf of a tree (ops/tree_sum.h).
-  void end_shard();
-  /// The sums become those over the whole batch; `in_tree`: of the shards that the ranks have ended, in the tree over all of them. Then terms
-  /// of which the tensor ranks have one each are summed, too.
-  void sum_over_ranks(bool in_tree);
+  /// Adds the .grad of every parameter that has one to the fp32 sums and clears it. Once a pass of a micro-batch through layers of this rank.
+  /// The sums of one logical shard of the batch, of which `shard` counts this rank's, are a leaf of a tree (ops/tree_sum.h); a parameter gets
+  /// them in the order of the shards.
+  void accumulate(int64_t shard = 0);
+  /// The sums become those over the whole batch: of each rank's one sum, or, `num_shards` > 0, in the tree over so many shards of every rank.
+  /// Then terms of which the ranks have one each are summed, too: tensor ranks, and the pipeline's ends of a tied embedding.
+  void sum_over_ranks(int64_t num_shards = 0);
   /// Forgets the sums: a step that is given up leaves no trace.
   void discard();
-  /// Norm of the whole model's summed gradients times `scale`, in double, the same on all tensor ranks, which call it together.
+  /// Norm of the whole model's summed gradients times `scale`, in double, the same on all ranks that share the model, which call it together.
   double gradient_norm(double scale) const;
   /// The first parameter whose summed gradient holds NaN or infinity.
   std::optional<std::string> first_bad_gradient() const;
@@ -68,11 +68,12 @@ class Optimizer {
  private:
   struct Slot;
   void sum_over_data_ranks(bool in_tree);
+  void sum_ends(Slot& slot);
   checkpoint::RunTensor state_of(const std::string& prefix, const Slot& slot, const at::Tensor& rows) const;
   void sum_terms(Slot& slot);
   std::vector<std::shared_ptr<Slot>> slots_;
   OptimizerConfig config_;
-  parallel::Communicator &data_ranks_, &tensor_ranks_;
+  parallel::Communicator &data_ranks_, &tensor_ranks_, &pipeline_;
   std::function<void(const at::Tensor&)> prepare_;
   int64_t num_steps_ = 0;
 };

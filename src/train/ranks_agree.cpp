@@ -11,14 +11,28 @@
 
 namespace ingot::train {
 
-std::string text_of_first_rank(parallel::Communicator& ranks, const std::string& text) {
-  const bool is_first = ranks.rank() == 0;
-  auto size = at::full({1}, is_first ? static_cast<int64_t>(text.size()) : 0, at::kLong);
+namespace {
+
+/// The text of the one rank that says it.
+std::string text_of_one(parallel::Communicator& ranks, const std::string& text, bool is_said) {
+  auto size = at::full({1}, is_said ? static_cast<int64_t>(text.size()) : 0, at::kLong);
   ranks.all_reduce(size);
   auto bytes = at::zeros({size.item<int64_t>()}, at::kByte);
-  if (is_first) std::copy(text.begin(), text.end(), bytes.mutable_data_ptr<uint8_t>());
+  if (is_said) std::copy(text.begin(), text.end(), bytes.mutable_data_ptr<uint8_t>());
   ranks.all_reduce(bytes);
   return {bytes.const_data_ptr<uint8_t>(), bytes.const_data_ptr<uint8_t>() + bytes.numel()};
+}
+
+}  // namespace
+
+std::string text_of_first_rank(parallel::Communicator& ranks, const std::string& text) { return text_of_one(ranks, text, ranks.rank() == 0); }
+
+std::string first_text(parallel::Communicator& ranks, const std::string& text) {
+  auto sizes = at::empty({ranks.size()}, at::kLong);
+  ranks.all_gather(sizes, at::full({1}, static_cast<int64_t>(text.size()), at::kLong));
+  for (int64_t rank = 0; rank < ranks.size(); ++rank)
+    if (sizes[rank].item<int64_t>() > 0) return text_of_one(ranks, text, ranks.rank() == rank);
+  return "";
 }
 
 void check_ranks_agree(parallel::Communicator& ranks, const Json& facts) {

@@ -14,6 +14,9 @@ void check_ranks_agree(parallel::Communicator& ranks, const Json& facts);
 /// Rank 0's text on every rank.
 std::string text_of_first_rank(parallel::Communicator& ranks, const std::string& text);
 
+/// Of the ranks' texts the first that is not empty, on every rank.
+std::string first_text(parallel::Communicator& ranks, const std::string& text);
+
 /// Rank 0's number on every rank.
 double of_first_rank(parallel::Communicator& ranks, double number);
 

@@ -5,15 +5,19 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <map>
 #include <span>
 
 #include "core/error.h"
 #include "core/stop.h"
 #include "model/lora.h"
+#include "parallel/pipeline.h"
 #include "train/dropout_keys.h"
 #include "train/flops.h"
 #include "train/model_input.h"
 #include "train/not_finite.h"
+#include "train/passes.h"
 #include "train/ranks_agree.h"
 
 namespace ingot::train {
@@ -61,46 +65,78 @@ class StepShare {
   /// Sums the gradients and losses of all micro-batches. False when a rank is asked to stop: then the sums are forgotten.
   bool sum(StepResult& result) {
     Account account(num_micro_batches_, model_.config.num_experts);
-    bool stops = false;
-    for (int64_t shard = 0; shard < own_shards_ && !stops; ++shard) {
-      const auto [first, end] = micro_batches_of(ranks_.rank() * own_shards_ + shard, shards_, num_micro_batches_);
-      for (int64_t i = first; i < end && !(stops = ranks_agree_to_stop(mesh_.tensor, stop_requested() != 0)); ++i) accumulate_gradients(i, account);
-      if (plan_.logical_shards > 0) optimizer_.end_shard();
-    }
-    if (ranks_agree_to_stop(mesh_.world, stops)) {
+    Passes passes(model_, mesh_.pipeline);
+    for (const auto& task : parallel::pipeline_tasks(model_.cut, std::ssize(batches_))) run(task, passes, account);
+    if (ranks_agree_to_stop(mesh_.world, stops_at_ < std::ssize(batches_))) {
       optimizer_.discard();
       return false;
     }
     ranks_.all_reduce(account.table);
+    mesh_.pipeline.all_reduce(account.table);  // the last stage's
+    check_losses(account);
     add_up(account, result);
-    optimizer_.sum_over_ranks(plan_.logical_shards > 0);
+    optimizer_.sum_over_ranks(plan_.logical_shards > 0 ? own_shards_ : 0);
     return true;
   }
 
   std::span<const data::Batch> batches() const { return batches_; }
 
  private:
+  void run(const parallel::PipelineTask& task, Passes& passes, Account& account) {
+    if (batches_[static_cast<size_t>(task.micro_batch)].num_labels() == 0) return;  // its loss is 0 and so are its gradients
+    task.pass == parallel::PipelineTask::Pass::kForward ? forward(task, passes, account) : backward(task, passes);
+  }
+
+  void forward(const parallel::PipelineTask& task, Passes& passes, Account& account) {
+    const auto& batch = batches_[static_cast<size_t>(task.micro_batch)];
+    bool comes = task.micro_batch < stops_at_;
+    if (comes && model_.cut.is_first(task.chunk)) comes = !ranks_agree_to_stop(mesh_.tensor, stop_requested() != 0);
+    if (!passes.is_passed_on(task.chunk, comes)) {
+      stops_at_ = std::min(stops_at_, task.micro_batch);
+      return;
+    }
+    auto rows = to_model_input(batch, model_);
+    if (model::has_dropout(model_.parameters)) rows.input.dropout_keys = dropout_keys(batch, plan_.seed, plan_.step);
+    const auto terms = passes.forward(task.chunk, task.micro_batch, rows);
+    if (!terms) return;
+    objectives_[task.micro_batch] = model_.objective(*terms, batch.num_labels());
+    note(batch, *terms, own_.first + task.micro_batch, account);
+  }
+
   /// Adds the gradients of one micro-batch to the optimizer's.
-  void accumulate_gradients(int64_t micro_batch, Account& account) {
-    const auto& batch = batches_[static_cast<size_t>(micro_batch - own_.first)];
-    if (batch.num_labels() == 0) return;  // its loss is 0 and so are its gradients
-    auto [input, labels] = to_model_input(batch, model_);
-    if (model::has_dropout(model_.parameters)) input.dropout_keys = dropout_keys(batch, plan_.seed, plan_.step);
-    const auto terms = model_.losses(input, labels);
-    const at::Tensor objective = model_.objective(terms, batch.num_labels());
-    const double sum = terms.cross_entropy.item<double>();
-    if (!std::isfinite(objective.item<double>())) stop_at_bad_loss(model_, batch, plan_.step, sum);
-    objective.backward();
-    optimizer_.accumulate();
+  void backward(const parallel::PipelineTask& task, Passes& passes) {
+    if (task.micro_batch >= stops_at_) return;
+    passes.backward(task.chunk, task.micro_batch, model_.cut.is_last(task.chunk) ? objectives_.extract(task.micro_batch).mapped() : at::Tensor());
+    optimizer_.accumulate(plan_.logical_shards > 0 ? shard_of(own_.first + task.micro_batch) : 0);
+  }
+
+  /// Of this rank's.
+  int64_t shard_of(int64_t micro_batch) const {
+    int64_t shard = 0;
+    while (micro_batches_of(ranks_.rank() * own_shards_ + shard, shards_, num_micro_batches_).end <= micro_batch) ++shard;
+    return shard;
+  }
+
+  void note(const data::Batch& batch, const model::LossTerms& terms, int64_t micro_batch, Account& account) const {
     account.at(micro_batch, Account::kLabels) = static_cast<double>(batch.num_labels());
     account.at(micro_batch, Account::kTokens) = static_cast<double>(num_tokens(batch));
     account.at(micro_batch, Account::kFlops) = model_flops(model_, batch);
-    account.at(micro_batch, Account::kLoss) = sum;
+    account.at(micro_batch, Account::kLoss) = terms.cross_entropy.item<double>();
     if (!terms.expert_balance.defined()) return;
     account.at(micro_batch, Account::kBalance) = terms.expert_balance.item<double>();
     const auto tokens = terms.expert_tokens.to(at::kCPU);
     for (int64_t expert = 0; expert < tokens.numel(); ++expert)
       account.at(micro_batch, Account::kExperts + expert) = static_cast<double>(tokens[expert].item<int64_t>());
+  }
+
+  /// The ranks that have the rows of a bad loss look for the layer together; the others wait for their error.
+  void check_losses(Account& account) {
+    for (int64_t i = 0; i < num_micro_batches_; ++i) {
+      const double loss = account.at(i, Account::kLoss);
+      if (std::isfinite(loss) && std::isfinite(account.at(i, Account::kBalance))) continue;
+      if (i >= own_.first && i < own_.end) stop_at_bad_loss(model_, mesh_.pipeline, batches_[static_cast<size_t>(i - own_.first)], plan_.step, loss);
+      mesh_.world.barrier("waiting for the rank with a loss that is not finite");
+    }
   }
 
   /// In the order of the micro-batches, so that the sums do not depend on the ranks.
@@ -126,6 +162,8 @@ class StepShare {
   const int64_t num_micro_batches_, shards_, own_shards_;
   MicroBatches own_;
   std::vector<data::Batch> batches_;
+  int64_t stops_at_ = std::numeric_limits<int64_t>::max();  // the first of this rank's micro-batches that does not come
+  std::map<int64_t, at::Tensor> objectives_;                // of this rank's micro-batches that wait for their backward pass
 };
 
 }  // namespace
@@ -155,7 +193,7 @@ std::optional<StepResult> train_step(model::CausalLm& model, Optimizer& optimize
   if (!share.sum(result)) return {};
   const double scale = 1.0 / static_cast<double>(result.labels);
   result.grad_norm = of_first_rank(mesh.world, optimizer.gradient_norm(scale));  // whose last bits may depend on the machine: all must clip alike
-  if (!std::isfinite(result.grad_norm)) stop_at_bad_gradient(model, optimizer, share.batches(), plan.step);
+  if (!std::isfinite(result.grad_norm)) stop_at_bad_gradient(model, optimizer, mesh.pipeline, share.batches(), plan.step);
   optimizer.step(plan.learning_rate, scale, result.grad_norm);
   return result;
 }

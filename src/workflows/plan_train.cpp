@@ -8,6 +8,8 @@
 #include "core/memory.h"
 #include "core/progress.h"
 #include "launch/rank_variables.h"
+#include "train/loop_config.h"
+#include "train/plan/layout_rules.h"
 #include "workflows/plan_report.h"
 #include "workflows/run_shape.h"
 
@@ -28,6 +30,14 @@ RankCount count_ranks() {
 }
 
 std::string ranks_words(const RankCount& ranks) { return ranks.here > 1 ? fmt::format(" for each of {} ranks", ranks.here) : ""; }
+
+/// As the logical ranks have it: they are what is cut.
+void check_layout_keys(const config::TrainConfig& config, train::RunShape shape, const train::Planner& planner) {
+  shape.layout.tp = train::num_tensor_shards(config);
+  Problems problems;
+  train::check_layout(problems, shape, planner.parameters(), train::kLayoutKeys);
+  problems.throw_if_any(config.source.string());
+}
 
 /// The change that a user of this version can make.
 std::string advice(train::Planner& planner, const train::RunShape& shape, int64_t memory) {
@@ -59,6 +69,7 @@ RunValues plan_train(const config::TrainConfig& config, const model::DecoderConf
   const bool is_bf16 = compute.type == at::kBFloat16;
   const auto shape = run_shape(config, model, is_bf16, ranks.all);
   train::Planner planner(model, shape.tuning, cpu_hardware(is_bf16));
+  check_layout_keys(config, shape, planner);
   const auto estimate = planner.estimate(shape);
   const std::string words = memory_words(estimate.rank, train::kProgramBytes);
   log_info(fmt::format("plan: {}, {} micro-batches of {} x {} tokens a step{}; a rank takes {}", layout_words(shape), shape.micro_batches(),

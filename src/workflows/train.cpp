@@ -49,8 +49,8 @@ void add_adapter(const config::TrainConfig& config, const hub::ModelFolder& base
   start.adapter = lora.config;
 }
 
-Start from_scratch(const config::TrainConfig& config, const hub::ModelFolder& base, const hub::Compute& compute, parallel::Communicator& ranks) {
-  Start start{model::build_model(base.stated_config(), compute.type, compute.device, ranks), {}};
+Start from_scratch(const config::TrainConfig& config, const hub::ModelFolder& base, const hub::Compute& compute, const parallel::Mesh& mesh) {
+  Start start{model::build_model(base.stated_config(), compute.type, compute.device, mesh), {}};
   const model::ParameterList& list = start.model->parameters;
   model::initialize_parameters(list, config.seed);
   start.exact_weights = [&list, seed = config.seed](const std::string& name) {
@@ -59,25 +59,25 @@ Start from_scratch(const config::TrainConfig& config, const hub::ModelFolder& ba
   return start;
 }
 
-Start from_weights(const hub::ModelFolder& base, const hub::Compute& compute, parallel::Communicator& ranks) {
+Start from_weights(const hub::ModelFolder& base, const hub::Compute& compute, const parallel::Mesh& mesh) {
   const auto exact = [&base](const std::string& name) { return base.parameter(name); };
-  return {hub::load_model(base, compute, ranks), exact, {}};
+  return {hub::load_model(base, compute, mesh), exact, {}};
 }
 
 /// A model whose every value comes from the run's checkpoint.
-Start from_checkpoint(const hub::ModelFolder& base, bool tie_word_embeddings, const hub::Compute& compute, parallel::Communicator& ranks) {
+Start from_checkpoint(const hub::ModelFolder& base, bool tie_word_embeddings, const hub::Compute& compute, const parallel::Mesh& mesh) {
   auto config = base.stated_config();
   config.tie_word_embeddings = tie_word_embeddings;
-  return {model::build_model(config, compute.type, compute.device, ranks), {}, {}};
+  return {model::build_model(config, compute.type, compute.device, mesh), {}, {}};
 }
 
-/// The part of one of `ranks`, which share the matrices. `tied_in_checkpoint`: of a run that goes on, whether its model's head is its embedding.
-Start make_model(const config::TrainConfig& config, const hub::ModelFolder& base, std::optional<bool> tied_in_checkpoint, parallel::Communicator& ranks) {
+/// The part of this rank of the mesh. `tied_in_checkpoint`: of a run that goes on, whether its model's head is its embedding.
+Start make_model(const config::TrainConfig& config, const hub::ModelFolder& base, std::optional<bool> tied_in_checkpoint, const parallel::Mesh& mesh) {
   const auto compute = hub::choose_compute(compute_words(config));
   const bool is_lora = config.finetuning_type == "lora";
-  Start start = tied_in_checkpoint && !is_lora ? from_checkpoint(base, *tied_in_checkpoint, compute, ranks)
-                : config.train_from_scratch ? from_scratch(config, base, compute, ranks)
-                                            : from_weights(base, compute, ranks);
+  Start start = tied_in_checkpoint && !is_lora ? from_checkpoint(base, *tied_in_checkpoint, compute, mesh)
+                : config.train_from_scratch ? from_scratch(config, base, compute, mesh)
+                                            : from_weights(base, compute, mesh);
   start.model->recompute = recompute_of(config.recompute);
   if (config.router_aux_loss_coef) start.model->config.router_aux_loss_coef = *config.router_aux_loss_coef;
   log_info(fmt::format("{}: {:.2f} M parameters", config.model_name_or_path.string(),
@@ -116,8 +116,11 @@ struct Sharing {
 Sharing sharing_of(const config::TrainConfig& config, int64_t processes) {
   Problems problems;
   const int64_t tensor = config.tensor_model_parallel_size, shards = train::num_tensor_shards(config);
-  problems.expect(processes % tensor == 0, "tensor_model_parallel_size", tensor, fmt::format("a divisor of the {} ranks", processes));
-  const int64_t data = std::max<int64_t>(1, processes / tensor);
+  const int64_t pipeline = config.pipeline_model_parallel_size, of_rows = tensor * pipeline;
+  if (pipeline == 1) problems.expect(processes % tensor == 0, "tensor_model_parallel_size", tensor, fmt::format("a divisor of the {} ranks", processes));
+  else problems.expect(processes % of_rows == 0, "pipeline_model_parallel_size", pipeline,
+                       fmt::format("with tensor_model_parallel_size {} a divisor of the {} ranks", tensor, processes));
+  const int64_t data = std::max<int64_t>(1, processes / of_rows);
   problems.expect(config.global_batch_size % (config.micro_batch_size * data) == 0, "global_batch_size", config.global_batch_size,
                   fmt::format("a multiple of micro_batch_size {} x {} ranks that share the batch", config.micro_batch_size, data));
   const std::string device = hub::find_compute(compute_words(config)).device;
@@ -125,7 +128,7 @@ Sharing sharing_of(const config::TrainConfig& config, int64_t processes) {
   if (config.reproducible)
     problems.expect(config.logical_shards % data == 0, "logical_shards", config.logical_shards, fmt::format("a multiple of the {} ranks that share the batch", data));
   problems.throw_if_any(config.source.string());
-  return {{.dp = data, .tp = shards}, shards / tensor};
+  return {{.dp = data, .tp = shards, .pp = pipeline, .virtual_stages = config.virtual_pipeline_model_parallel_size}, shards / tensor};
 }
 
 /// What sample_prompts need beside the model.
@@ -137,7 +140,7 @@ class SampleTexts {
   /// On standard output of rank 0; the other parts of its model compute with it.
   void print(const model::CausalLm& model, const std::string& when, const parallel::Mesh& mesh) const {
     std::ostringstream nowhere;
-    if (mesh.data.rank() != 0 || train::ranks_agree_to_stop(mesh.tensor, stop_requested() != 0)) return;
+    if (mesh.data.rank() != 0 || train::ranks_agree_to_stop(mesh.pipeline, train::ranks_agree_to_stop(mesh.tensor, stop_requested() != 0))) return;
     generate::print_samples(prompts, model, when, mesh.world.rank() == 0 ? std::cout : nowhere);
   }
 
@@ -165,14 +168,14 @@ std::optional<bool> tied_in_checkpoint(const hub::RunStart& begun) {
 
 /// The model of a run of which it is known whether it goes on; its adapter is noted in `loop`.
 Start settled_model(const config::TrainConfig& config, const hub::ModelFolder& base, const train::Sources& sources,
-                    train::LoopConfig& loop, hub::RunStart& begun, parallel::Communicator& ranks) {
-  Start start = make_model(config, base, tied_in_checkpoint(begun), ranks);
+                    train::LoopConfig& loop, hub::RunStart& begun, const parallel::Mesh& mesh) {
+  Start start = make_model(config, base, tied_in_checkpoint(begun), mesh);
   if (start.adapter) identify_adapter(base, *start.adapter, loop);
   if (!begun.goes_on()) return start;
   begun.settle(train::differences_from_checkpoint(*start.model, sources.train, loop));
   if (begun.goes_on()) return start;
   start = {};  // it was to be filled from a checkpoint of another run
-  return make_model(config, base, tied_in_checkpoint(begun), ranks);
+  return make_model(config, base, tied_in_checkpoint(begun), mesh);
 }
 
 constexpr const char* kPreparation = "waiting for rank 0 to prepare the run";
@@ -200,7 +203,7 @@ int follow(const config::TrainConfig& config, const hub::ModelFolder& base, cons
   auto loop = loop_config(config, sources);
   const bool goes_on = !checkpoint::list_checkpoints(run.checkpoints()).empty();
   const bool tied = goes_on && (config.train_from_scratch ? base.stated_config().tie_word_embeddings : hub::has_tied_head(run));
-  const Start start = make_model(config, base, goes_on ? std::optional(tied) : std::nullopt, mesh.tensor);
+  const Start start = make_model(config, base, goes_on ? std::optional(tied) : std::nullopt, mesh);
   if (start.adapter) identify_adapter(base, *start.adapter, loop);
   const SampleTexts samples(config, base);
   if (!goes_on) samples.print(*start.model, "before", mesh);
@@ -220,7 +223,7 @@ int lead(const config::TrainConfig& config, const hub::ModelFolder& base, const 
   const auto data = begun.is_fresh() ? train::DataPlace::direct(run.path) : train::DataPlace::beside(run.path);
   const train::Sources sources = train::open_sources(config, base, data);
   auto loop = loop_config(config, sources);
-  auto start = settled_model(config, base, sources, loop, begun, mesh.tensor);
+  auto start = settled_model(config, base, sources, loop, begun, mesh);
   const SampleTexts samples(config, base);
   const auto begin_late = [&] {
     if (!begun.is_fresh()) begun.begin(), data.keep();
@@ -254,7 +257,8 @@ int train(const TrainRequest& request) {
   if (config.reproducible) at::set_num_threads(1);  // a product's bits may depend on its threads
   int exit_code = kExitOk;
   const auto run = [&](parallel::Communicator& world) {
-    const auto mesh = layout.tp == 1 ? parallel::Mesh(world) : parallel::Mesh(world, layout);
+    parallel::Mesh mesh(world, layout);
+    mesh.sums_apart = config.reproducible;
     const bool speaks = world.rank() % threads == 0;  // for its process
     std::optional<QuietThread> quiet;
     if (!speaks) quiet.emplace();

@@ -28,7 +28,6 @@ namespace {
 void check_keys(const config::TrainConfig& config, const model::DecoderConfig& model) {
   Problems problems;
   train::make_loop_config(config, {}).check(problems);
-  model::check_tensor_parallel(model, train::num_tensor_shards(config), problems);
   if (config.router_aux_loss_coef)
     problems.expect(model.num_experts > 0, "router_aux_loss_coef", *config.router_aux_loss_coef,
                     fmt::format("none: a {} has no experts to balance", model.architecture));

@@ -72,9 +72,10 @@ void put_lease(const fs::path& file, const std::function<void(LeaseRecord&)>& ch
 }
 
 /// What is thrown by who wants the lease, "" when it gets it.
-std::string refusal(const LeaseTerms& terms) {
+std::string refusal(const LeaseTerms& terms, const std::function<void(const Lease&)>& holding = [](const Lease&) {}) {
   try {
     const Lease lease(terms);
+    holding(lease);
   } catch (const Error& error) {
     return std::to_string(error.exit_code()) + ": " + error.what();
   }
@@ -206,15 +207,19 @@ TEST(Lease, OfEightWhoTakeOverAtOnceOneGetsIt) {
     std::vector<pid_t> takers;
     for (int taker = 0; taker < 8; ++taker)
       takers.push_back(start([&] {
-        while (!fs::exists(results / "go")) {}
-        const Lease lease(terms_in(folder));
-        write_file(results / std::to_string(::getpid()), "won");
-        while (!fs::exists(results / "end")) ::usleep(1000);
-        lease.check();
-        return 0;
+        while (!fs::exists(results / "go")) ::usleep(100);
+        const auto has_tried = [&] { write_file(results / std::to_string(::getpid()), ""); };
+        const std::string refused = refusal(terms_in(folder), [&](const Lease& lease) {
+          has_tried();
+          wait_for(results / "end");
+          lease.check();
+        });
+        if (!refused.empty()) has_tried();
+        return refused.empty() ? 0 : 1;
       }));
     write_file(results / "go", "");
-    ::usleep(300'000);
+    // who gets it holds it until all have tried
+    for (int tries = 0; tries < 1000 && files_in(results) < 1 + takers.size(); ++tries) ::usleep(10'000);
     write_file(results / "end", "");
     int winners = 0;
     for (const pid_t taker : takers) winners += status_of(taker) == 0;

@@ -60,7 +60,7 @@ TEST(Decoder, SharesTheEmbeddingWhenTied) {
   config.tie_word_embeddings = true;
   const auto model = build_model(config, at::kFloat, "meta");
   EXPECT_EQ(model->parameters.find("lm_head.weight"), nullptr);
-  EXPECT_TRUE(model->head_weight().is_same(model->parameters.find("model.embed_tokens.weight")->value));
+  EXPECT_TRUE(model->head().matrix.is_same(model->parameters.find("model.embed_tokens.weight")->value));
 }
 
 TEST(Decoder, RecomputesToTheSameBits) {

@@ -37,17 +37,33 @@ TEST(OrderByExpert, PutsRowsOfOneExpertTogetherInTheOrderOfTokens) {
   EXPECT_THROW(order_by_expert(at::tensor({7}, at::kLong).view({1, 1}), 5), c10::Error);
 }
 
+struct Balance { at::Tensor loss, tokens; };
+
+/// Of all layers at once.
+Balance balance_of(const Tensors& logits, int64_t choices, const at::Tensor& counted) {
+  const auto load = add_expert_load({}, logits, choices, counted);
+  return {expert_balance(load, counted.sum().item<int64_t>(), std::ssize(logits)), load.tokens};
+}
+
+TEST(ExpertBalance, IsTheSameBitsWhereLayersAreAddedOneByOne) {
+  at::manual_seed(11);
+  const Tensors logits{at::randn({10, 4}), at::randn({10, 4}), at::randn({10, 4})};
+  ExpertLoad load;
+  for (const auto& layer : logits) load = add_expert_load(load, {layer}, 2, all(10));
+  EXPECT_TRUE(at::equal(expert_balance(load, 10, 3), balance_of(logits, 2, all(10)).loss));
+}
+
 TEST(ExpertBalance, IsTheNumberOfChoicesAtUniformRouting) {
   // Token t prefers experts t and t + 1 by a hair, so that choices and probabilities are spread evenly.
   const auto logits = (at::eye(8) + at::eye(8).roll({1}, {1}) * 0.5) * 1e-4;
-  const auto balance = expert_balance({logits, logits}, 2, all(8));
+  const auto balance = balance_of({logits, logits}, 2, all(8));
   EXPECT_NEAR(balance.loss.item<double>(), 2.0, 1e-5);
   EXPECT_TRUE(at::equal(balance.tokens, at::full({8}, 4, at::kLong)));
 }
 
 TEST(ExpertBalance, IsTheNumberOfExpertsWhenAllTokensGoToOne) {
   const auto logits = at::tensor({100.0f, 0.0f, 0.0f, 0.0f}).expand({6, 4});
-  EXPECT_NEAR(expert_balance({logits}, 1, all(6)).loss.item<double>(), 4.0, 1e-5);
+  EXPECT_NEAR(balance_of({logits}, 1, all(6)).loss.item<double>(), 4.0, 1e-5);
 }
 
 /// The formula word by word, over the rows of all layers stacked.
@@ -61,7 +77,7 @@ at::Tensor balance_by_formula(const at::Tensor& logits, int64_t choices) {
 TEST(ExpertBalance, TakesMeansOverAllLayersTogether) {
   at::manual_seed(9);
   const auto a = at::randn({10, 4}) * 3, b = at::randn({10, 4}) * 3;
-  const auto fused = [](const Tensors& in) { return expert_balance({in[0], in[1]}, 2, all(10)).loss; };
+  const auto fused = [](const Tensors& in) { return balance_of({in[0], in[1]}, 2, all(10)).loss; };
   const auto plain = [](const Tensors& in) { return balance_by_formula(at::cat({in[0], in[1]}), 2); };
   expect_equal_operations(fused, plain, {a, b}, 4e-6);
   const auto layer_by_layer = (balance_by_formula(a, 2) + balance_by_formula(b, 2)) / 2;
@@ -73,10 +89,10 @@ TEST(ExpertBalance, LeavesPaddingOut) {
   const auto logits = at::randn({10, 4});
   auto counted = all(10);
   counted.slice(0, 6).fill_(false);
-  const auto balance = expert_balance({logits}, 2, counted);
+  const auto balance = balance_of({logits}, 2, counted);
   EXPECT_TRUE(at::allclose(balance.loss, balance_by_formula(logits.slice(0, 0, 6), 2)));
   EXPECT_EQ(balance.tokens.sum().item<int64_t>(), 12);
-  EXPECT_EQ(expert_balance({logits}, 2, at::zeros({10}, at::kBool)).loss.item<double>(), 0);
+  EXPECT_EQ(balance_of({logits}, 2, at::zeros({10}, at::kBool)).loss.item<double>(), 0);
 }
 
 }  // namespace

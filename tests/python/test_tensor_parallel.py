@@ -85,7 +85,7 @@ def test_samples_and_evaluation_are_made_by_all_ranks_and_told_once(tmp_path):
 
 @pytest.mark.parametrize("ranks, keys, message", [
     (3, {"tensor_model_parallel_size": 2}, "tensor_model_parallel_size: found 2, wanted a divisor of the 3 ranks"),
-    (3, {"tensor_model_parallel_size": 3, "global_batch_size": 8}, "tensor_model_parallel_size: found 3, wanted a number that divides the"),
+    (3, {"tensor_model_parallel_size": 3, "global_batch_size": 8}, "tensor_model_parallel_size: found 3, wanted 2 or 4: 8 heads"),
     (1, {"logical_tensor_shards": 3}, "logical_tensor_shards: found 3, wanted a power of two that is a multiple of tensor_model_parallel_size = 1"),
     (2, {"tensor_model_parallel_size": 2, "reproducible": True, "logical_tensor_shards": 1}, "logical_tensor_shards: found 1, wanted a power of two"),
     (1, {"tensor_model_parallel_size": 3, "reproducible": True}, "tensor_model_parallel_size: found 3, wanted a power of two with reproducible"),

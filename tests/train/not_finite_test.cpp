@@ -74,10 +74,9 @@ struct SteepLm : model::CausalLm {
     steep = model::add_parameter(parameters, {.name = "steep", .shape = {32}, .init = model::Init::kZeros, .decay = false}, at::kFloat, "cpu");
     model::initialize_parameters(parameters, 1);
   }
-  model::HiddenStates hidden(const model::ModelInput& input) const override {
+  model::HiddenStates run_stage(int64_t, const model::ModelInput& input, model::HiddenStates) const override {
     return {at::embedding(table, input.tokens) + at::sqrt(steep), {}};
   }
-  const at::Tensor& head_weight() const override { return table; }
   model::Head head() const override { return {table}; }
   at::Tensor logits_cached(const at::Tensor&, model::KeyValueCache&) const override { return {}; }
   at::Tensor table, steep;

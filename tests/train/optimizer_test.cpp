@@ -54,7 +54,7 @@ TEST(Optimizer, FollowsAdamwInDouble) {
       give_gradient(list, i, gradient);
       plain[i].step(gradient.to(at::kDouble) * 0.25, 1e-2, config, i == 0 ? 0.1 : 0, t);
     }
-    optimizer.accumulate();
+    optimizer.accumulate(); optimizer.sum_over_ranks();
     optimizer.step(1e-2, 0.25, optimizer.gradient_norm(0.25));
   }
   for (size_t i = 0; i < 2; ++i)
@@ -69,7 +69,7 @@ TEST(Optimizer, MeasuresTheNormOfScaledSums) {
   give_gradient(list, 1, at::tensor({8.0f}));
   optimizer.accumulate();
   give_gradient(list, 0, at::tensor({3.0f, 0.0f}));
-  optimizer.accumulate();
+  optimizer.accumulate(); optimizer.sum_over_ranks();
   EXPECT_DOUBLE_EQ(optimizer.gradient_norm(0.5), 5.0);
 }
 
@@ -78,7 +78,7 @@ float seen_gradient(double max_grad_norm, float gradient) {
   auto list = make_parameters({at::zeros({1})});
   Optimizer optimizer(list, {.adam_beta1 = 0, .max_grad_norm = max_grad_norm});
   give_gradient(list, 0, at::tensor({gradient}));
-  optimizer.accumulate();
+  optimizer.accumulate(); optimizer.sum_over_ranks();
   optimizer.step(1e-3, 1, optimizer.gradient_norm(1));
   return optimizer.state()[0].value.item<float>();
 }
@@ -97,6 +97,7 @@ TEST(Optimizer, SumsBf16GradientsInFp32) {
     optimizer.accumulate();
     EXPECT_FALSE(value(list, 0).grad().defined());
   }
+  optimizer.sum_over_ranks();
   EXPECT_DOUBLE_EQ(optimizer.gradient_norm(1), 258.0);
 }
 
@@ -105,7 +106,7 @@ TEST(Optimizer, KeepsInTheMasterWhatBf16CannotHold) {
   Optimizer optimizer(list, {});
   for (int step = 0; step < 8; ++step) {
     give_gradient(list, 0, at::ones({4}));
-    optimizer.accumulate();
+    optimizer.accumulate(); optimizer.sum_over_ranks();
     optimizer.step(5e-4, 1, optimizer.gradient_norm(1));  // each less than half of bf16's 2^-8 below 1
   }
   const auto master = optimizer.state()[2].value;
@@ -133,7 +134,7 @@ TEST(Optimizer, LeavesFrozenAndUnusedParametersAlone) {
   EXPECT_FALSE(value(list, 0).requires_grad());
   EXPECT_TRUE(value(list, 1).requires_grad());
   give_gradient(list, 1, at::ones({3}));
-  optimizer.accumulate();
+  optimizer.accumulate(); optimizer.sum_over_ranks();
   optimizer.step(1e-1, 1, 1);
   EXPECT_TRUE(at::equal(value(list, 0), at::ones({3})));
   EXPECT_FALSE(at::equal(value(list, 1).detach(), at::ones({3})));
@@ -149,7 +150,7 @@ at::Tensor train_a_little(at::ScalarType dtype, int moved_after, int threads = 2
   auto optimizer = std::make_unique<Optimizer>(list, OptimizerConfig{.weight_decay = 0.01});
   for (int step = 1; step <= 4; ++step) {
     give_gradient(list, 0, at::randn({300, 301}));
-    optimizer->accumulate();
+    optimizer->accumulate(); optimizer->sum_over_ranks();
     optimizer->step(1e-3, 0.5, optimizer->gradient_norm(0.5));
     if (step != moved_after) continue;
     const TemporaryFolder folder;
@@ -194,7 +195,7 @@ TEST(Optimizer, AsksBeforeItChangesATensor) {
   auto list = make_parameters({at::ones({3}).to(at::kBFloat16), at::ones({2})});
   Optimizer optimizer(list, {});
   for (size_t i = 0; i < 2; ++i) give_gradient(list, i, at::ones(value(list, i).sizes()));
-  optimizer.accumulate();
+  optimizer.accumulate(); optimizer.sum_over_ranks();
   std::map<const void*, at::Tensor> before;
   for (const auto& tensor : optimizer.state()) before[tensor.value.const_data_ptr()] = tensor.value.clone();
   std::vector<at::Tensor> asked;
@@ -212,7 +213,7 @@ TEST(Optimizer, NamesTheFirstBadGradient) {
   Optimizer optimizer(list, {});
   give_gradient(list, 0, at::ones({3}));
   give_gradient(list, 1, at::full({3}, std::numeric_limits<float>::infinity()));
-  optimizer.accumulate();
+  optimizer.accumulate(); optimizer.sum_over_ranks();
   EXPECT_FALSE(std::isfinite(optimizer.gradient_norm(1)));
   EXPECT_EQ(optimizer.first_bad_gradient(), "p1");
 }

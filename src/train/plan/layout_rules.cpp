@@ -31,11 +31,11 @@ Possible divides(int64_t whole) {
   return [whole](int64_t part) { return whole % part == 0; };
 }
 
-void check_batch(Problems& problems, const RunShape& shape) {
+void check_batch(Problems& problems, const RunShape& shape, const LayoutNames& names) {
   const auto& layout = shape.layout;
-  if (layout.dp < 1 || shape.micro_batch < 1) return;
+  if (names.dp == nullptr || layout.dp < 1 || shape.micro_batch < 1) return;
   const int64_t most = shape.global_batch / shape.micro_batch;
-  expect_axis(problems, "dp", layout.dp, std::max<int64_t>(1, most),
+  expect_axis(problems, names.dp, layout.dp, std::max<int64_t>(1, most),
               fmt::format("a global batch of {} rows has {} micro-batches of {}", shape.global_batch, most, shape.micro_batch),
               [&](int64_t dp) { return shape.global_batch % (shape.micro_batch * dp) == 0; });
 }
@@ -52,28 +52,28 @@ bool can_share_matrices(const std::vector<PlannedParameter>& parameters, int64_t
   });
 }
 
-void check_layout(Problems& problems, const RunShape& shape, const std::vector<PlannedParameter>& parameters) {
+void check_layout(Problems& problems, const RunShape& shape, const std::vector<PlannedParameter>& parameters, const LayoutNames& names) {
   const auto& model = shape.model;
   const auto& layout = shape.layout;
-  expect_axis(problems, "tp", layout.tp, model.num_heads, what_is_shared(model),
+  expect_axis(problems, names.tp, layout.tp, model.num_heads, what_is_shared(model),
               [&](int64_t tp) { return can_share_matrices(parameters, tp); });
-  expect_axis(problems, "pp", layout.pp, model.num_layers, fmt::format("a stage has one of {} layers or more", model.num_layers),
+  expect_axis(problems, names.pp, layout.pp, model.num_layers, fmt::format("a stage has one of {} layers or more", model.num_layers),
               [](int64_t) { return true; });
   if (layout.virtual_stages != 1 && layout.pp >= 1)
-    expect_axis(problems, "virtual stages", layout.virtual_stages, std::max<int64_t>(1, model.num_layers / layout.pp),
-                fmt::format("{} layers are cut into pp {} x virtual stages equal chunks", model.num_layers, layout.pp),
-                [&](int64_t chunks) { return model.num_layers % (layout.pp * chunks) == 0; });
-  expect_axis(problems, "cp", layout.cp, shape.seq_length, fmt::format("a row of {} tokens is shared evenly", shape.seq_length),
+    expect_axis(problems, names.virtual_stages, layout.virtual_stages, std::max<int64_t>(1, model.num_layers / layout.pp),
+                fmt::format("each of pp {} x virtual stages pieces has one of {} layers or more", layout.pp, model.num_layers),
+                [&](int64_t) { return true; });
+  expect_axis(problems, names.cp, layout.cp, shape.seq_length, fmt::format("a row of {} tokens is shared evenly", shape.seq_length),
               divides(shape.seq_length));
   const std::string experts = model.num_experts > 0
                                   ? fmt::format("{} experts and dp {} are shared evenly", model.num_experts, layout.dp)
                                   : "the model has no experts";
-  expect_axis(problems, "ep", layout.ep, std::max<int64_t>(1, model.num_experts), experts,
+  expect_axis(problems, names.ep, layout.ep, std::max<int64_t>(1, model.num_experts), experts,
               [&](int64_t ep) { return ep == 1 || (model.num_experts % ep == 0 && layout.dp % ep == 0); });
-  problems.expect(shape.zero_stage >= 0 && shape.zero_stage <= 3, "zero", shape.zero_stage, "0 to 3");
-  problems.expect(shape.zero_stage <= 1 || layout.pp == 1, "zero", shape.zero_stage,
+  problems.expect(shape.zero_stage >= 0 && shape.zero_stage <= 3, names.zero, shape.zero_stage, "0 to 3");
+  problems.expect(shape.zero_stage <= 1 || layout.pp == 1, names.zero, shape.zero_stage,
                   fmt::format("0 or 1 with pp {}: gradients are summed over the micro-batches of the pipeline", layout.pp));
-  check_batch(problems, shape);
+  check_batch(problems, shape, names);
 }
 
 bool is_possible(const RunShape& shape, const std::vector<PlannedParameter>& parameters) {
@@ -84,7 +84,7 @@ bool is_possible(const RunShape& shape, const std::vector<PlannedParameter>& par
 
 bool runs_here(const RunShape& shape) {
   parallel::Layout can_be;
-  can_be.dp = shape.layout.dp, can_be.tp = shape.layout.tp;
+  can_be.dp = shape.layout.dp, can_be.tp = shape.layout.tp, can_be.pp = shape.layout.pp, can_be.virtual_stages = shape.layout.virtual_stages;
   return shape.layout == can_be && shape.zero_stage <= 1 && (shape.layout.tp == 1 || !shape.sequence_parallel);
 }
 

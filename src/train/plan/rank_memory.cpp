@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "parallel/pipeline.h"
 #include "train/plan/held_bytes.h"
 #include "train/plan/layer_sizes.h"
 #include "train/plan/layer_walk.h"
@@ -20,7 +21,7 @@ constexpr int64_t kBatchBytes = 3 * 8;                     // a token: id, posit
 class StepWalk {
  public:
   StepWalk(const RunShape& shape, const std::vector<LayerTuning>& tunings, const PartCounts& counts, int64_t stage)
-      : shape_(shape), counts_(counts), layers_(stage_layers(shape.model.num_layers, shape.layout.pp, stage)), stage_(stage),
+      : shape_(shape), counts_(counts), layers_(parallel::stage_layers(shape.model.num_layers, shape.layout.pp, stage)), stage_(stage),
         tunings_(tunings) {
     for (int64_t layer = layers_.first; layer < layers_.end; ++layer) held_counts_.push_back(&counts.layers[static_cast<size_t>(layer)]);
     if (is_first()) held_counts_.push_back(&counts.embedding);
@@ -72,11 +73,9 @@ class StepWalk {
     return all > 1 || shape_.zero_stage >= 2 ? sums * (branches + (in_shard || branches == 0)) : 0;
   }
 
-  /// With one pass forward and one backward in turn (1F1B) a stage keeps as many as there are stages from it on; with virtual stages
-  /// it keeps chunks of (pp - stage - 1) * 2 + (virtual - 1) * pp + 1 passes. Source: Narayanan et al. 2021, Megatron-LM schedules.
   int64_t micro_batches_in_flight() const {
-    const int64_t left = shape_.layout.pp - stage_, chunks = shape_.layout.virtual_stages;
-    const int64_t passes = chunks == 1 ? left : ((left - 1) * 2 + (chunks - 1) * shape_.layout.pp + 1 + chunks - 1) / chunks;
+    const int64_t chunks = shape_.layout.virtual_stages;
+    const int64_t passes = (parallel::most_in_flight({shape_.layout.pp, chunks, stage_}) + chunks - 1) / chunks;
     return std::clamp<int64_t>(passes, 1, std::max<int64_t>(1, shape_.micro_batches()));
   }
 
@@ -194,7 +193,7 @@ class StepWalk {
 
   const RunShape& shape_;
   const PartCounts& counts_;
-  const StageLayers layers_;
+  const parallel::StageLayers layers_;
   const int64_t stage_;
   const std::vector<LayerTuning>& tunings_;
   std::vector<const PartCount*> held_counts_;
@@ -202,10 +201,6 @@ class StepWalk {
 };
 
 }  // namespace
-
-StageLayers stage_layers(int64_t num_layers, int64_t stages, int64_t stage) {
-  return {stage * num_layers / stages, (stage + 1) * num_layers / stages};
-}
 
 RankMemory rank_memory(const RunShape& shape, const std::vector<LayerTuning>& tunings, const PartCounts& counts, int64_t stage) {
   return StepWalk(shape, tunings, counts, stage).walk();

@@ -20,10 +20,6 @@ struct RankMemory {
   int64_t total() const { return weights + gradients + optimizer + activations + merge; }
 };
 
-/// The layers [first, end) of a pipeline rank: neighbours differ by at most one. Stage 0 has the embedding, the last one the head.
-struct StageLayers { int64_t first, end; };
-StageLayers stage_layers(int64_t num_layers, int64_t stages, int64_t stage);
-
 /// Of a rank of pipeline stage `stage`; `counts` are those of the shape's tp and ep.
 RankMemory rank_memory(const RunShape& shape, const std::vector<LayerTuning>& tunings, const PartCounts& counts, int64_t stage);
 
