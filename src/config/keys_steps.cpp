@@ -41,6 +41,11 @@ std::vector<Key> step_keys() {
                    "send more",
                    "每个流水线进程持有的、彼此不相邻的模型段数(交错式流水线):段数越多,等待越少,通信越多"},
        .range = between(1, 1 << 10)},
+      {.name = "expert_model_parallel_size", .field = field(&TrainConfig::expert_model_parallel_size),
+       .meaning = {"of the ranks that share the batch so many neighbours share the experts of a mixture (expert parallel): each has some of them, and tokens go "
+                   "to the rank of their expert and back",
+                   "分担批次的进程中,每这么多个相邻进程共同分担混合专家模型的专家(专家并行):每个进程持有一部分专家,token 送往其专家所在的进程再送回"},
+       .range = between(1, 1 << 10)},
       {.name = "zero_stage", .field = field(&TrainConfig::zero_stage),
        .meaning = {"1: of the ranks that share the batch each keeps the optimizer's state of its rows of every parameter alone, updates these and gets the "
                    "others (ZeRO-1); 0: each keeps all of it",

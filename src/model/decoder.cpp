@@ -16,7 +16,7 @@ Decoder::Decoder(const DecoderConfig& settings, const Family& family, at::Scalar
     add_parameter(parameters, std::move(spec), dtype, place, part);
   }
   const ParameterScope root(parameters);
-  const LayerContext context{config, family_.names, ranks_};
+  const LayerContext context{config, family_.names, ranks_, mesh.experts};
   const auto& names = family_.names;
   embedding_ = root.child(names.embedding).value("weight");
   const bool tied = config.tie_word_embeddings;
@@ -27,7 +27,7 @@ Decoder::Decoder(const DecoderConfig& settings, const Family& family, at::Scalar
   }
   norm_.emplace(root.child(names.final_norm), config);
   head_ = tied ? embedding_ : root.child(names.head).value("weight");
-  if (tied && mesh.sums_apart && cut.ranks == 1) head_ = parameters.find(names.embedding + ".weight")->add_leaf();
+  if (tied && mesh.sums_apart && cut.ranks == 1) head_ = parameters.find(names.embedding + ".weight")->leaf(1);
   if (!tied && !config.norm_head) head_layer_ = root.child(names.head).linear_layer(LayerKind::kHead);
 }
 
@@ -36,7 +36,8 @@ TensorPart Decoder::part_of(const ParameterSpec& spec, const parallel::Mesh& mes
   const bool is_here = spec.layer >= 0 ? cut.chunk_of_layer(spec.layer, config.num_layers) >= 0
                        : is_embedding  ? cut.has_first() || (config.tie_word_embeddings && cut.has_last())
                                        : cut.has_last();
-  return {.index = mesh.tensor.rank(), .count = mesh.tensor.size(), .is_here = is_here, .is_first = !is_embedding || cut.has_first(),
+  const bool has_expert = spec.expert < 0 || spec.expert / (config.num_experts / mesh.experts.size()) == mesh.experts.rank();
+  return {.index = mesh.tensor.rank(), .count = mesh.tensor.size(), .is_here = is_here && has_expert, .is_first = !is_embedding || cut.has_first(),
           .is_at_both_ends = is_embedding && config.tie_word_embeddings && cut.ranks > 1};
 }
 

@@ -39,7 +39,8 @@ struct RmsNorm {
 struct LayerContext {
   const DecoderConfig& config;  // of the whole model
   const DecoderNames& names;
-  parallel::Communicator& ranks;  // that share the matrices: heads of attention, columns of the MLP
+  parallel::Communicator& ranks;    // that share the matrices: heads of attention, columns of the MLP
+  parallel::Communicator& experts;  // that share the experts
 };
 
 /// Self-attention with grouped key/value heads and rope or ALiBi; layer `index` of the cache is its own.

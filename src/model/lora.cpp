@@ -41,7 +41,8 @@ void add_layer(ParameterList& list, const LoraPlan::Layer& planned, double dropo
   TORCH_CHECK(!layer.adapter.defined(), planned.module, " has an adapter already");
   const auto weight = list.find(layer.module + ".weight");
   const auto add = [&](const std::string& name, const Shape& shape, Init init, double spread, FactorSplit cut) {
-    return add_parameter(list, {.name = name, .shape = shape, .init = init, .init_std = spread, .split = cut.split, .partial_gradient = cut.is_partial},
+    return add_parameter(list, {.name = name, .shape = shape, .init = init, .init_std = spread, .split = cut.split, .partial_gradient = cut.is_partial,
+                                .layer = weight->layer, .expert = weight->expert},
                          weight->value.scalar_type(), weight->value.device().str(), weight->part);
   };
   const auto names = factor_names(layer.module, layer.kind);
@@ -56,6 +57,10 @@ void add_layer(ParameterList& list, const LoraPlan::Layer& planned, double dropo
   }
   layer.adapter.scale = planned.scale;
   if (layer.kind != LayerKind::kEmbedding) layer.adapter.dropout = {dropout, named_stream(random_stream::kDropout, stream_name(layer.module, *weight))};
+  for (size_t i = 0; i < layer.copies.size(); ++i) {
+    layer.copies[i]->adapter = layer.adapter;
+    layer.copies[i]->adapter.a = list.find(names.a)->leaf(i + 1), layer.copies[i]->adapter.b = list.find(names.b)->leaf(i + 1);
+  }
 }
 
 }  // namespace

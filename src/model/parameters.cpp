@@ -48,9 +48,9 @@ void fill_uniform(at::Tensor& value, float half_width, uint64_t seed, uint64_t s
 
 }  // namespace
 
-at::Tensor Parameter::add_leaf() {
-  other_leaves.push_back(value.detach());
-  return other_leaves.back().set_requires_grad(trainable);
+at::Tensor Parameter::leaf(size_t index) {
+  while (other_leaves.size() < index) other_leaves.push_back(value.detach().set_requires_grad(trainable));
+  return index == 0 ? value : other_leaves[index - 1];
 }
 
 void Parameter::set_trainable(bool trains) {
@@ -102,7 +102,10 @@ int64_t ParameterList::num_trainable() const {
 std::vector<at::Tensor> ParameterList::values_of(const std::string& module) const {
   std::vector<at::Tensor> values;
   for (const auto& parameter : parameters)
-    if (parameter->name.starts_with(module + ".")) values.push_back(parameter->value);
+    if (parameter->name.starts_with(module + ".")) {
+      values.push_back(parameter->value);
+      values.insert(values.end(), parameter->other_leaves.begin(), parameter->other_leaves.end());
+    }
   return values;
 }
 
@@ -129,12 +132,17 @@ at::Tensor ParameterScope::value(const std::string& name) const {
 
 at::Tensor ParameterScope::value_if_any(const std::string& name) const {
   const auto found = list_->find(prefix_ + name);
-  return found ? found->value : at::Tensor();
+  return found ? found->leaf(leaf_) : at::Tensor();
 }
 
 std::shared_ptr<LinearLayer> ParameterScope::linear_layer(LayerKind kind) const {
   const auto weight = list_->find(prefix_ + "weight");
   TORCH_CHECK(weight, "the model has no parameter ", prefix_, "weight");
+  if (leaf_ > 0) {
+    const auto first = std::find_if(list_->linear_layers.begin(), list_->linear_layers.end(), [&](const auto& layer) { return layer->module + "." == prefix_; });
+    (*first)->copies.push_back(std::make_shared<LinearLayer>(**first));
+    return (*first)->copies.back();
+  }
   const bool is_embedding = kind == LayerKind::kEmbedding;
   const int64_t in = weight->shape[is_embedding ? 0 : 1], out = weight->shape[is_embedding ? 1 : 0];
   list_->linear_layers.push_back(std::make_shared<LinearLayer>(prefix_.substr(0, prefix_.size() - 1), in, out, kind));

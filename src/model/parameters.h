@@ -36,7 +36,7 @@ struct Parameter : ParameterSpec {
   bool trainable = true;
   at::Tensor value = {};
   std::vector<at::Tensor> other_leaves = {};  // the same memory, for uses whose gradients are summed apart
-  at::Tensor add_leaf();
+  at::Tensor leaf(size_t index);  // 0: the value; others are made when they are first asked for
   void set_trainable(bool trains);
   /// The slices that the value is made of, one after another along split.dim; none where it is not here.
   std::vector<OwnSlice> slices() const;
@@ -55,6 +55,7 @@ struct LinearLayer {
   int64_t in, out;     // of the whole
   LayerKind kind = LayerKind::kLinear;
   ops::LowRank adapter = {};
+  std::vector<std::shared_ptr<LinearLayer>> copies = {};  // the same made of other leaves of its parameters: of leaf 1, 2 ...
 };
 
 /// All parameters of a model in one ordered list; checkpoints, optimizer groups, planning and HF names read it.
@@ -74,8 +75,10 @@ at::Tensor add_parameter(ParameterList& list, ParameterSpec spec, at::ScalarType
 /// The parameters of a list under a name prefix, for the layers that are made of them.
 class ParameterScope {
  public:
-  explicit ParameterScope(ParameterList& list, std::string prefix = "") : list_(&list), prefix_(std::move(prefix)) {}
-  ParameterScope child(const std::string& name) const { return ParameterScope(*list_, prefix_ + name + "."); }
+  explicit ParameterScope(ParameterList& list, std::string prefix = "", size_t leaf = 0) : list_(&list), prefix_(std::move(prefix)), leaf_(leaf) {}
+  ParameterScope child(const std::string& name) const { return ParameterScope(*list_, prefix_ + name + ".", leaf_); }
+  /// The same parameters, for a use whose gradients are summed apart.
+  ParameterScope of_leaf(size_t leaf) const { return ParameterScope(*list_, prefix_, leaf); }
   at::Tensor value(const std::string& name) const;          // throws where there is none
   at::Tensor value_if_any(const std::string& name) const;   // undefined where there is none
   /// Records the linear layer of the scope's name, whose "weight" is [out, in], an embedding's [in, out].
@@ -84,6 +87,7 @@ class ParameterScope {
  private:
   ParameterList* list_;
   std::string prefix_;
+  size_t leaf_;
 };
 
 /// A parameter's first value, whole, float32 on the CPU, from (seed, parameter name, element index): the same whatever the

@@ -35,7 +35,7 @@ int64_t rank_of(const Layout& layout, const Place& place) {
 
 std::vector<int64_t> group_of(const Layout& layout, Axis axis, int64_t rank) {
   Place place = place_of(layout, rank);
-  int64_t size = layout.dp, first = 0;
+  int64_t size = layout.dp, first = 0, step = 1;
   int64_t* coordinate = &place.dp;
   switch (axis) {
     case Axis::kData: break;
@@ -43,9 +43,10 @@ std::vector<int64_t> group_of(const Layout& layout, Axis axis, int64_t rank) {
     case Axis::kTensor: size = layout.tp, coordinate = &place.tp; break;
     case Axis::kPipeline: size = layout.pp, coordinate = &place.pp; break;
     case Axis::kExpert: size = layout.ep, first = place.dp / layout.ep * layout.ep; break;
+    case Axis::kExpertData: size = layout.dp / layout.ep, first = place.dp % layout.ep, step = layout.ep; break;
   }
   std::vector<int64_t> ranks;
-  for (*coordinate = first; *coordinate < first + size; ++*coordinate) ranks.push_back(rank_of(layout, place));
+  for (int64_t i = 0; i < size; ++i) *coordinate = first + i * step, ranks.push_back(rank_of(layout, place));
   return ranks;
 }
 

@@ -22,7 +22,7 @@ struct Layout {
 /// "dp 2 x tp 4 x pp 2": what is not 1; "one rank" when all are.
 std::string to_string(const Layout& layout);
 
-enum class Axis { kData, kContext, kTensor, kPipeline, kExpert };
+enum class Axis { kData, kContext, kTensor, kPipeline, kExpert, kExpertData };  // the last: that have the same experts and other rows
 
 /// Where a rank stands on each axis. Ranks are counted along tp first, then cp, dp and pp: those that talk most are neighbours, on
 /// one host. Source of the order: Megatron-LM (tp-cp-ep-dp-pp).

@@ -16,12 +16,14 @@ Communicator& group_or_alone(const std::unique_ptr<Communicator>& group) { retur
 
 }  // namespace
 
-Mesh::Mesh(Communicator& given) : world(given), data(given), tensor(only_rank()), pipeline(only_rank()) {}
+Mesh::Mesh(Communicator& given) : world(given), data(given), tensor(only_rank()), pipeline(only_rank()), experts(only_rank()), expert_data(given) {}
 
 Mesh::Mesh(Communicator& given, const Layout& layout)
     : own_data_(split_off(given, layout, Axis::kData)), own_tensor_(split_off(given, layout, Axis::kTensor)),
-      own_pipeline_(split_off(given, layout, Axis::kPipeline)),
+      own_pipeline_(split_off(given, layout, Axis::kPipeline)), own_experts_(split_off(given, layout, Axis::kExpert)),
+      own_expert_data_(layout.ep == 1 ? nullptr : split_off(given, layout, Axis::kExpertData)),
       world(given), data(group_or_alone(own_data_)), tensor(group_or_alone(own_tensor_)), pipeline(group_or_alone(own_pipeline_)),
+      experts(group_or_alone(own_experts_)), expert_data(layout.ep == 1 ? data : group_or_alone(own_expert_data_)),
       cut{.ranks = layout.pp, .chunks = layout.virtual_stages, .rank = pipeline.rank()} {}
 
 }  // namespace ingot::parallel

@@ -17,14 +17,16 @@ class Mesh {
   Mesh(Communicator& world, const Layout& layout);
 
  private:
-  std::unique_ptr<Communicator> own_data_, own_tensor_, own_pipeline_;
+  std::unique_ptr<Communicator> own_data_, own_tensor_, own_pipeline_, own_experts_, own_expert_data_;
 
  public:
   Communicator& world;
   Communicator& data;      // those that have other rows and the same part of the model
   Communicator& tensor;    // those that have the same rows and other parts of its matrices
   Communicator& pipeline;  // those that have the same rows and other layers
-  PipelineCut cut;         // of the layers
+  Communicator& experts;      // of those in `data`: neighbours, each of which has some of the experts
+  Communicator& expert_data;  // of those in `data`: that have the same experts
+  PipelineCut cut;            // of the layers
   /// Gradients that a parameter gets in two places, as a tied embedding does, are summed apart even where one rank has both: so the bits of
   /// their sum do not depend on how many ranks there are.
   bool sums_apart = false;

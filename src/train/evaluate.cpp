@@ -17,6 +17,20 @@
 
 namespace ingot::train {
 
+namespace {
+
+/// Micro-batches of the rank that has most, of those that share experts and go through them together.
+int64_t most_of_partners(const parallel::Mesh& mesh, int64_t num_batches) {
+  int64_t most = 0;
+  for (int64_t i = 0; i < mesh.experts.size(); ++i) {
+    const auto of = micro_batches_of(mesh.data.rank() - mesh.experts.rank() + i, mesh.data.size(), num_batches);
+    most = std::max(most, of.end - of.first);
+  }
+  return most;
+}
+
+}  // namespace
+
 double Evaluation::perplexity() const { return std::exp(loss); }
 
 std::optional<Evaluation> evaluate(const model::CausalLm& model, const DataSource& source,
@@ -31,14 +45,15 @@ std::optional<Evaluation> evaluate(const model::CausalLm& model, const DataSourc
   Progress progress("evaluation", static_cast<uint64_t>(own.end - own.first) * width, "rows");
   Passes passes(model, mesh.pipeline);
   bool comes = true;
-  for (int64_t i = own.first; i < own.end && comes; ++i) {
-    if (model.cut.has_first()) comes = !ranks_agree_to_stop(mesh.tensor, stop_requested() != 0);
+  const int64_t end = own.first + most_of_partners(mesh, num_batches);
+  for (int64_t i = own.first; i < end && comes; ++i) {
+    if (model.cut.has_first()) comes = !partners_agree_to_stop(mesh, stop_requested() != 0);
     const uint64_t first = static_cast<uint64_t>(i) * width;
-    std::vector<uint64_t> samples(std::min(width, rows - first));
+    std::vector<uint64_t> samples(i < own.end ? std::min(width, rows - first) : 0);
     std::iota(samples.begin(), samples.end(), first);
-    const data::Batch batch = source.batch(samples);
-    if (const auto terms = passes.forward_all(to_model_input(batch, model), comes))
-      scores[i][0] = terms->cross_entropy.item<double>(), scores[i][1] = batch.num_labels();
+    const data::Batch batch = samples.empty() ? blank_batch() : source.batch(samples);
+    const auto terms = passes.forward_all(to_model_input(batch, model), comes);
+    if (terms && i < own.end) scores[i][0] = terms->cross_entropy.item<double>(), scores[i][1] = batch.num_labels();
     progress.add(samples.size());
   }
   if (ranks_agree_to_stop(mesh.world, !comes)) return {};

@@ -203,7 +203,7 @@ class Loop {
       metrics.event(position_.step, event, fmt::format("iter_{:07d}", position_.step));
       metrics.sync();
     });
-    checkpoints_->save(position_.step, pack_run_state(model_, optimizer_, position_, identity_, mesh_.data.rank() == 0));
+    checkpoints_->save(position_.step, pack_run_state(model_, optimizer_, position_, identity_, mesh_));
   }
 
   void finish_saving() {

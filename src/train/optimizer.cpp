@@ -107,7 +107,9 @@ struct Optimizer::Slot {
   at::Tensor value;  // shares memory with the parameter
   Rows rows;         // of the value, whose state this rank keeps:
   at::Tensor master, first_moment, second_moment;  // float32; a float32 parameter's rows are their own master
-  std::vector<Sum> sums;  // of each leaf
+  bool is_expert() const { return parameter->expert >= 0; }
+
+  std::vector<Sum> sums;  // of each leaf; of the first alone where they need not be told apart
   at::Tensor gradient;    // of them all and over all ranks; undefined without one
 };
 
@@ -121,12 +123,13 @@ void OptimizerConfig::check(Problems& problems) const {
 }
 
 Optimizer::Optimizer(const model::ParameterList& parameters, OptimizerConfig config, const parallel::Mesh& mesh)
-    : config_(config), data_ranks_(mesh.data), tensor_ranks_(mesh.tensor), pipeline_(mesh.pipeline) {
+    : config_(config), data_ranks_(mesh.data), tensor_ranks_(mesh.tensor), pipeline_(mesh.pipeline),
+      experts_(mesh.experts), expert_data_(mesh.expert_data), sums_apart_(mesh.sums_apart) {
   for (const auto& parameter : parameters.parameters) {
     parameter->set_trainable(parameter->trainable);
     if (!parameter->trainable) continue;
     const int64_t num_rows = parameter->value.size(0);
-    slots_.push_back(std::make_shared<Slot>(parameter, config_.is_sharded ? rows_of(num_rows, data_ranks_) : Rows{0, num_rows}));
+    slots_.push_back(std::make_shared<Slot>(parameter, config_.is_sharded ? rows_of(num_rows, parameter->expert >= 0 ? expert_data_ : data_ranks_) : Rows{0, num_rows}));
   }
 }
 
@@ -138,19 +141,30 @@ void Optimizer::set_masters(const ExactWeights& exact) {
   }
 }
 
-void Optimizer::accumulate(int64_t shard) {
+/// The ranks that have the same part of a parameter.
+parallel::Communicator& Optimizer::replicas_of(const Slot& slot) const { return slot.is_expert() ? expert_data_ : data_ranks_; }
+
+void Optimizer::accumulate(const std::vector<int64_t>& shards) {
   const at::NoGradGuard no_grad;
+  const auto own = static_cast<size_t>(experts_.rank());
   for (const auto& slot : slots_) {
-    slot->sums[0].add(slot->parameter->value.mutable_grad(), shard);
-    for (size_t i = 1; i < slot->sums.size(); ++i) slot->sums[i].add(slot->parameter->other_leaves[i - 1].mutable_grad(), shard);
+    auto& parameter = *slot->parameter;
+    for (size_t leaf = 0; leaf <= parameter.other_leaves.size(); ++leaf)
+      slot->sums[sums_apart_ ? leaf : 0].add(parameter.leaf(leaf).mutable_grad(), shards.at(slot->is_expert() && experts_.size() > 1 ? leaf : own));
   }
 }
 
 void Optimizer::sum_over_ranks(int64_t num_shards) {
   const at::NoGradGuard no_grad;
-  for (const auto& slot : slots_)
+  for (const auto& slot : slots_) {
     for (auto& sum : slot->sums) sum.gradient = sum.take(num_shards);
-  if (data_ranks_.size() > 1) sum_over_data_ranks(num_shards > 0);
+    if (!slot->is_expert() || num_shards == 0) continue;
+    ops::TreeSum of_ranks;  // whose rows the leaves stand for
+    for (auto& sum : slot->sums) of_ranks.add(std::exchange(sum.gradient, {}));
+    slot->sums[0].gradient = of_ranks.take();
+  }
+  sum_over_data_ranks(data_ranks_, num_shards > 0);
+  if (&expert_data_ != &data_ranks_) sum_over_data_ranks(expert_data_, num_shards > 0);
   for (const auto& slot : slots_) {
     for (auto& sum : slot->sums) {
       if (!sum.gradient.defined()) continue;
@@ -162,18 +176,21 @@ void Optimizer::sum_over_ranks(int64_t num_shards) {
   }
 }
 
-void Optimizer::sum_over_data_ranks(bool in_tree) {
+/// Of the parameters that `ranks` have the same part of.
+void Optimizer::sum_over_data_ranks(parallel::Communicator& ranks, bool in_tree) {
   std::vector<std::pair<Slot*, Sum*>> sums;
   for (const auto& slot : slots_)
-    for (auto& sum : slot->sums) sums.emplace_back(slot.get(), &sum);
+    for (auto& sum : slot->sums)
+      if (&replicas_of(*slot) == &ranks) sums.emplace_back(slot.get(), &sum);
+  if (ranks.size() == 1 || sums.empty()) return;
   const auto present = at::zeros({std::ssize(sums)}, at::kLong);  // on how many ranks a leaf has a gradient
   for (size_t i = 0; i < sums.size(); ++i) present[static_cast<int64_t>(i)] = sums[i].second->gradient.defined() ? 1 : 0;
-  data_ranks_.all_reduce(present);
+  ranks.all_reduce(present);
   for (size_t i = 0; i < sums.size(); ++i) {
     at::Tensor& gradient = sums[i].second->gradient;
     if (present[static_cast<int64_t>(i)].item<int64_t>() == 0) continue;
     if (!gradient.defined()) gradient = at::zeros(sums[i].first->value.sizes(), sums[i].first->master.options());
-    in_tree ? parallel::tree_all_reduce(data_ranks_, gradient) : data_ranks_.all_reduce(gradient);
+    in_tree ? parallel::tree_all_reduce(ranks, gradient) : ranks.all_reduce(gradient);
   }
 }
 
@@ -219,9 +236,11 @@ double Optimizer::gradient_norm(double scale) const {
   const auto squares = at::zeros({std::ssize(slots_)}, at::kDouble);
   double* const values = squares.mutable_data_ptr<double>();
   for (size_t i = 0; i < slots_.size(); ++i)
-    if (slots_[i]->gradient.defined() && slots_[i]->parameter->part.is_first) values[i] = slots_[i]->own_squares();
+    if (slots_[i]->gradient.defined() && slots_[i]->parameter->part.is_first && (slots_[i]->is_expert() || experts_.rank() == 0))
+      values[i] = slots_[i]->own_squares();
   tensor_ranks_.all_reduce(squares);
   pipeline_.all_reduce(squares);
+  experts_.all_reduce(squares);
   return std::sqrt(std::accumulate(values, values + slots_.size(), 0.0)) * std::abs(scale);
 }
 
@@ -244,13 +263,13 @@ void Optimizer::step(double learning_rate, double scale, double norm) {
     at::Tensor copy = slot->has_copy() ? rows.of(slot->value) : at::Tensor();
     ops::adamw_step(arguments, rows.of(slot->gradient), slot->master, slot->first_moment, slot->second_moment, copy);
     slot->gradient.reset();
-    if (config_.is_sharded && data_ranks_.size() > 1) exchange_rows(slot->value, rows, data_ranks_);
+    if (config_.is_sharded && replicas_of(*slot).size() > 1) exchange_rows(slot->value, rows, replicas_of(*slot));
   }
 }
 
 checkpoint::RunTensor Optimizer::state_of(const std::string& prefix, const Slot& slot, const at::Tensor& rows) const {
   auto tensor = rows_of_state_tensor(state_tensor(prefix, *slot.parameter, slot.value), rows, slot.rows.first);
-  for (auto& part : tensor.parts) part.is_written = part.is_written && (config_.is_sharded || data_ranks_.rank() == 0);
+  for (auto& part : tensor.parts) part.is_written = part.is_written && (config_.is_sharded || replicas_of(slot).rank() == 0);
   return tensor;
 }
 

@@ -39,9 +39,9 @@ class Optimizer {
   /// bfloat16's grid loses updates below half its spacing at first, and with them a part of the first steps.
   void set_masters(const ExactWeights& exact);
   /// Adds the .grad of every parameter that has one to the fp32 sums and clears it. Once a pass of a micro-batch through layers of this rank.
-  /// The sums of one logical shard of the batch, of which `shard` counts this rank's, are a leaf of a tree (ops/tree_sum.h); a parameter gets
-  /// them in the order of the shards.
-  void accumulate(int64_t shard = 0);
+  /// The sums of one logical shard of the batch, of which `shards` counts this rank's, are a leaf of a tree (ops/tree_sum.h); a parameter gets
+  /// them in the order of the shards. An expert gets rows of all ranks that share the experts: of each its own shard.
+  void accumulate(const std::vector<int64_t>& shards = {0});
   /// The sums become those over the whole batch: of each rank's one sum, or, `num_shards` > 0, in the tree over so many shards of every rank.
   /// Then terms of which the ranks have one each are summed, too: tensor ranks, and the pipeline's ends of a tied embedding.
   void sum_over_ranks(int64_t num_shards = 0);
@@ -67,13 +67,15 @@ class Optimizer {
 
  private:
   struct Slot;
-  void sum_over_data_ranks(bool in_tree);
+  void sum_over_data_ranks(parallel::Communicator& ranks, bool in_tree);
+  parallel::Communicator& replicas_of(const Slot& slot) const;
   void sum_ends(Slot& slot);
   checkpoint::RunTensor state_of(const std::string& prefix, const Slot& slot, const at::Tensor& rows) const;
   void sum_terms(Slot& slot);
   std::vector<std::shared_ptr<Slot>> slots_;
   OptimizerConfig config_;
-  parallel::Communicator &data_ranks_, &tensor_ranks_, &pipeline_;
+  parallel::Communicator &data_ranks_, &tensor_ranks_, &pipeline_, &experts_, &expert_data_;
+  const bool sums_apart_;
   std::function<void(const at::Tensor&)> prepare_;
   int64_t num_steps_ = 0;
 };

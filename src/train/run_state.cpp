@@ -10,10 +10,13 @@ namespace ingot::train {
 namespace {
 
 /// Of the trainable parameters: frozen ones are where the run took them from.
-std::vector<checkpoint::RunTensor> model_tensors(const model::CausalLm& model) {
+std::vector<checkpoint::RunTensor> model_tensors(const model::CausalLm& model, const parallel::Mesh& mesh) {
   std::vector<checkpoint::RunTensor> tensors;
-  for (const auto& parameter : model.parameters.parameters)
-    if (parameter->trainable) tensors.push_back(state_tensor("model.", *parameter, parameter->value.detach()));
+  for (const auto& parameter : model.parameters.parameters) {
+    if (!parameter->trainable) continue;
+    tensors.push_back(state_tensor("model.", *parameter, parameter->value.detach()));
+    for (auto& part : tensors.back().parts) part.is_written = part.is_written && (parameter->expert >= 0 ? mesh.expert_data : mesh.data).rank() == 0;
+  }
   return tensors;
 }
 
@@ -67,8 +70,8 @@ RunPosition read_position(const FieldReader& read) {
 }  // namespace
 
 checkpoint::RunState pack_run_state(const model::CausalLm& model, const Optimizer& optimizer, const RunPosition& position,
-                                    const RunIdentity& identity, bool writes_model) {
-  checkpoint::RunState packed{.tensors = model_tensors(model),
+                                    const RunIdentity& identity, const parallel::Mesh& mesh) {
+  checkpoint::RunState packed{.tensors = model_tensors(model, mesh),
                               .state = {{"step", position.step},
                                         {"consumed_samples", position.consumed_samples},
                                         {"evaluated_step", position.evaluated_step},
@@ -77,8 +80,6 @@ checkpoint::RunState pack_run_state(const model::CausalLm& model, const Optimize
                                         {"eval_identity", position.eval_identity},
                                         {"fixed", identity.fixed},
                                         {"settings", identity.settings}}};
-  for (auto& tensor : packed.tensors)
-    for (auto& part : tensor.parts) part.is_written = part.is_written && writes_model;
   const auto optimizer_tensors = optimizer.state();
   packed.tensors.insert(packed.tensors.end(), optimizer_tensors.begin(), optimizer_tensors.end());
   return packed;
@@ -90,7 +91,7 @@ RunPosition restore_run_state(const checkpoint::LoadedCheckpoint& loaded, const 
   const FieldReader read{loaded.store.state(), source};
   check_identity({read.object("fixed"), read.object("settings")}, identity, source);
   const RunPosition position = read_position(read);
-  read_named_state(loaded.store, "model.", model_tensors(model));
+  read_named_state(loaded.store, "model.", model_tensors(model, parallel::only_rank()));
   optimizer.load_state(loaded.store);
   return position;
 }

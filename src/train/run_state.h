@@ -23,9 +23,9 @@ struct RunPosition {
 
 /// Everything a checkpoint holds: "model.NAME" of every trainable parameter, the optimizer's tensors, and the position and
 /// identity as JSON. The tensors share memory with model and optimizer.
-/// `writes_model`: of the ranks that have the same part of the model, this one writes it.
+/// Of the ranks of the mesh that have the same part of the model the first writes it.
 checkpoint::RunState pack_run_state(const model::CausalLm& model, const Optimizer& optimizer, const RunPosition& position,
-                                    const RunIdentity& identity, bool writes_model = true);
+                                    const RunIdentity& identity, const parallel::Mesh& mesh = parallel::only_rank());
 
 /// Reads a checkpoint into model and optimizer and tells its position, after check_identity. Throws DataError naming
 /// the checkpoint's folder and the field or tensor when something is missing or of another kind.

@@ -37,11 +37,7 @@ class StepShare {
   StepShare(model::CausalLm& model, Optimizer& optimizer, const StepPlan& plan, const parallel::Mesh& mesh)
       : model_(model), optimizer_(optimizer), plan_(plan), mesh_(mesh), ranks_(mesh.data),
         num_micro_batches_((std::ssize(plan.samples) + plan.micro_batch - 1) / plan.micro_batch),
-        shards_(plan.logical_shards > 0 ? plan.logical_shards : ranks_.size()), own_shards_(shards_ / ranks_.size()) {
-    const int64_t first_shard = ranks_.rank() * own_shards_;
-    own_ = {micro_batches_of(first_shard, shards_, num_micro_batches_).first,
-            micro_batches_of(first_shard + own_shards_ - 1, shards_, num_micro_batches_).end};
-  }
+        shards_(plan.logical_shards > 0 ? plan.logical_shards : ranks_.size()), own_shards_(shards_ / ranks_.size()), own_(micro_batches_of_rank(ranks_.rank())) {}
 
   void read(const DataSource& source) {
     const std::span<const uint64_t> samples(plan_.samples);
@@ -59,6 +55,7 @@ class StepShare {
     for (const auto& batch : batches_) own += batch.num_labels();
     const auto labels = at::full({1}, own, at::kLong);
     ranks_.all_reduce(labels);
+    find_blanks();
     return static_cast<uint64_t>(labels.item<int64_t>());
   }
 
@@ -82,15 +79,28 @@ class StepShare {
   std::span<const data::Batch> batches() const { return batches_; }
 
  private:
+  MicroBatches micro_batches_of_rank(int64_t rank) const {
+    return {micro_batches_of(rank * own_shards_, shards_, num_micro_batches_).first, micro_batches_of((rank + 1) * own_shards_ - 1, shards_, num_micro_batches_).end};
+  }
+
+  /// Ranks that share experts go through their micro-batches together: who has fewer takes blank ones. Without a label on any of them one is
+  /// passed over: its loss is 0 and so are its gradients.
+  void find_blanks() {
+    has_labels_ = at::zeros({num_micro_batches_}, at::kLong);
+    for (size_t i = 0; i < batches_.size(); ++i) has_labels_[static_cast<int64_t>(i)] = batches_[i].num_labels() > 0 ? 1 : 0;
+    mesh_.experts.all_reduce(has_labels_);
+    while (std::ssize(batches_) < num_micro_batches_ && has_labels_[std::ssize(batches_)].item<int64_t>() > 0) batches_.push_back(blank_batch());
+  }
+
   void run(const parallel::PipelineTask& task, Passes& passes, Account& account) {
-    if (batches_[static_cast<size_t>(task.micro_batch)].num_labels() == 0) return;  // its loss is 0 and so are its gradients
+    if (has_labels_[task.micro_batch].item<int64_t>() == 0) return;
     task.pass == parallel::PipelineTask::Pass::kForward ? forward(task, passes, account) : backward(task, passes);
   }
 
   void forward(const parallel::PipelineTask& task, Passes& passes, Account& account) {
     const auto& batch = batches_[static_cast<size_t>(task.micro_batch)];
     bool comes = task.micro_batch < stops_at_;
-    if (comes && model_.cut.is_first(task.chunk)) comes = !ranks_agree_to_stop(mesh_.tensor, stop_requested() != 0);
+    if (comes && model_.cut.is_first(task.chunk)) comes = !partners_agree_to_stop(mesh_, stop_requested() != 0);
     if (!passes.is_passed_on(task.chunk, comes)) {
       stops_at_ = std::min(stops_at_, task.micro_batch);
       return;
@@ -100,21 +110,25 @@ class StepShare {
     const auto terms = passes.forward(task.chunk, task.micro_batch, rows);
     if (!terms) return;
     objectives_[task.micro_batch] = model_.objective(*terms, batch.num_labels());
-    note(batch, *terms, own_.first + task.micro_batch, account);
+    if (batch.num_labels() > 0) note(batch, *terms, own_.first + task.micro_batch, account);
   }
 
   /// Adds the gradients of one micro-batch to the optimizer's.
   void backward(const parallel::PipelineTask& task, Passes& passes) {
     if (task.micro_batch >= stops_at_) return;
     passes.backward(task.chunk, task.micro_batch, model_.cut.is_last(task.chunk) ? objectives_.extract(task.micro_batch).mapped() : at::Tensor());
-    optimizer_.accumulate(plan_.logical_shards > 0 ? shard_of(own_.first + task.micro_batch) : 0);
+    optimizer_.accumulate(shards_of(task.micro_batch));
   }
 
-  /// Of this rank's.
-  int64_t shard_of(int64_t micro_batch) const {
-    int64_t shard = 0;
-    while (micro_batches_of(ranks_.rank() * own_shards_ + shard, shards_, num_micro_batches_).end <= micro_batch) ++shard;
-    return shard;
+  /// The logical shards that the ranks which share experts are in with their micro-batches of that number; of a blank one the last.
+  std::vector<int64_t> shards_of(int64_t micro_batch) const {
+    const int64_t first_rank = ranks_.rank() - mesh_.experts.rank();
+    std::vector<int64_t> found(static_cast<size_t>(mesh_.experts.size()), 0);
+    for (size_t i = 0; i < found.size() && plan_.logical_shards > 0; ++i) {
+      const int64_t rank = first_rank + static_cast<int64_t>(i), place = micro_batches_of_rank(rank).first + micro_batch;
+      while (found[i] + 1 < own_shards_ && micro_batches_of(rank * own_shards_ + found[i], shards_, num_micro_batches_).end <= place) ++found[i];
+    }
+    return found;
   }
 
   void note(const data::Batch& batch, const model::LossTerms& terms, int64_t micro_batch, Account& account) const {
@@ -129,12 +143,16 @@ class StepShare {
       account.at(micro_batch, Account::kExperts + expert) = static_cast<double>(tokens[expert].item<int64_t>());
   }
 
-  /// The ranks that have the rows of a bad loss look for the layer together; the others wait for their error.
+  /// The ranks that have the rows of a bad loss look for the layer, with those that share their experts; the others wait for their error.
   void check_losses(Account& account) {
     for (int64_t i = 0; i < num_micro_batches_; ++i) {
       const double loss = account.at(i, Account::kLoss);
       if (std::isfinite(loss) && std::isfinite(account.at(i, Account::kBalance))) continue;
-      if (i >= own_.first && i < own_.end) stop_at_bad_loss(model_, mesh_.pipeline, batches_[static_cast<size_t>(i - own_.first)], plan_.step, loss);
+      int64_t rank = 0;
+      while (micro_batches_of_rank(rank).end <= i) ++rank;
+      const auto place = static_cast<size_t>(i - micro_batches_of_rank(rank).first);
+      if (rank == ranks_.rank()) stop_at_bad_loss(model_, mesh_.pipeline, batches_[place], plan_.step, loss);
+      if (rank / mesh_.experts.size() == ranks_.rank() / mesh_.experts.size()) first_bad_layer(model_, batches_[place], mesh_.pipeline);
       mesh_.world.barrier("waiting for the rank with a loss that is not finite");
     }
   }
@@ -160,8 +178,9 @@ class StepShare {
   const parallel::Mesh& mesh_;
   parallel::Communicator& ranks_;  // that have other rows
   const int64_t num_micro_batches_, shards_, own_shards_;
-  MicroBatches own_;
-  std::vector<data::Batch> batches_;
+  const MicroBatches own_;
+  std::vector<data::Batch> batches_;  // own_, and blank ones
+  at::Tensor has_labels_;             // [micro-batches] of each whether it, or a partner's, has labels
   int64_t stops_at_ = std::numeric_limits<int64_t>::max();  // the first of this rank's micro-batches that does not come
   std::map<int64_t, at::Tensor> objectives_;                // of this rank's micro-batches that wait for their backward pass
 };
@@ -178,6 +197,17 @@ bool ranks_agree_to_stop(parallel::Communicator& ranks, bool stops) {
   const auto flag = at::full({1}, stops ? 1 : 0, at::kLong);
   ranks.all_reduce(flag);
   return flag.item<int64_t>() > 0;
+}
+
+bool partners_agree_to_stop(const parallel::Mesh& mesh, bool stops) {
+  return ranks_agree_to_stop(mesh.experts, ranks_agree_to_stop(mesh.tensor, stops));
+}
+
+data::Batch blank_batch() {
+  data::Batch batch;
+  batch.rows = batch.seq_length = 1;
+  batch.tokens = {0}, batch.labels = {data::kIgnoredLabel}, batch.positions = {0}, batch.sample_ids = {0};
+  return batch;
 }
 
 std::optional<StepResult> train_step(model::CausalLm& model, Optimizer& optimizer, const DataSource& source, const StepPlan& plan,

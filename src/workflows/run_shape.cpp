@@ -42,6 +42,7 @@ train::RunShape run_shape(const config::TrainConfig& config, const model::Decode
   shape.layout.pp = config.pipeline_model_parallel_size;
   shape.layout.virtual_stages = config.virtual_pipeline_model_parallel_size;
   shape.layout.dp = std::max<int64_t>(1, ranks / (shape.layout.tp * shape.layout.pp));
+  shape.layout.ep = config.expert_model_parallel_size;
   shape.zero_stage = config.zero_stage;
   shape.sequence_parallel = false;
   shape.ignores_labels = config.stage == "sft";

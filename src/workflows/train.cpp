@@ -127,8 +127,11 @@ Sharing sharing_of(const config::TrainConfig& config, int64_t processes) {
   problems.expect(processes == 1 || device == "cpu", "device", device, "cpu on several ranks");
   if (config.reproducible)
     problems.expect(config.logical_shards % data == 0, "logical_shards", config.logical_shards, fmt::format("a multiple of the {} ranks that share the batch", data));
+  const parallel::Layout layout{.dp = data, .tp = shards, .pp = pipeline, .ep = config.expert_model_parallel_size,
+                                .virtual_stages = config.virtual_pipeline_model_parallel_size};
+  layout.check(problems);
   problems.throw_if_any(config.source.string());
-  return {{.dp = data, .tp = shards, .pp = pipeline, .virtual_stages = config.virtual_pipeline_model_parallel_size}, shards / tensor};
+  return {layout, shards / tensor};
 }
 
 /// What sample_prompts need beside the model.
@@ -137,10 +140,10 @@ class SampleTexts {
   SampleTexts(const config::TrainConfig& config, const hub::ModelFolder& base)
       : chat(config.stage == "sft" ? train::open_chat_template(config) : nullptr),
         prompts{config.sample_prompts, base.tokenizer(), chat.get(), config.sample_max_new_tokens} {}
-  /// On standard output of rank 0; the other parts of its model compute with it.
+  /// On standard output of rank 0; the other parts of its model, and those that share its experts, compute with it.
   void print(const model::CausalLm& model, const std::string& when, const parallel::Mesh& mesh) const {
     std::ostringstream nowhere;
-    if (mesh.data.rank() != 0 || train::ranks_agree_to_stop(mesh.pipeline, train::ranks_agree_to_stop(mesh.tensor, stop_requested() != 0))) return;
+    if (mesh.expert_data.rank() != 0 || train::ranks_agree_to_stop(mesh.pipeline, train::partners_agree_to_stop(mesh, stop_requested() != 0))) return;
     generate::print_samples(prompts, model, when, mesh.world.rank() == 0 ? std::cout : nowhere);
   }
 

@@ -25,7 +25,7 @@ TEST(Layout, EveryRankHasAPlaceOfItsOwnAndIsFoundAgain) {
 
 TEST(Layout, TheGroupsOfAnAxisPartTheRanks) {
   const Layout layout{.dp = 4, .cp = 2, .tp = 2, .pp = 3, .ep = 2};
-  for (const Axis axis : {Axis::kData, Axis::kContext, Axis::kTensor, Axis::kPipeline, Axis::kExpert}) {
+  for (const Axis axis : {Axis::kData, Axis::kContext, Axis::kTensor, Axis::kPipeline, Axis::kExpert, Axis::kExpertData}) {
     for (int64_t rank = 0; rank < layout.num_ranks(); ++rank) {
       const auto group = group_of(layout, axis, rank);
       EXPECT_EQ(std::count(group.begin(), group.end(), rank), 1);
@@ -36,6 +36,7 @@ TEST(Layout, TheGroupsOfAnAxisPartTheRanks) {
 
 TEST(Layout, AnExpertGroupIsMadeOfDataParallelNeighbours) {
   EXPECT_EQ(group_of({.dp = 4, .tp = 2, .ep = 2}, Axis::kExpert, 5), (std::vector<int64_t>{5, 7}));
+  EXPECT_EQ(group_of({.dp = 4, .tp = 2, .ep = 2}, Axis::kExpertData, 5), (std::vector<int64_t>{1, 5}));
 }
 
 TEST(Layout, RefusesExpertsOverRanksThatTheyDoNotDivide) {

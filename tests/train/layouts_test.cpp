@@ -87,7 +87,7 @@ class LayoutRuns : public testing::TestWithParam<Kind> {
   void work(parallel::Communicator& world, const parallel::Layout& layout, const LoopConfig& loop, PartsOutcome& outcome, std::mutex& mutex) {
     at::set_num_threads(1);
     parallel::Mesh mesh(world, layout);
-    mesh.sums_apart = true;
+    mesh.sums_apart = loop.logical_shards > 0;
     const auto model = make_model(GetParam(), mesh);
     const std::vector<EvaluationSet> eval{{"eval", random_rows(11)}};
     const auto result = run_loop(*model, random_rows(100, [](uint64_t row) { return static_cast<int64_t>(row % 7) * 2 + 1; }), eval, loop, mesh);
@@ -210,6 +210,37 @@ TEST_P(LayoutRuns, AnyOfEightSavesAndAnyOfEightGoesOn) {
   }
   EXPECT_EQ(pairs, 64);
 }
+
+class MixtureRuns : public LayoutRuns {};
+
+TEST_P(MixtureRuns, SharedExpertsChangeNoBit) {
+  num_layers = 4;
+  const auto wanted = train({}, config("alone"));
+  for (const parallel::Layout& layout : {parallel::Layout{.dp = 2, .ep = 2}, {.dp = 4, .ep = 2}, {.dp = 4, .ep = 4}, {.dp = 2, .pp = 2, .ep = 2}}) {
+    const auto found = train(layout, config(to_string(layout)));
+    EXPECT_TRUE(same_bits(found.values, wanted.values)) << to_string(layout);
+    EXPECT_EQ(found.losses, wanted.losses) << to_string(layout);
+    EXPECT_EQ(found.norms, wanted.norms) << to_string(layout);
+    EXPECT_EQ(found.evaluation, wanted.evaluation) << to_string(layout);
+  }
+  EXPECT_TRUE(same_bits(train({.dp = 4, .ep = 2}, sharded("sharded")).values, wanted.values));
+  EXPECT_TRUE(same_bits(train({.dp = 2, .tp = 2, .ep = 2}, config("all_axes")).values, train({.tp = 2}, config("two")).values));
+  train({.dp = 4, .ep = 4}, config("parts", 3));
+  EXPECT_TRUE(same_bits(train({.pp = 2}, config("parts")).values, wanted.values));
+}
+
+TEST_P(MixtureRuns, SharedExpertsInTheFastestOrderAgreeWithinRounding) {
+  auto loop = config("alone");
+  loop.logical_shards = 0;
+  const auto wanted = train({}, loop);
+  loop.output_dir = folder / "shared";
+  const auto found = train({.dp = 4, .ep = 2}, loop);
+  for (size_t i = 0; i < wanted.losses.size(); ++i) EXPECT_NEAR(found.losses[i], wanted.losses[i], 1e-4 * (1 + 10 * static_cast<double>(i))) << i;
+}
+
+const auto kMixture = [](auto& config) { config.model_type = "mixtral", config.tie_word_embeddings = false, config.num_experts = 4, config.experts_per_token = 2, config.router_aux_loss_coef = 0.1; };
+const Kind kMixtures[] = {{"mixtral", kMixture}, {"mixtral_lora", kMixture, true}, {"mixtral_bf16", kMixture, false, at::kBFloat16}};
+INSTANTIATE_TEST_SUITE_P(Kinds, MixtureRuns, testing::ValuesIn(kMixtures), [](const auto& kind) { return kind.param.name; });
 
 INSTANTIATE_TEST_SUITE_P(Kinds, LayoutRuns, testing::ValuesIn(kKinds), [](const auto& kind) { return kind.param.name; });
 
