@@ -59,8 +59,9 @@ std::vector<std::pair<std::string, std::string>> RankGroup::variables_of(int64_t
   auto variables = settings_.variables;
   const std::pair<const char*, std::string> own[] = {
       {"RANK", std::to_string(rank)}, {"WORLD_SIZE", std::to_string(settings_.num_ranks)}, {"LOCAL_RANK", std::to_string(local)},
-      {"LOCAL_WORLD_SIZE", std::to_string(settings_.count)}, {"MASTER_ADDR", settings_.master_addr}, {"MASTER_PORT", std::to_string(settings_.master_port)}};
+      {"LOCAL_WORLD_SIZE", std::to_string(settings_.count)}, {"MASTER_ADDR", settings_.master_addr}};
   variables.insert(variables.end(), std::begin(own), std::end(own));
+  if (settings_.master_port != 0) variables.emplace_back("MASTER_PORT", std::to_string(settings_.master_port));
   if (std::getenv("OMP_NUM_THREADS") == nullptr) {  // the cores are shared
     const int64_t cores = std::thread::hardware_concurrency();
     variables.emplace_back("OMP_NUM_THREADS", std::to_string(std::max<int64_t>(1, cores / settings_.count)));

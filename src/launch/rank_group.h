@@ -18,7 +18,7 @@ struct LocalRanks {
   std::vector<std::string> command;  // a path and arguments, of every rank
   int64_t first_rank = 0, count = 1, num_ranks = 1;
   std::string master_addr = "127.0.0.1";
-  uint16_t master_port = 0;  // where the ranks meet
+  uint16_t master_port = 0;  // where the ranks meet; 0: they meet in files alone
   std::vector<std::pair<std::string, std::string>> variables;  // beside torchrun's
   std::filesystem::path log_folder;  // gets rank_N.log; made when it is not there
   std::string log_suffix;            // rank_N.SUFFIX.log, where there is one
