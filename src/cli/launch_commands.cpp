@@ -21,9 +21,9 @@ std::string read_nodes(const std::string& text, workflows::LaunchRequest& reques
   return {};
 }
 
-void add_seconds(CLI::App* verb, const char* flag, std::chrono::seconds& value, const char* meaning) {
+void add_seconds(CLI::App* verb, const char* flag, std::chrono::seconds& value, int64_t least, const char* meaning) {
   verb->add_option_function<int64_t>(flag, [&value](int64_t seconds) { value = std::chrono::seconds(seconds); }, meaning)
-      ->check(CLI::Range(int64_t{0}, int64_t{1} << 31))->default_str(std::to_string(value.count()));
+      ->check(CLI::Range(least, int64_t{1} << 31))->default_str(std::to_string(value.count()));
 }
 
 }  // namespace
@@ -54,9 +54,9 @@ void add_launch(CLI::App& app, const Jobs& jobs, int& exit_code) {
   verb->add_option("--master-port", request->master_port, "Port on node 0 at which the ranks meet")->check(CLI::Range(1, 65535));
   verb->add_option("--log-dir", request->log_dir, "Folder for rank_0.log, rank_1.log ...; a new one among the temporary files when not given");
   add_restart_flags(verb, *request);
-  add_seconds(verb, "--grace", request->grace, "Seconds that the other ranks have to end after one has failed");
-  add_seconds(verb, "--silence", request->silence, "Seconds without a sign of life after which a rank or node counts as lost");
-  add_seconds(verb, "--patience", request->patience, "Seconds to wait for nodes that are missing");
+  add_seconds(verb, "--grace", request->grace, 0, "Seconds that the other ranks have to end after one has failed");
+  add_seconds(verb, "--silence", request->silence, 3, "Seconds without a sign of life after which a rank or node counts as lost");
+  add_seconds(verb, "--patience", request->patience, 0, "Seconds to wait for nodes that are missing");
   verb->add_option("command", request->command, "Verb and arguments of every rank, behind --")->required();
   verb->callback([request, job = jobs.launch, &exit_code] { exit_code = job(*request); });
 }

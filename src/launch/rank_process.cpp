@@ -22,6 +22,7 @@ namespace ingot::launch {
 namespace {
 
 constexpr size_t kLastLines = 10;
+constexpr std::chrono::seconds kToStart{120};  // to load its libraries, from a slow disk
 
 struct Pipe {
   Pipe() {
@@ -79,6 +80,7 @@ RankProcess::RankProcess(int64_t rank, const std::vector<std::string>& command, 
   ::close(err.ends[1]);
   ::close(life.ends[1]);
   outputs_ = {out.ends[0], err.ends[0]}, life_ = life.ends[0];
+  last_sign_ = std::chrono::steady_clock::now() + kToStart;
 }
 
 RankProcess::~RankProcess() {
@@ -133,7 +135,7 @@ void RankProcess::look() {
 }
 
 std::chrono::steady_clock::duration RankProcess::silence() const {
-  return last_sign_ && is_running() ? std::chrono::steady_clock::now() - *last_sign_ : std::chrono::steady_clock::duration::zero();
+  return is_running() ? std::chrono::steady_clock::now() - last_sign_ : std::chrono::steady_clock::duration::zero();
 }
 
 std::optional<int> RankProcess::exit_code() const {

@@ -31,7 +31,7 @@ class RankProcess {
   /// Reads what is there of output 0 or 1 without waiting.
   void read(size_t output);
   void signal(int number) const;
-  /// For how long it has given no sign of life (sign_of_life.h), as far as has been read; 0 before its first.
+  /// For how long it has given no sign of life (sign_of_life.h), as far as has been read; it has two minutes more for its first.
   std::chrono::steady_clock::duration silence() const;
   /// Looks whether it has ended, and for signs of life.
   void look();
@@ -49,7 +49,7 @@ class RankProcess {
   std::optional<int> status_;  // of waitpid
   std::array<int, 2> outputs_{-1, -1};
   int life_ = -1;
-  std::optional<std::chrono::steady_clock::time_point> last_sign_;
+  std::chrono::steady_clock::time_point last_sign_;
   std::array<std::string, 2> partial_;  // lines that have no end yet
   std::deque<std::string> last_lines_;
   std::filesystem::path log_path_;

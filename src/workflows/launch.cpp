@@ -117,6 +117,8 @@ int launch(const LaunchRequest& request) {
   if (verb != "train" && verb != "preprocess")
     throw ConfigError(fmt::format("ingot launch: found {}, wanted train or preprocess: other verbs are one process",
                                   fmt::join(request.command, " ")));
+  if (verb == "preprocess" && (request.max_restarts > 0 || request.min_nproc || request.min_nnodes))
+    throw ConfigError("ingot launch: found preprocess with --max-restarts, --min-nproc or --nnodes MIN:MAX, wanted train: the same command again goes on by itself");
   const auto node = node_of(request);
   const auto ranks = ranks_of(request, node);
   if (request.min_nproc && *request.min_nproc > ranks.count)

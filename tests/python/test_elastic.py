@@ -2,12 +2,13 @@
 
 import os
 import pathlib
+import random
 import re
 import signal
 import time
 
 import pytest
-from conftest import write_config
+from conftest import LONG, write_config
 from launch_support import Said
 from test_meeting import node
 from test_ranks import FEW, children_of, free_port, trained, wait_for_step, weights_of
@@ -61,6 +62,25 @@ def test_it_goes_on_with_the_ranks_that_are_left_and_that_the_batch_can_be_dealt
     assert weights_of(tmp_path / "run") == whole
 
 
+@pytest.mark.parametrize("seed", range(10 if LONG else 1))
+def test_ranks_killed_and_stopped_at_random_instants_cost_no_bit(tmp_path, whole, seed):
+    rng = random.Random(seed)
+    keys = rng.choice([{}, {"zero_stage": 1}, {"tensor_model_parallel_size": 2, "logical_tensor_shards": 2}])
+    wanted = trained(tmp_path / "whole", 1, **{**KEYS, "logical_tensor_shards": 2})[0] if len(keys) > 1 else whole
+    job = Said(tmp_path / "said.txt", "launch", "--nproc", 4, "--min-nproc", 2, "--max-restarts", 100, "--silence", 3, "--grace", 3, "--", "train",
+               write_config(tmp_path, **{**KEYS, **keys, "save_steps": 1}))
+    hits = 0
+    while job.process.poll() is None and hits < 5:
+        time.sleep(rng.uniform(0.3, 4))
+        ranks = children_of(job.process.pid)
+        if ranks:
+            os.kill(rng.choice([*ranks.values()]), rng.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGSTOP]))
+            hits += 1
+    assert job.end(400) == 0, job.text()
+    assert weights_of(tmp_path / "run") == wanted
+    assert hits > 1
+
+
 def test_restarts_end_and_the_last_failure_is_named(tmp_path):
     job = Said(tmp_path / "said.txt", "launch", "--nproc", 2, "--max-restarts", 1, "--log-dir", tmp_path / "logs", "--", "train", write_config(tmp_path, **KEYS))
     for start, step in enumerate((3, 12)):
@@ -84,6 +104,18 @@ def test_what_a_file_is_to_blame_for_is_not_started_again(tmp_path):
 def test_fewer_ranks_than_there_are_is_what_min_nproc_means(tmp_path):
     job = Said(tmp_path / "said.txt", "train", write_config(tmp_path, **FEW), "--nproc", 2, "--min-nproc", 3)
     assert job.end() == 2 and "--min-nproc: found 3, wanted at most the 2 ranks of this node" in job.text()
+
+
+@pytest.mark.parametrize("flags", [["--max-restarts", 1], ["--min-nproc", 1], ["--nnodes", "1:2", "--node-rank", 0, "--master-addr", "127.0.0.1"]])
+def test_preprocess_is_not_started_again(tmp_path, flags):
+    job = Said(tmp_path / "said.txt", "launch", "--nproc", 2, *flags, "--", "preprocess", write_config(tmp_path, **FEW))
+    assert job.end() == 2 and "found preprocess with --max-restarts, --min-nproc or --nnodes MIN:MAX, wanted train" in job.text()
+
+
+@pytest.mark.parametrize("nodes", ["0", "3:2", "1:", "two", ":2"])
+def test_numbers_of_nodes_that_are_none(tmp_path, nodes):
+    job = Said(tmp_path / "said.txt", "launch", "--nnodes", nodes, "--", "train", write_config(tmp_path, **FEW))
+    assert job.end() == 2 and f"found {nodes}, wanted N or MIN:MAX, from 1 to 65536" in job.text()
 
 
 @pytest.mark.parametrize("victim", [0, 1])
