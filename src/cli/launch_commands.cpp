@@ -46,6 +46,7 @@ void add_launch(CLI::App& app, const Jobs& jobs, int& exit_code) {
                             "ranks themselves: they need no ingot launch. INGOT_TOKEN, one secret on all nodes, keeps strangers out.");
   verb->add_option("--nproc", request->nproc, "Ranks of this node")->check(CLI::Range(1, 65536));
   verb->add_option("--nnodes", "Nodes of the job; MIN:MAX: it runs on fewer where some are lost, and those that come later wait as spares")
+      ->type_name("N|MIN:MAX")
       ->each([request](const std::string& text) {
         if (const auto problem = read_nodes(text, *request); !problem.empty()) throw CLI::ValidationError("--nnodes", problem);
       });

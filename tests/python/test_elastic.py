@@ -180,6 +180,31 @@ def test_it_goes_on_with_the_nodes_that_are_left(tmp_path, whole):
     assert weights_of(tmp_path / "run") == whole
 
 
+@pytest.mark.parametrize("seed", range(5 if LONG else 1))
+def test_nodes_killed_and_replaced_at_random_instants_cost_no_bit(tmp_path, whole, seed):
+    rng = random.Random(seed)
+    config, port = write_config(tmp_path, **{**KEYS, "save_steps": 1}), free_port()
+    flags = ["--max-restarts", 100, "--silence", 4, "--grace", 3]
+    first = node(tmp_path, config, 0, port, *flags, nodes="1:2")
+    others, victims, hits = [], [], 0
+    while first.process.poll() is None and hits < 4:
+        while len(others) < 3:  # one and two spares
+            (tmp_path / str(hits) / str(len(others))).mkdir(parents=True)
+            others.append(node(tmp_path / str(hits) / str(len(others)), config, None, port, *flags, nodes="1:2"))
+        time.sleep(rng.uniform(1, 6))
+        victim = others.pop(rng.randrange(len(others)))
+        victims.append(victim)
+        os.kill(victim.process.pid, rng.choice([signal.SIGKILL, signal.SIGSTOP]))
+        hits += 1
+    assert first.end(300) == 0, first.text()
+    for victim in victims:
+        victim.kill()
+    for other in others:
+        assert other.end(30) == 0, other.text()
+    assert weights_of(tmp_path / "run") == whole
+    assert hits > 1
+
+
 def test_the_end_of_node_0_is_the_end_of_the_job(tmp_path):
     config, port = write_config(tmp_path, **{**KEYS, "max_steps": 100000}), free_port()
     nodes = [node(tmp_path, config, rank, port, "--max-restarts", 2) for rank in (0, 1)]
