@@ -21,6 +21,9 @@ void add_models(CLI::App& app, const Jobs& jobs, int& exit_code);
 void add_schema(CLI::App& app, const Jobs& jobs, int& exit_code);
 void add_completion(CLI::App& app, const Jobs& jobs, int& exit_code);
 
+/// --max-restarts and --min-nproc.
+void add_restart_flags(CLI::App* verb, workflows::LaunchRequest& request);
+
 /// A verb with examples under its help.
 CLI::App* add_verb(CLI::App& app, const std::string& name, const std::string& summary, const std::string& examples);
 

@@ -18,12 +18,15 @@ std::shared_ptr<workflows::TrainRequest> add_config_verb(CLI::App* verb, const J
 /// The job on several ranks of this machine, when --nproc asks for more than one.
 Job<workflows::TrainRequest> on_ranks(CLI::App* verb, const Job<workflows::TrainRequest>& alone,
                                       const Job<workflows::LaunchRequest>& launch) {
-  auto ranks = std::make_shared<int64_t>(1);
-  verb->add_option("--nproc", *ranks, "Ranks on this machine that share the work; ingot launch has more flags")->check(CLI::Range(1, 65536))->capture_default_str();
+  auto ranks = std::make_shared<workflows::LaunchRequest>();
+  ranks->nproc = 1;
+  verb->add_option("--nproc", ranks->nproc, "Ranks on this machine that share the work; ingot launch has more flags")->check(CLI::Range(1, 65536))->capture_default_str();
+  if (verb->get_name() == "train") add_restart_flags(verb, *ranks);
   return [ranks, alone, launch, name = verb->get_name()](const workflows::TrainRequest& request) {
-    if (*ranks == 1) return alone(request);
+    if (ranks->nproc == 1 && ranks->max_restarts == 0) return alone(request);
     refuse_early(request);
-    workflows::LaunchRequest job{.command = {name, request.config.string()}, .nproc = *ranks};
+    workflows::LaunchRequest job = *ranks;
+    job.command = {name, request.config.string()};
     for (const auto& pair : request.overrides) job.command.insert(job.command.end(), {"--set", pair});
     if (request.force) job.command.push_back("--force");
     return launch(job);

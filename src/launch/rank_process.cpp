@@ -14,6 +14,7 @@
 
 #include "core/error.h"
 #include "core/log.h"
+#include "launch/rank_variables.h"
 
 extern char** environ;
 
@@ -21,6 +22,7 @@ namespace ingot::launch {
 namespace {
 
 constexpr size_t kLastLines = 10;
+constexpr std::chrono::seconds kToStart{120};  // to load its libraries, from a slow disk
 
 struct Pipe {
   Pipe() {
@@ -53,13 +55,14 @@ std::vector<std::string> environment_with(const std::vector<std::pair<std::strin
 
 }  // namespace
 
-RankProcess::RankProcess(int64_t rank, const std::vector<std::string>& command, const std::vector<std::pair<std::string, std::string>>& variables,
-                         const std::filesystem::path& log, int passed)
+RankProcess::RankProcess(int64_t rank, const std::vector<std::string>& command, std::vector<std::pair<std::string, std::string>> variables,
+                         const std::filesystem::path& log)
     : rank_(rank), log_path_(log), log_(log, std::ios::trunc) {
   if (!log_) throw ConfigError(fmt::format("{}: cannot be written", log.string()));
+  Pipe out, err, life;
+  variables.emplace_back(kLifeVariable, std::to_string(life.ends[1]));
   auto arguments = command, environment = environment_with(variables);
   const auto argv = pointers(arguments), envp = pointers(environment);
-  Pipe out, err;
   const pid_t parent = ::getpid();
   pid_ = ::fork();
   if (pid_ < 0) throw CommError(fmt::format("rank {}: no process can be made: {}", rank, std::strerror(errno)));
@@ -69,13 +72,15 @@ RankProcess::RankProcess(int64_t rank, const std::vector<std::string>& command, 
     ::setpgid(0, 0);  // a Ctrl-C reaches the ranks through this program alone, once
     ::dup2(out.ends[1], STDOUT_FILENO);
     ::dup2(err.ends[1], STDERR_FILENO);
-    if (passed >= 0) ::fcntl(passed, F_SETFD, 0);
+    ::fcntl(life.ends[1], F_SETFD, 0);
     ::execve(argv[0], argv.data(), envp.data());
     ::_exit(127);
   }
   ::close(out.ends[1]);
   ::close(err.ends[1]);
-  outputs_ = {out.ends[0], err.ends[0]};
+  ::close(life.ends[1]);
+  outputs_ = {out.ends[0], err.ends[0]}, life_ = life.ends[0];
+  last_sign_ = std::chrono::steady_clock::now() + kToStart;
 }
 
 RankProcess::~RankProcess() {
@@ -83,8 +88,8 @@ RankProcess::~RankProcess() {
     signal(SIGKILL);
     ::waitpid(pid_, nullptr, 0);
   }
-  for (const int output : outputs_)
-    if (output >= 0) ::close(output);
+  for (const int end : {outputs_[0], outputs_[1], life_})
+    if (end >= 0) ::close(end);
 }
 
 void RankProcess::read(size_t output) {
@@ -125,6 +130,12 @@ void RankProcess::signal(int number) const {
 void RankProcess::look() {
   int status = 0;
   if (is_running() && ::waitpid(pid_, &status, WNOHANG) == pid_) status_ = status;
+  char signs[256];
+  while (::read(life_, signs, sizeof(signs)) > 0) last_sign_ = std::chrono::steady_clock::now();
+}
+
+std::chrono::steady_clock::duration RankProcess::silence() const {
+  return is_running() ? std::chrono::steady_clock::now() - last_sign_ : std::chrono::steady_clock::duration::zero();
 }
 
 std::optional<int> RankProcess::exit_code() const {

@@ -7,6 +7,12 @@
 
 namespace ingot::launch {
 
+/// Variables of our own: the secret of a job (proof.h), and of which start of it a rank is, where its launcher holds the ranks' meeting.
+constexpr const char* kTokenVariable = "INGOT_TOKEN";
+constexpr const char* kRoundVariable = "INGOT_ROUND";
+/// A descriptor into which a rank writes that it is alive (sign_of_life.h).
+constexpr const char* kLifeVariable = "INGOT_LIFE";
+
 /// What a launcher's variables say about this process: it is rank `rank` of `size` already, or it is alone on one of several nodes and
 /// has to start the node's ranks itself.
 struct RankVariables {

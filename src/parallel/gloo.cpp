@@ -2,19 +2,13 @@
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
-#include <netdb.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <cstdlib>
-#include <cstring>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <set>
 #include <stdexcept>
-#include <thread>
 #include <utility>
 
 // Gloo's own headers come from the system and are older than the Gloo inside LibTorch: here they only have to declare what c10d's
@@ -26,6 +20,8 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "core/stop.h"
+#include "launch/rank_meeting.h"
+#include "launch/socket.h"
 
 namespace ingot::parallel {
 namespace {
@@ -185,86 +181,59 @@ class Gloo : public Communicator {
   bool is_abandoned_ = false;
 };
 
-using Addresses = std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)>;
+/// What the ranks leave for each other at their meeting, as c10d asks for it.
+class MeetingStore : public c10d::Store {
+ public:
+  explicit MeetingStore(const launch::RankGoing& going) : c10d::Store(going.timeout), meeting_(going) {}
 
-Addresses addresses_of(const std::string& host, uint16_t port) {
-  addrinfo hints{}, *found = nullptr;
-  hints.ai_socktype = SOCK_STREAM;
-  const int error = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found);
-  if (error != 0) throw CommError(fmt::format("{}: {}", host, ::gai_strerror(error)));
-  return {found, ::freeaddrinfo};
-}
+  void set(const std::string& key, const std::vector<uint8_t>& value) override { meeting_.set(key, {value.begin(), value.end()}); }
+  std::vector<uint8_t> get(const std::string& key) override {
+    const auto value = meeting_.get({key}, timeout_).at(0);
+    return {value.begin(), value.end()};
+  }
+  int64_t add(const std::string& key, int64_t value) override { return meeting_.add(key, value); }
+  bool check(const std::vector<std::string>& keys) override { return meeting_.has(keys); }
+  void wait(const std::vector<std::string>& keys) override { wait(keys, timeout_); }
+  void wait(const std::vector<std::string>& keys, const std::chrono::milliseconds& timeout) override { meeting_.get(keys, timeout); }
+  bool deleteKey(const std::string& key) override { throw std::logic_error("the ranks' meeting: deleteKey: " + key); }
+  int64_t getNumKeys() override { throw std::logic_error("the ranks' meeting: getNumKeys"); }
+  c10::intrusive_ptr<c10d::Store> clone() override { return c10::intrusive_ptr<c10d::Store>::unsafe_reclaim_from_nonowning(this); }
 
-/// Waits until the host has an address. Says once that it waits.
-void expect_address(const MeetingPlace& place) {
-  const auto end = std::chrono::steady_clock::now() + place.patience;
-  for (bool is_said = false;;) try {
-      addresses_of(place.host, place.port);
-      return;
-    } catch (const CommError& error) {
-      if (std::chrono::steady_clock::now() >= end) throw;
-      if (!std::exchange(is_said, true)) log_info(fmt::format("{}; trying again for {} s", error.what(), place.patience.count()));
-      std::this_thread::sleep_for(std::chrono::milliseconds(500));
-    }
-}
-
-/// This machine's address on the way to `host`: on it the others can reach this rank. No packet is sent.
-std::string address_towards(const std::string& host, uint16_t port) {
-  const auto found = addresses_of(host, port);
-  char text[NI_MAXHOST] = "";
-  sockaddr_storage own{};
-  socklen_t size = sizeof(own);
-  const int socket = ::socket(found->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  const bool is_known = ::connect(socket, found->ai_addr, found->ai_addrlen) == 0 && ::getsockname(socket, reinterpret_cast<sockaddr*>(&own), &size) == 0 &&
-                        ::getnameinfo(reinterpret_cast<sockaddr*>(&own), size, text, sizeof(text), nullptr, 0, NI_NUMERICHOST) == 0;
-  ::close(socket);
-  if (!is_known) throw CommError(fmt::format("{}: no way from this machine", host));
-  return text;
-}
-
-/// A socket of rank 0 that listens at the address of its name alone, and no other of the machine; -1 where that address is not the
-/// machine's own, as a service's is not: then the store listens at all of them.
-int listen_at(const std::string& host, uint16_t port) {
-  const auto found = addresses_of(host, port);
-  const int socket = ::socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0), yes = 1;
-  ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
-  if (::bind(socket, found->ai_addr, found->ai_addrlen) == 0 && ::listen(socket, SOMAXCONN) == 0) return socket;
-  const int error = errno;
-  ::close(socket);
-  if (error == EADDRNOTAVAIL) return -1;
-  throw CommError(std::strerror(error));
-}
+ private:
+  launch::RankMeeting meeting_;
+};
 
 /// The interface that GLOO_SOCKET_IFNAME names, else the one on the way to rank 0.
 std::shared_ptr<gloo::transport::Device> own_device(const MeetingPlace& place) {
   if (const char* interface = std::getenv("GLOO_SOCKET_IFNAME")) return c10d::ProcessGroupGloo::createDeviceForInterface(interface);
-  return c10d::ProcessGroupGloo::createDeviceForHostname(address_towards(place.host, place.port));
+  return c10d::ProcessGroupGloo::createDeviceForHostname(launch::address_towards(place.going.door.host, place.going.door.port));
 }
 
-c10::intrusive_ptr<c10d::Store> open_store(const MeetingPlace& place) {
+/// The store of torchrun's agent, which has no token.
+c10::intrusive_ptr<c10d::Store> agent_store(const launch::RankGoing& going) {
   c10d::TCPStoreOptions options;
-  options.port = place.port;
-  options.isServer = place.rank == 0 && !place.is_served;
-  options.numWorkers = static_cast<size_t>(place.size);
-  options.timeout = place.timeout;
-  if (options.isServer)
-    if (const int listener = place.listener >= 0 ? place.listener : listen_at(place.host, place.port); listener >= 0) options.masterListenFd = listener;
-  return c10::make_intrusive<c10d::PrefixStore>("ingot", c10::make_intrusive<c10d::TCPStore>(place.host, options));
+  options.port = going.door.port;
+  options.numWorkers = static_cast<size_t>(going.size);
+  options.timeout = going.timeout;
+  return c10::make_intrusive<c10d::PrefixStore>("ingot", c10::make_intrusive<c10d::TCPStore>(going.door.host, options));
 }
 
 }  // namespace
 
 std::unique_ptr<Communicator> meet_over_gloo(const MeetingPlace& place) {
+  const auto& going = place.going;
+  const auto where = fmt::format("{}:{}: rank {} of {} could not meet the others", going.door.host, going.door.port, going.rank, going.size);
   try {
-    expect_address(place);
-    auto store = open_store(place);
-    auto options = c10d::ProcessGroupGloo::Options::create(place.timeout);
+    const bool has_agent = place.is_served_by_torchrun;
+    auto store = has_agent ? agent_store(going) : c10::intrusive_ptr<c10d::Store>(c10::make_intrusive<MeetingStore>(going));
+    auto options = c10d::ProcessGroupGloo::Options::create(going.timeout);
     options->devices.push_back(own_device(place));
-    auto group = new_group(store, place.rank, place.size, options);
+    auto group = new_group(store, going.rank, going.size, options);
     return std::make_unique<Gloo>(std::move(store), std::move(group));
+  } catch (const ConfigError& error) {
+    throw ConfigError(fmt::format("{}: {}", where, error.what()));
   } catch (const std::exception& error) {
-    throw CommError(fmt::format("{}:{}: rank {} of {} could not meet the others: {}", place.host, place.port, place.rank, place.size,
-                                first_line(error.what())));
+    throw CommError(fmt::format("{}: {}", where, first_line(error.what())));
   }
 }
 

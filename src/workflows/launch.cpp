@@ -7,11 +7,20 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
+#include <memory>
+#include <utility>
 
+#include "config/train_config.h"
 #include "core/error.h"
 #include "core/log.h"
-#include "launch/local_ranks.h"
+#include "launch/host_agent.h"
+#include "launch/host_desk.h"
+#include "launch/meeting.h"
+#include "launch/proof.h"
+#include "launch/rank_group.h"
 #include "launch/rank_variables.h"
+#include "workflows/rank_sharing.h"
 
 namespace ingot::workflows {
 namespace fs = std::filesystem;
@@ -29,8 +38,9 @@ launch::RankVariables node_of(const LaunchRequest& request) {
   node.master_port = request.master_port.value_or(node.master_port);
   if (node.num_nodes > 1 && node.master_addr.empty())
     throw ConfigError(fmt::format("--master-addr: found none, wanted the host of node 0 of {}", node.num_nodes));
-  if (node.num_nodes > 1 && !request.node_rank && (!found || found->is_rank))
-    throw ConfigError(fmt::format("--node-rank: found none, wanted 0 to {}", node.num_nodes - 1));
+  const bool is_known = request.node_rank || (found && !found->is_rank);
+  if (node.num_nodes > 1 && !is_known && !request.min_nnodes) throw ConfigError(fmt::format("--node-rank: found none, wanted 0 to {}", node.num_nodes - 1));
+  if (!is_known && request.min_nnodes) node.node_rank = -1;
   if (node.node_rank >= node.num_nodes)
     throw ConfigError(fmt::format("--node-rank: found {}, wanted 0 to {}", node.node_rank, node.num_nodes - 1));
   return node;
@@ -42,6 +52,64 @@ fs::path new_log_folder() {
   return path;
 }
 
+/// Of train: its configuration, as the ranks will read it.
+config::TrainConfig config_of(const std::vector<std::string>& command) {
+  fs::path file;
+  std::vector<std::string> overrides;
+  for (size_t i = 1; i < command.size(); ++i) {
+    if (command[i] == "--set" && i + 1 < command.size()) overrides.push_back(command[++i]);
+    else if (command[i].starts_with("--set=")) overrides.push_back(command[i].substr(6));
+    else if (!command[i].starts_with("-")) file = command[i];
+  }
+  return config::load_train_config(file, overrides);
+}
+
+/// The largest number of ranks that can share the run, as its configuration says.
+std::function<int64_t(int64_t)> possible_ranks(const std::vector<std::string>& command) {
+  return [config = config_of(command)](int64_t most) { return most_ranks(config, most); };
+}
+
+std::string token_of(int64_t num_nodes) {
+  if (const auto token = launch::process_environment()(launch::kTokenVariable)) return *token;
+  if (num_nodes == 1) return launch::random_secret();
+  log_warning(fmt::format("{} is not set: whoever reaches the port where the ranks meet can take part; set it to one secret on all nodes", launch::kTokenVariable));
+  return "";
+}
+
+launch::LocalRanks ranks_of(const LaunchRequest& request, const launch::RankVariables& node) {
+  launch::LocalRanks ranks;
+  ranks.command = {fs::read_symlink("/proc/self/exe").string()};
+  if (is_quiet()) ranks.command.push_back("--quiet");
+  ranks.command.insert(ranks.command.end(), request.command.begin(), request.command.end());
+  ranks.count = request.nproc.value_or(node.ranks_per_node.value_or(1));
+  ranks.grace = request.grace, ranks.silence = request.silence;
+  ranks.log_folder = request.log_dir.empty() ? new_log_folder() : request.log_dir;
+  return ranks;
+}
+
+/// The ranks meet in files alone.
+int launch_preprocess(const launch::RankVariables& node, launch::LocalRanks ranks) {
+  ranks.first_rank = node.node_rank * ranks.count;
+  ranks.num_ranks = node.num_nodes * ranks.count;
+  if (node.num_nodes > 1) ranks.master_addr = node.master_addr, ranks.master_port = node.master_port;
+  ranks.stop_others = true;
+  return launch::run_local_ranks(ranks);
+}
+
+int launch_train(const LaunchRequest& request, const launch::RankVariables& node, const launch::LocalRanks& ranks) {
+  const bool is_alone = node.num_nodes == 1;
+  launch::Door door{.host = is_alone ? "127.0.0.1" : node.master_addr, .port = is_alone ? uint16_t{0} : node.master_port, .token = token_of(node.num_nodes),
+                    .patience = request.patience};
+  std::optional<launch::Meeting> meeting;
+  if (node.node_rank == 0) {
+    launch::HostRules rules{.min_hosts = request.min_nnodes.value_or(node.num_nodes), .max_hosts = node.num_nodes, .max_restarts = request.max_restarts,
+                            .patience = request.patience, .silence = request.silence, .possible_ranks = possible_ranks(request.command)};
+    meeting.emplace(launch::listen_at(door.host, door.port), door.token, std::make_unique<launch::HostDesk>(std::move(rules)));
+    door.port = meeting->port();
+  }
+  return launch::attend({.door = door, .place = node.node_rank, .count = ranks.count, .min_count = request.min_nproc.value_or(ranks.count), .ranks = ranks});
+}
+
 }  // namespace
 
 int launch(const LaunchRequest& request) {
@@ -49,21 +117,14 @@ int launch(const LaunchRequest& request) {
   if (verb != "train" && verb != "preprocess")
     throw ConfigError(fmt::format("ingot launch: found {}, wanted train or preprocess: other verbs are one process",
                                   fmt::join(request.command, " ")));
+  if (verb == "preprocess" && (request.max_restarts > 0 || request.min_nproc || request.min_nnodes))
+    throw ConfigError("ingot launch: found preprocess with --max-restarts, --min-nproc or --nnodes MIN:MAX, wanted train: the same command again goes on by itself");
   const auto node = node_of(request);
-  launch::LocalRanks ranks;
-  ranks.command = {fs::read_symlink("/proc/self/exe").string()};
-  if (is_quiet()) ranks.command.push_back("--quiet");
-  ranks.command.insert(ranks.command.end(), request.command.begin(), request.command.end());
-  ranks.count = request.nproc.value_or(node.ranks_per_node.value_or(1));
-  ranks.first_rank = node.node_rank * ranks.count;
-  ranks.num_ranks = node.num_nodes * ranks.count;
-  ranks.grace = request.grace;
-  ranks.stop_others = verb == "preprocess";  // its ranks meet in files alone
-  if (node.num_nodes > 1) ranks.master_addr = node.master_addr, ranks.master_port = node.master_port;
-  ranks.log_folder = request.log_dir.empty() ? new_log_folder() : request.log_dir;
-  log_info(fmt::format("starting ranks {} to {} of {} ({}); their logs are in {}", ranks.first_rank, ranks.first_rank + ranks.count - 1, ranks.num_ranks,
-                       node.source, ranks.log_folder.string()));
-  return launch::run_local_ranks(ranks);
+  const auto ranks = ranks_of(request, node);
+  if (request.min_nproc && *request.min_nproc > ranks.count)
+    throw ConfigError(fmt::format("--min-nproc: found {}, wanted at most the {} ranks of this node", *request.min_nproc, ranks.count));
+  log_info(fmt::format("{} on this node ({}); the logs of its ranks are in {}", verb, node.source, ranks.log_folder.string()));
+  return verb == "preprocess" ? launch_preprocess(node, ranks) : launch_train(request, node, ranks);
 }
 
 }  // namespace ingot::workflows

@@ -9,6 +9,7 @@
 #include "core/log.h"
 #include "hub/run_folder.h"
 #include "launch/rank_variables.h"
+#include "launch/sign_of_life.h"
 #include "train/check_data.h"
 #include "train/prepare_data.h"
 
@@ -25,6 +26,7 @@ data::JobRank own_rank() {
 }  // namespace
 
 int preprocess(const TrainRequest& request) {
+  const launch::SignsOfLife signs;
   const auto config = config::load_train_config(request.config, request.overrides);
   const auto rank = own_rank();
   const bool leads = rank.rank == 0;

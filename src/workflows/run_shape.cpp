@@ -6,6 +6,7 @@
 #include "checkpoint/adapter_config.h"
 #include "core/cpu.h"
 #include "core/json.h"
+#include "workflows/rank_sharing.h"
 
 namespace ingot::workflows {
 namespace {
@@ -38,11 +39,7 @@ train::RunShape run_shape(const config::TrainConfig& config, const model::Decode
   shape.seq_length = config.cutoff_len;
   shape.micro_batch = config.micro_batch_size;
   shape.global_batch = config.global_batch_size;
-  shape.layout.tp = config.tensor_model_parallel_size;
-  shape.layout.pp = config.pipeline_model_parallel_size;
-  shape.layout.virtual_stages = config.virtual_pipeline_model_parallel_size;
-  shape.layout.dp = std::max<int64_t>(1, ranks / (shape.layout.tp * shape.layout.pp));
-  shape.layout.ep = config.expert_model_parallel_size;
+  shape.layout = layout_of(config, ranks);
   shape.zero_stage = config.zero_stage;
   shape.sequence_parallel = false;
   shape.ignores_labels = config.stage == "sft";

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <optional>
 #include <sstream>
+#include <utility>
 
 #include "core/error.h"
 #include "core/log.h"
@@ -20,6 +21,7 @@
 #include "hub/run_folder.h"
 #include "hub/run_record.h"
 #include "generate/sample_prompts.h"
+#include "launch/sign_of_life.h"
 #include "ops/tensor_pages.h"
 #include "parallel/join.h"
 #include "parallel/mesh.h"
@@ -29,6 +31,7 @@
 #include "train/ranks_agree.h"
 #include "train/step.h"
 #include "train/sources.h"
+#include "workflows/rank_sharing.h"
 #include "workflows/run_shape.h"
 #include "workflows/train_start.h"
 
@@ -115,23 +118,13 @@ struct Sharing {
 /// Throws ConfigError for a number of ranks that the batch cannot be dealt to.
 Sharing sharing_of(const config::TrainConfig& config, int64_t processes) {
   Problems problems;
-  const int64_t tensor = config.tensor_model_parallel_size, shards = train::num_tensor_shards(config);
-  const int64_t pipeline = config.pipeline_model_parallel_size, of_rows = tensor * pipeline;
-  if (pipeline == 1) problems.expect(processes % tensor == 0, "tensor_model_parallel_size", tensor, fmt::format("a divisor of the {} ranks", processes));
-  else problems.expect(processes % of_rows == 0, "pipeline_model_parallel_size", pipeline,
-                       fmt::format("with tensor_model_parallel_size {} a divisor of the {} ranks", tensor, processes));
-  const int64_t data = std::max<int64_t>(1, processes / of_rows);
-  problems.expect(config.global_batch_size % (config.micro_batch_size * data) == 0, "global_batch_size", config.global_batch_size,
-                  fmt::format("a multiple of micro_batch_size {} x {} ranks that share the batch", config.micro_batch_size, data));
+  check_sharing(config, processes, problems);
   const std::string device = hub::find_compute(compute_words(config)).device;
   problems.expect(processes == 1 || device == "cpu", "device", device, "cpu on several ranks");
-  if (config.reproducible)
-    problems.expect(config.logical_shards % data == 0, "logical_shards", config.logical_shards, fmt::format("a multiple of the {} ranks that share the batch", data));
-  const parallel::Layout layout{.dp = data, .tp = shards, .pp = pipeline, .ep = config.expert_model_parallel_size,
-                                .virtual_stages = config.virtual_pipeline_model_parallel_size};
-  layout.check(problems);
   problems.throw_if_any(config.source.string());
-  return {layout, shards / tensor};
+  auto layout = layout_of(config, processes);
+  const int64_t threads = train::num_tensor_shards(config) / std::exchange(layout.tp, train::num_tensor_shards(config));
+  return {layout, threads};
 }
 
 /// What sample_prompts need beside the model.
@@ -251,11 +244,12 @@ int lead(const config::TrainConfig& config, const hub::ModelFolder& base, const 
 }  // namespace
 
 int train(const TrainRequest& request) {
+  const launch::SignsOfLife signs;
   ops::use_page_blocks();
   const config::TrainConfig config = config::load_train_config(request.config, request.overrides);
   const hub::ModelFolder base = open_base(config);
   check_start(config, base, request.force);
-  const auto processes = parallel::join_ranks(kRankTimeout);
+  const auto processes = parallel::join_ranks(kRankTimeout, config.in_effect);
   const auto [layout, threads] = sharing_of(config, processes->size());
   if (config.reproducible) at::set_num_threads(1);  // a product's bits may depend on its threads
   int exit_code = kExitOk;

@@ -85,10 +85,18 @@ def chat_records():
         {"conversation": [{"system": "S", "input": "q", "output": "a"}]}, {"kind": "x", "input": "q", "target": "a"}))
 
 
+def meeting_messages():
+    def pack(*texts):
+        body = b"".join(struct.pack("<I", len(text)) + text for text in texts)
+        return struct.pack("<I", len(body)) + body
+    yield pack(b"hello", b"0.1.0", b"f" * 64, b"0" * 64)
+    yield pack() + pack(b"set", b"key", b"\0value") + pack(b"", b"")
+
+
 def main():
     folder = pathlib.Path(sys.argv[1])
     seeds = {"safetensors": safetensors(), "pickle": pickles(), "tokenizer_json": tokenizers(), "megatron_index": megatron_indices(),
-             "chat_record": chat_records(), "yaml": (file.read_bytes() for file in sorted((ROOT / "examples").glob("*.yaml")))}
+             "chat_record": chat_records(), "meeting_message": meeting_messages(), "yaml": (file.read_bytes() for file in sorted((ROOT / "examples").glob("*.yaml")))}
     for name in ("gguf", *seeds):
         (folder / name).mkdir(parents=True, exist_ok=True)
     for name, files in seeds.items():

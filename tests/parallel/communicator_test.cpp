@@ -1,17 +1,15 @@
 #include "parallel/communicator.h"
 
 #include <ATen/ATen.h>
-#include <arpa/inet.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
 
 #include <atomic>
 #include <future>
 #include <stdexcept>
 
 #include "core/error.h"
+#include "launch/socket.h"
 #include "ops/tree_sum.h"
 #include "parallel/gloo.h"
 #include "parallel/tree_reduce.h"
@@ -83,25 +81,23 @@ TEST(Communicator, ARankThatFailsEndsTheOthers) {
   EXPECT_EQ(ended, 3);
 }
 
-/// A socket that listens at a free port of the loopback interface, and the port.
-std::pair<int, uint16_t> listener() {
-  const int socket = ::socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET, address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof(address);
-  auto* plain = reinterpret_cast<sockaddr*>(&address);
-  if (::bind(socket, plain, size) != 0 || ::listen(socket, 16) != 0 || ::getsockname(socket, plain, &size) != 0) throw std::runtime_error("no port");
-  return {socket, ntohs(address.sin_port)};
+/// A port of the loopback interface that is free.
+uint16_t free_port() { return launch::own_port(launch::listen_at("127.0.0.1", 0)); }
+
+MeetingPlace place_of_rank(uint16_t port, int64_t rank, int64_t size, std::chrono::seconds timeout) {
+  MeetingPlace place;
+  place.going = {.rank = rank, .size = size, .timeout = timeout, .serves = rank == 0};
+  place.going.door = {.host = "127.0.0.1", .port = port, .token = "a secret of the test"};
+  return place;
 }
 
 /// Runs `body` on threads that meet over Gloo, as processes would.
 void run_over_gloo(int64_t size, const std::function<void(Communicator&)>& body) {
-  const auto [socket, port] = listener();
+  const uint16_t port = free_port();
   std::vector<std::future<void>> done;
   for (int64_t rank = 0; rank < size; ++rank)
-    done.push_back(std::async(std::launch::async, [&, rank, socket = socket, port = port] {
-      const auto ranks = meet_over_gloo({.host = "127.0.0.1", .port = port, .rank = rank, .size = size, .timeout = std::chrono::seconds(20),
-                                         .listener = rank == 0 ? socket : -1});
+    done.push_back(std::async(std::launch::async, [&, rank] {
+      const auto ranks = meet_over_gloo(place_of_rank(port, rank, size, std::chrono::seconds(20)));
       body(*ranks);
       ranks->barrier("the end, for rank 0 serves the others");
     }));
@@ -174,9 +170,9 @@ TEST(Communicator, OfARankThatIsGoneGlooNamesTheCall) {
 }
 
 TEST(Communicator, ARankThatComesAloneIsToldWhereItWaited) {
-  const auto [socket, port] = listener();
+  const uint16_t port = free_port();
   try {
-    meet_over_gloo({.host = "127.0.0.1", .port = port, .rank = 0, .size = 2, .timeout = std::chrono::seconds(1), .listener = socket});
+    meet_over_gloo(place_of_rank(port, 0, 2, std::chrono::seconds(1)));
     ADD_FAILURE() << "the other rank did not come";
   } catch (const CommError& error) {
     EXPECT_TRUE(std::string(error.what()).starts_with(fmt::format("127.0.0.1:{}: rank 0 of 2 could not meet the others: ", port))) << error.what();
@@ -184,8 +180,10 @@ TEST(Communicator, ARankThatComesAloneIsToldWhereItWaited) {
 }
 
 TEST(Communicator, AHostWithoutAnAddressIsNamed) {
+  auto place = place_of_rank(1, 1, 2, std::chrono::seconds(1));
+  place.going.door.host = "no-such-host.invalid", place.going.door.patience = std::chrono::seconds(0);
   try {
-    meet_over_gloo({.host = "no-such-host.invalid", .port = 1, .rank = 1, .size = 2, .patience = std::chrono::seconds(0)});
+    meet_over_gloo(place);
     ADD_FAILURE() << "there is no such host";
   } catch (const CommError& error) {
     EXPECT_TRUE(std::string(error.what()).starts_with("no-such-host.invalid:1: rank 1 of 2 could not meet the others: no-such-host.invalid: ")) << error.what();

@@ -18,8 +18,8 @@ SHAKESPEARE = ROOT / "examples/data/shakespeare.parquet"
 
 
 # Files that take half a minute and more, measured: beside others they come first, or one worker is left alone with them.
-DEAREST = ["tokenizers", "families", "agent_chats", "output_dirs", "training_parity", "lora_runs", "kill", "data_files", "own_files", "lora_ends",
-           "tensor_parallel", "data", "lora", "kill_folders", "lora_layers", "ranks", "kill_ranks", "plan", "preprocess_ranks", "chat", "sft", "generation_config"]
+DEAREST = ["tokenizers", "families", "agent_chats", "output_dirs", "training_parity", "lora_runs", "kill", "elastic", "hosts", "data_files", "own_files", "lora_ends",
+           "meeting", "tensor_parallel", "data", "lora", "kill_folders", "lora_layers", "ranks", "kill_ranks", "plan", "preprocess_ranks", "chat", "sft", "generation_config"]
 
 
 def pytest_collection_modifyitems(items):

@@ -6,7 +6,7 @@ from test_families import make_folder
 from test_ranks import FEW
 from test_tensor_parallel import rows, trained
 
-LORA = {"finetuning_type": "lora", "lora_rank": 4, "lora_dropout": 0.1, "learning_rate": 1e-3}
+LORA = {"finetuning_type": "lora", "lora_rank": 4, "lora_dropout": 0.1, "learning_rate": 1e-3, "export_dtype": "float32"}
 
 
 @pytest.mark.parametrize("more", [{}, LORA, {"recompute": "full"}, {"recompute": "selective"}], ids=["full", "lora", "recompute", "selective"])

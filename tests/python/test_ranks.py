@@ -218,7 +218,7 @@ def test_a_port_that_is_taken_is_said(tmp_path):
         result = ingot("train", write_config(tmp_path, **FEW), check=False, environment={
             "RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)})
     assert result.returncode == 4
-    assert f"127.0.0.1:{port}: rank 0 of 2 could not meet the others: Address already in use" in result.stderr
+    assert f"127.0.0.1:{port}: rank 0 of 2 could not meet the others: 127.0.0.1:{port}: Address already in use" in result.stderr
 
 
 def test_a_node_of_several_is_not_trained_alone(tmp_path):
