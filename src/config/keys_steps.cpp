@@ -41,6 +41,10 @@ std::vector<Key> step_keys() {
                    "send more",
                    "每个流水线进程持有的、彼此不相邻的模型段数(交错式流水线):段数越多,等待越少,通信越多"},
        .range = between(1, 1 << 10)},
+      {.name = "context_parallel_size", .field = field(&TrainConfig::context_parallel_size),
+       .meaning = {"ranks that share the tokens of each row, for rows that are too long for one (context parallel): cutoff_len is a multiple of twice as many",
+                   "分担每一行 token 的进程数,用于单个进程放不下的长行(上下文并行):cutoff_len 须为其两倍的整数倍"},
+       .range = between(1, 1 << 10), .environment = "CP"},
       {.name = "expert_model_parallel_size", .field = field(&TrainConfig::expert_model_parallel_size),
        .meaning = {"of the ranks that share the batch so many neighbours share the experts of a mixture (expert parallel): each has some of them, and tokens go "
                    "to the rank of their expert and back",
@@ -60,6 +64,11 @@ std::vector<Key> step_keys() {
        .meaning = {"with `reproducible`: the parts of a global batch whose sums are added in a tree, a power of two and a multiple of the ranks",
                    "配合 `reproducible`:全局批次被分成的份数,各份之和按二叉树相加;须为 2 的幂,且为进程数的整数倍"},
        .range = between(1, 1 << 16)},
+      {.name = "logical_context_shards", .field = field(&TrainConfig::logical_context_shards),
+       .meaning = {"with `reproducible`: the parts into which the tokens of a row are cut whatever `context_parallel_size`, as `logical_tensor_shards` for the matrices; "
+                   "0: as many as that",
+                   "配合 `reproducible`:无论 `context_parallel_size` 为多少,每行的 token 都被切成的份数,与 `logical_tensor_shards` 之于矩阵相同;0 表示与其相同"},
+       .range = between(0, 1 << 10)},
       {.name = "logical_tensor_shards", .field = field(&TrainConfig::logical_tensor_shards),
        .meaning = {"with `reproducible`: the parts into which the matrices are cut whatever `tensor_model_parallel_size`, a power of two and a multiple of it, so "
                    "that it may change between a stop and the next start without a bit of the result; 0: as many as that",

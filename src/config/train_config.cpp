@@ -73,11 +73,17 @@ void check_pipeline(Problems& problems, const TrainConfig& config) {
                   config.virtual_pipeline_model_parallel_size, "1 with pipeline_model_parallel_size 1");
 }
 
-void check_tensor_shards(Problems& problems, const TrainConfig& config) {
-  const int64_t shards = config.logical_tensor_shards, ranks = config.tensor_model_parallel_size;
-  problems.expect(!config.reproducible || std::has_single_bit(static_cast<uint64_t>(ranks)), "tensor_model_parallel_size", ranks, "a power of two with reproducible");
-  problems.expect(shards == 0 || (std::has_single_bit(static_cast<uint64_t>(shards)) && shards % ranks == 0), "logical_tensor_shards", shards,
-                  fmt::format("a power of two that is a multiple of tensor_model_parallel_size = {}", ranks));
+/// Parts of the model or of rows that ranks share, and how many logical ones there are whatever the ranks.
+void check_shards(Problems& problems, const TrainConfig& config, const char* ranks_key, int64_t ranks, const char* shards_key, int64_t shards) {
+  problems.expect(!config.reproducible || std::has_single_bit(static_cast<uint64_t>(ranks)), ranks_key, ranks, "a power of two with reproducible");
+  problems.expect(shards == 0 || (std::has_single_bit(static_cast<uint64_t>(shards)) && shards % ranks == 0), shards_key, shards,
+                  fmt::format("a power of two that is a multiple of {} = {}", ranks_key, ranks));
+}
+
+void check_context(Problems& problems, const TrainConfig& config) {
+  const int64_t pieces = 2 * std::max(config.context_parallel_size, config.logical_context_shards);
+  problems.expect(pieces == 2 || config.cutoff_len % pieces == 0, "cutoff_len", config.cutoff_len,
+                  fmt::format("a multiple of {}: twice the parts into which the tokens of a row are cut", pieces));
 }
 
 /// Numbers that do not fit each other.
@@ -88,7 +94,9 @@ void check_numbers(Problems& problems, const TrainConfig& config) {
   problems.expect(config.micro_batch_size < 1 || config.global_batch_size < 1 || config.global_batch_size % config.micro_batch_size == 0,
                   "global_batch_size", config.global_batch_size, fmt::format("a multiple of micro_batch_size = {}", config.micro_batch_size));
   problems.expect(std::has_single_bit(static_cast<uint64_t>(config.logical_shards)), "logical_shards", config.logical_shards, "a power of two");
-  check_tensor_shards(problems, config);
+  check_shards(problems, config, "tensor_model_parallel_size", config.tensor_model_parallel_size, "logical_tensor_shards", config.logical_tensor_shards);
+  check_shards(problems, config, "context_parallel_size", config.context_parallel_size, "logical_context_shards", config.logical_context_shards);
+  check_context(problems, config);
   check_pipeline(problems, config);
   problems.expect(config.max_steps != 0 || config.num_train_epochs != 0, "num_train_epochs", config.num_train_epochs,
                   "more than 0, or max_steps set");

@@ -57,10 +57,12 @@ struct TrainConfig {
   int64_t tensor_model_parallel_size = 1;              // ranks that share the matrices; the others share the rows
   int64_t pipeline_model_parallel_size = 1;            // ranks that share the layers
   int64_t virtual_pipeline_model_parallel_size = 1;    // chunks of layers of each of them
+  int64_t context_parallel_size = 1;                   // ranks that share the tokens of a row
   int64_t expert_model_parallel_size = 1;              // of the ranks that share the rows, so many neighbours share the experts
   int64_t zero_stage = 0;                              // 1: ranks that share the batch share the optimizer's state
   bool reproducible = false;                           // bits that depend on neither ranks nor threads:
   int64_t logical_shards = 8;                          // sums in a fixed tree over so many parts of the batch
+  int64_t logical_context_shards = 0;                  // and of the tokens of a row; 0: context_parallel_size
   int64_t logical_tensor_shards = 0;                   // and so many of the matrices; 0: tensor_model_parallel_size
 
   // Optimizer

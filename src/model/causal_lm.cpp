@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "model/decoder.h"
 #include "model/family.h"
+#include "parallel/tensor_parallel.h"
 
 namespace ingot::model {
 namespace {
@@ -29,23 +30,25 @@ HiddenStates CausalLm::hidden(const ModelInput& input) const {
 at::Tensor CausalLm::logits(const ModelInput& input) const { return head().logits(hidden(input).states); }
 
 LossTerms CausalLm::losses(const ModelInput& input, const ops::Labels& labels) const {
-  const auto counted = counting(input, labels.ids);
-  return losses_of(hidden(counted), counted, labels);
+  ModelInput counting = input;
+  counting.counted = flat(counted(labels.ids));
+  return losses_of(hidden(counting), counting, labels);
 }
 
 LossTerms CausalLm::losses_of(const HiddenStates& last, const ModelInput& input, const ops::Labels& labels) const {
   LossTerms terms;
   terms.cross_entropy = head().cross_entropy(last.states.flatten(0, 1), {labels.ids.flatten(), flat(labels.weights)}, flat(input.dropout_keys));
   if (!last.load.tokens.defined()) return terms;
-  terms.expert_balance = ops::expert_balance(last.load, input.counted.sum().item<int64_t>(), config.num_layers);
-  terms.expert_tokens = last.load.tokens;
+  const auto num_counted = input.counted.sum().view({1});
+  terms.expert_tokens = last.load.tokens.clone();
+  context->all_reduce(num_counted);
+  context->all_reduce(terms.expert_tokens);
+  const ops::ExpertLoad load{parallel::sum_of_ranks(last.load.probability, *context), terms.expert_tokens};
+  terms.expert_balance = ops::expert_balance(load, num_counted.item<int64_t>(), config.num_layers);
   return terms;
 }
 
-ModelInput CausalLm::counting(ModelInput input, const at::Tensor& labels) const {
-  if (config.num_experts > 0) input.counted = counted_tokens(labels).flatten();
-  return input;
-}
+at::Tensor CausalLm::counted(const at::Tensor& labels) const { return config.num_experts > 0 ? counted_tokens(labels) : at::Tensor(); }
 
 at::Tensor CausalLm::loss_sum(const ModelInput& input, const ops::Labels& labels) const {
   return losses(input, labels).cross_entropy;

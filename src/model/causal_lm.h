@@ -21,7 +21,7 @@ namespace ingot::model {
 struct ModelInput {
   at::Tensor tokens;                    // [batch, seq]  int64
   at::Tensor positions;                 // [batch, seq]  int64
-  std::vector<int64_t> segment_starts;  // see ops/attention.h; empty: every row is one segment
+  std::vector<int64_t> segment_starts;  // see ops/attention.h; empty: every row is one segment. Of whole rows, whatever tokens this rank has
   at::Tensor dropout_keys = {};         // [batch, seq]  int64  what each token's dropout depends on; undefined: none
   at::Tensor counted = {};              // [batch * seq] bool   tokens of the experts' load; undefined: it is not taken
 };
@@ -70,8 +70,9 @@ class CausalLm {
   LossTerms losses(const ModelInput& input, const ops::Labels& labels) const;
   /// The same of what the last stage gave for that input.
   LossTerms losses_of(const HiddenStates& last, const ModelInput& input, const ops::Labels& labels) const;
-  /// The input with `counted` where the model has experts.
-  ModelInput counting(ModelInput input, const at::Tensor& labels) const;
+  /// Which tokens of rows with such labels, whole ones, count for the experts' load: up to the one after the last label. [batch, seq] bool;
+  /// undefined without experts.
+  at::Tensor counted(const at::Tensor& labels) const;
   /// The cross entropy of losses() alone.
   at::Tensor loss_sum(const ModelInput& input, const ops::Labels& labels) const;
   /// What training minimises, times `num_labels`: the cross entropies' sum and, where config.router_aux_loss_coef is
@@ -83,6 +84,7 @@ class CausalLm {
   at::ScalarType dtype = at::kFloat;
   at::Device device = at::kCPU;
   parallel::PipelineCut cut;  // which layers this rank has
+  parallel::Communicator* context = &parallel::only_rank();  // that share the tokens of a row, of which each is given its own (parallel/context_parallel.h)
   Recompute recompute = Recompute::kNone;
   LayerObserver observer;
 };

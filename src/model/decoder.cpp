@@ -10,13 +10,13 @@ namespace ingot::model {
 
 Decoder::Decoder(const DecoderConfig& settings, const Family& family, at::ScalarType type, const std::string& place, const parallel::Mesh& mesh)
     : family_(family), ranks_(mesh.tensor), pipeline_(mesh.pipeline), rope_(settings, place) {
-  config = settings, dtype = type, device = at::Device(place), cut = mesh.cut;
+  config = settings, dtype = type, device = at::Device(place), cut = mesh.cut, context = &mesh.context;
   for (auto& spec : parameter_specs(config, family_)) {
     const auto part = part_of(spec, mesh);
     add_parameter(parameters, std::move(spec), dtype, place, part);
   }
   const ParameterScope root(parameters);
-  const LayerContext context{config, family_.names, ranks_, mesh.experts};
+  const LayerContext context{config, family_.names, ranks_, mesh.experts, mesh.context};
   const auto& names = family_.names;
   embedding_ = root.child(names.embedding).value("weight");
   const bool tied = config.tie_word_embeddings;

@@ -7,6 +7,7 @@
 #include "model/key_value_cache.h"
 #include "ops/rms_norm.h"
 #include "ops/rotary.h"
+#include "parallel/context_parallel.h"
 
 namespace ingot::model {
 
@@ -46,7 +47,8 @@ Attention::Attention(const ParameterScope& params, const LayerContext& context, 
       interleaved(context.config.rope_interleaved),
       options{.window = context.config.window_of(static_cast<int64_t>(layer)), .alibi_slopes = own_slopes(context)},
       index(layer),
-      ranks(&context.ranks) {}
+      ranks(&context.ranks),
+      context(&context.context) {}
 
 at::Tensor Attention::forward(const RemakableInput& h, const Pass& pass) const {
   const auto projected = qkv.forward(copied_to_ranks(h, *ranks));
@@ -58,12 +60,21 @@ at::Tensor Attention::forward(const RemakableInput& h, const Pass& pass) const {
   const auto queries = rotated(heads(0)), keys = rotated(heads(1)), values = heads(2);
   at::Tensor mixed;
   if (pass.cache == nullptr) {
-    mixed = ops::causal_attention(queries, keys, values, pass.segment_starts, options);
+    mixed = attended(queries, keys, values, pass.segment_starts);
   } else {
     const auto seen = extend(*pass.cache, index, keys, values);
     mixed = ops::cached_attention(queries, seen.keys, seen.values, options);
   }
   return project_part({mixed.flatten(2), {}, pass.dropout_keys}, out, *ranks);
+}
+
+/// Queries of this rank's tokens over the keys of all.
+at::Tensor Attention::attended(const at::Tensor& queries, const at::Tensor& keys, const at::Tensor& values, const std::vector<int64_t>& segment_starts) const {
+  if (context->size() == 1) return ops::causal_attention(queries, keys, values, segment_starts, options);
+  const auto all_keys = parallel::tokens_of_ranks(keys, *context), all_values = parallel::tokens_of_ranks(values, *context);
+  std::vector<ops::RowPiece> pieces;
+  for (const auto& [begin, end] : parallel::TokenCut{context->size(), context->rank()}.pieces(all_keys.size(1))) pieces.push_back({begin, end});
+  return ops::causal_attention_of_pieces(queries, all_keys, all_values, pieces, segment_starts, options);
 }
 
 DecoderLayer::DecoderLayer(const ParameterScope& params, const LayerContext& context, size_t layer)

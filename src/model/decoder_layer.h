@@ -41,6 +41,7 @@ struct LayerContext {
   const DecoderNames& names;
   parallel::Communicator& ranks;    // that share the matrices: heads of attention, columns of the MLP
   parallel::Communicator& experts;  // that share the experts
+  parallel::Communicator& context;  // that share the tokens of a row
 };
 
 /// Self-attention with grouped key/value heads and rope or ALiBi; layer `index` of the cache is its own.
@@ -48,13 +49,14 @@ struct Attention {
   Attention(const ParameterScope& params, const LayerContext& context, size_t index);
   /// `h` [batch, seq, hidden] to the same.
   at::Tensor forward(const RemakableInput& h, const Pass& pass) const;
+  at::Tensor attended(const at::Tensor& queries, const at::Tensor& keys, const at::Tensor& values, const std::vector<int64_t>& segment_starts) const;
   JointProjection qkv;
   Projection out;
   int64_t head_dim;
   bool rotates, interleaved;
   ops::AttentionOptions options;
   size_t index;
-  parallel::Communicator* ranks;
+  parallel::Communicator *ranks, *context;
 };
 
 /// What a layer gives, or a part of it.

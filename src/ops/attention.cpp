@@ -9,6 +9,7 @@
 #include "ops/biased_attention.h"
 #include "ops/block_attention.h"
 #include "ops/dispatch.h"
+#include "ops/flash_attention.h"
 #include "ops/segment_groups.h"
 
 namespace ingot::ops {
@@ -19,41 +20,9 @@ using torch::autograd::variable_list;
 
 double score_scale(const at::Tensor& q) { return 1 / std::sqrt(static_cast<double>(q.size(3))); }
 
-/// [batch, seq, kv_heads, head_dim] with every key/value head written once for each query head that reads it.
-at::Tensor expand_heads(const at::Tensor& x, int64_t heads) {
-  return heads == x.size(2) ? x : x.repeat_interleave(heads / x.size(2), 2);
-}
-
-/// ATen's blocked kernel; tensors enter and leave as [batch, seq, heads, head_dim].
-std::tuple<at::Tensor, at::Tensor> flash_forward(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
-  auto [out, log_sum] = at::_scaled_dot_product_flash_attention_for_cpu(
-      q.transpose(1, 2), expand_heads(k, q.size(2)).transpose(1, 2), expand_heads(v, q.size(2)).transpose(1, 2),
-      /*dropout_p=*/0.0, /*is_causal=*/true);
-  return {out.transpose(1, 2), log_sum};
-}
-
-/// Sums the gradient over the query heads that read one key/value head.
-at::Tensor sum_heads(const at::Tensor& d_x, int64_t kv_heads) {
-  if (d_x.size(2) == kv_heads) return d_x;
-  return d_x.reshape({d_x.size(0), d_x.size(1), kv_heads, -1, d_x.size(3)}).sum(3);
-}
-
-AttentionGradients flash_backward(const at::Tensor& d_out, const at::Tensor& q, const at::Tensor& k,
-                                  const at::Tensor& v, const at::Tensor& out, const at::Tensor& log_sum) {
-  const auto [d_q, d_k, d_v] = at::_scaled_dot_product_flash_attention_for_cpu_backward(
-      d_out.transpose(1, 2), q.transpose(1, 2), expand_heads(k, q.size(2)).transpose(1, 2),
-      expand_heads(v, q.size(2)).transpose(1, 2), out.transpose(1, 2), log_sum, /*dropout_p=*/0.0, /*is_causal=*/true);
-  return {d_q.transpose(1, 2), sum_heads(d_k.transpose(1, 2), k.size(2)), sum_heads(d_v.transpose(1, 2), k.size(2))};
-}
-
-/// True when the options change something within a segment of this length.
-bool is_biased(const AttentionOptions& options, int64_t length) {
-  return !options.alibi_slopes.empty() || (options.window > 0 && options.window < length);
-}
-
 std::tuple<at::Tensor, at::Tensor> attention_forward(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                                                      const AttentionOptions& options) {
-  return is_biased(options, q.size(1)) ? biased_attention(q, k, v, options) : flash_forward(q, k, v);
+  return is_biased(options, q.size(1)) ? biased_attention(q, k, v, options) : flash_attention(q, k, v, /*is_causal=*/true);
 }
 
 AttentionGradients attention_backward(const at::Tensor& d_out, const at::Tensor& q, const at::Tensor& k,
@@ -62,7 +31,7 @@ AttentionGradients attention_backward(const at::Tensor& d_out, const at::Tensor&
   if (is_biased(options, q.size(1))) return biased_attention_backward(d_out, q, k, v, out, log_sum, options);
   // ATen's backward kernel multiplies bfloat16 blocks several times slower than this CPU can.
   const bool by_blocks = q.scalar_type() == at::kBFloat16 && has_block_attention();
-  return (by_blocks ? block_attention_backward : flash_backward)(d_out, q, k, v, out, log_sum);
+  return by_blocks ? block_attention_backward(d_out, q, k, v, out, log_sum) : flash_attention_backward(d_out, q, k, v, out, log_sum, /*is_causal=*/true);
 }
 
 struct CausalAttention : torch::autograd::Function<CausalAttention> {
@@ -148,6 +117,10 @@ at::Tensor distances(int64_t queries, int64_t keys, int64_t first_query, const a
 }
 
 }  // namespace
+
+bool is_biased(const AttentionOptions& options, int64_t length) {
+  return !options.alibi_slopes.empty() || (options.window > 0 && options.window < length);
+}
 
 at::Tensor causal_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                             const std::vector<int64_t>& segment_starts, const AttentionOptions& options) {

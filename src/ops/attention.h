@@ -23,6 +23,21 @@ struct AttentionOptions {
 at::Tensor causal_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                             const std::vector<int64_t>& segment_starts, const AttentionOptions& options = {});
 
+/// Tokens [begin, end) of every row.
+struct RowPiece {
+  int64_t begin, end;
+};
+
+/// causal_attention of the queries of some pieces of the rows alone, over the keys of whole rows. What a piece's own keys give and what those
+/// before it give is put together by their sums of e^score. Source: Dao 2023 (FlashAttention-2, section 3.1).
+///   q        [batch, tokens of all pieces, heads, head_dim]  the pieces one after another
+///   returns  like q
+at::Tensor causal_attention_of_pieces(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const std::vector<RowPiece>& pieces,
+                                      const std::vector<int64_t>& segment_starts, const AttentionOptions& options = {});
+
+/// Whether the options change something within a segment of this length.
+bool is_biased(const AttentionOptions& options, int64_t length);
+
 /// Plain reference of causal_attention: the masked score matrix written out.
 at::Tensor causal_attention_composite(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                                       const std::vector<int64_t>& segment_starts, const AttentionOptions& options = {});

@@ -10,21 +10,22 @@ namespace {
 
 constexpr int64_t kScores = int64_t{4} << 20;  // at a time, over all heads
 
-/// Queries [begin, end) of every head and the keys [first_key, end) that one of them sees.
+/// Queries [begin, end) of every head and the keys [first_key, end_key) that one of them sees; query i stands at key i + offset.
 struct QueryBlock {
-  int64_t begin, end, first_key;
+  int64_t begin, end, first_key, offset;
   int64_t queries() const { return end - begin; }
-  int64_t keys() const { return end - first_key; }
+  int64_t end_key() const { return end + offset; }
+  int64_t keys() const { return end_key() - first_key; }
 };
 
-std::vector<QueryBlock> blocks_of(const at::Tensor& q, const AttentionOptions& options) {
-  const int64_t seq = q.size(1), heads = q.size(0) * q.size(2);
-  const int64_t seen = options.window > 0 ? std::min(seq, options.window) : seq;
+std::vector<QueryBlock> blocks_of(const at::Tensor& q, int64_t num_keys, const AttentionOptions& options) {
+  const int64_t seq = q.size(1), offset = num_keys - seq, heads = q.size(0) * q.size(2);
+  const int64_t seen = options.window > 0 ? std::min(num_keys, options.window) : num_keys;
   const int64_t rows = std::clamp<int64_t>(kScores / std::max<int64_t>(1, heads * seen), 1, 256);
   std::vector<QueryBlock> blocks;
   for (int64_t begin = 0; begin < seq; begin += rows) {
-    const int64_t first_key = options.window > 0 ? std::max<int64_t>(0, begin - options.window + 1) : 0;
-    blocks.push_back({begin, std::min(seq, begin + rows), first_key});
+    const int64_t first_key = options.window > 0 ? std::max<int64_t>(0, begin + offset - options.window + 1) : 0;
+    blocks.push_back({begin, std::min(seq, begin + rows), first_key, offset});
   }
   return blocks;
 }
@@ -62,8 +63,8 @@ class Heads {
 
 /// Adds the bias to scaled scores [batch, heads, queries, keys] and closes what a query does not see.
 void bias_and_mask(at::Tensor& scores, const QueryBlock& block, const AttentionOptions& options) {
-  const auto distances = at::arange(block.first_key, block.end).unsqueeze(0) -
-                         at::arange(block.begin, block.end).unsqueeze(1);  // key - query
+  const auto distances = at::arange(block.first_key, block.end_key()).unsqueeze(0) -
+                         at::arange(block.begin + block.offset, block.end_key()).unsqueeze(1);  // key - query
   if (!options.alibi_slopes.empty()) {
     const auto slopes = at::tensor(options.alibi_slopes, scores.options()).view({-1, 1, 1});
     scores.addcmul_(slopes, distances.to(at::kFloat));
@@ -90,7 +91,7 @@ std::tuple<at::Tensor, at::Tensor> biased_attention(const at::Tensor& q, const a
   const auto keys = heads.keys(k), values = heads.keys(v);
   auto out = at::empty(q.sizes(), q.options());
   auto log_sum = at::empty({q.size(0), q.size(2), q.size(1)}, q.options().dtype(at::kFloat));
-  for (const auto& block : blocks_of(q, options)) {
+  for (const auto& block : blocks_of(q, k.size(1), options)) {
     auto scores = block_scores(heads, heads.queries(q, block), keys, block, options);
     auto sums = heads.by_head(scores, block).logsumexp(-1, /*keepdim=*/true);  // [batch, heads, queries, 1]
     heads.by_head(scores, block).sub_(sums).exp_();
@@ -108,7 +109,7 @@ AttentionGradients biased_attention_backward(const at::Tensor& d_out, const at::
   auto d_q = at::empty(q.sizes(), q.options());
   auto d_keys = at::zeros_like(keys), d_values = at::zeros_like(values);
   const double scale = 1 / std::sqrt(static_cast<double>(q.size(3)));
-  for (const auto& block : blocks_of(q, options)) {
+  for (const auto& block : blocks_of(q, k.size(1), options)) {
     const auto queries = heads.queries(q, block), d_block = heads.queries(d_out, block);
     const auto seen = [&](const at::Tensor& x) { return x.narrow(1, block.first_key, block.keys()); };
     auto p = block_scores(heads, queries, keys, block, options);

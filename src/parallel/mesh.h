@@ -13,11 +13,13 @@ class Mesh {
  public:
   /// All of them share the rows of the batch alone.
   Mesh(Communicator& world);
-  /// All ranks of `world`, which are as many as the layout's, make it together; it must outlive the mesh.
-  Mesh(Communicator& world, const Layout& layout);
+  /// All ranks of `world`, which are as many as the layout's, make it together; it must outlive the mesh. `rank`: the layout's number of this
+  /// one, where that is not its rank of `world`; along every axis they are in the same order.
+  Mesh(Communicator& world, const Layout& layout) : Mesh(world, layout, world.rank()) {}
+  Mesh(Communicator& world, const Layout& layout, int64_t rank);
 
  private:
-  std::unique_ptr<Communicator> own_data_, own_tensor_, own_pipeline_, own_experts_, own_expert_data_;
+  std::unique_ptr<Communicator> own_data_, own_tensor_, own_pipeline_, own_experts_, own_expert_data_, own_context_;
 
  public:
   Communicator& world;
@@ -26,6 +28,7 @@ class Mesh {
   Communicator& pipeline;  // those that have the same rows and other layers
   Communicator& experts;      // of those in `data`: neighbours, each of which has some of the experts
   Communicator& expert_data;  // of those in `data`: that have the same experts
+  Communicator& context;      // those that have the same rows and other tokens of them
   PipelineCut cut;            // of the layers
   /// Gradients that a parameter gets in two places, as a tied embedding does, are summed apart even where one rank has both: so the bits of
   /// their sum do not depend on how many ranks there are.

@@ -51,13 +51,14 @@ std::optional<Evaluation> evaluate(const model::CausalLm& model, const DataSourc
     const uint64_t first = static_cast<uint64_t>(i) * width;
     std::vector<uint64_t> samples(i < own.end ? std::min(width, rows - first) : 0);
     std::iota(samples.begin(), samples.end(), first);
-    const data::Batch batch = samples.empty() ? blank_batch() : source.batch(samples);
+    const data::Batch batch = samples.empty() ? blank_batch(2 * mesh.context.size()) : source.batch(samples);
     const auto terms = passes.forward_all(to_model_input(batch, model), comes);
-    if (terms && i < own.end) scores[i][0] = terms->cross_entropy.item<double>(), scores[i][1] = batch.num_labels();
+    if (terms && i < own.end) scores[i][0] = terms->cross_entropy.item<double>(), scores[i][1] = mesh.context.rank() == 0 ? batch.num_labels() : 0;
     progress.add(samples.size());
   }
   if (ranks_agree_to_stop(mesh.world, !comes)) return {};
   mesh.data.all_reduce(scores);
+  mesh.context.all_reduce(scores);
   mesh.pipeline.all_reduce(scores);  // the last stage's
   double sum = 0, labels = 0;
   for (int64_t i = 0; i < num_batches; ++i) sum += scores[i][0].item<double>(), labels += scores[i][1].item<double>();

@@ -40,6 +40,7 @@ struct LoopConfig {
   ExactWeights exact_weights;    // where a bfloat16 model's masters start; null: at the model's own values
   int64_t logical_shards = 0;    // see StepPlan
   int64_t tensor_shards = 1;     // into which the matrices are cut
+  int64_t context_shards = 1;    // into which the tokens of a row are cut
   bool resume = true;            // from the newest good checkpoint in output_dir, when there is one
   /// More fields that a resumed run must have unchanged, as the user knows them: dataset, cutoff_len, shuffle ...
   Json fixed = Json::object();

@@ -41,6 +41,10 @@ int64_t num_tensor_shards(const config::TrainConfig& config) {
   return config.reproducible && config.logical_tensor_shards > 0 ? config.logical_tensor_shards : config.tensor_model_parallel_size;
 }
 
+int64_t num_context_shards(const config::TrainConfig& config) {
+  return config.reproducible && config.logical_context_shards > 0 ? config.logical_context_shards : config.context_parallel_size;
+}
+
 LoopConfig make_loop_config(const config::TrainConfig& config, std::optional<uint64_t> num_rows) {
   LoopConfig loop;
   loop.output_dir = config.output_dir;
@@ -53,6 +57,7 @@ LoopConfig make_loop_config(const config::TrainConfig& config, std::optional<uin
   loop.logical_shards = config.reproducible ? config.logical_shards : 0;
   loop.optimizer.is_sharded = config.zero_stage > 0;
   loop.tensor_shards = num_tensor_shards(config);
+  loop.context_shards = num_context_shards(config);
   loop.save_steps = config.save_steps;
   loop.save_total_limit = config.save_total_limit;
   loop.eval_steps = config.eval_steps;

@@ -43,6 +43,7 @@ RunIdentity identity_of(const LoopConfig& config, const model::CausalLm& model, 
                        {"max_grad_norm", config.optimizer.max_grad_norm}};
   identity.settings.update(ops::arithmetic());
   if (config.logical_shards > 0) identity.settings["logical_shards"] = config.logical_shards;
+  if (config.context_shards > 1) identity.settings["context shards"] = config.context_shards;
   if (config.tensor_shards > 1) identity.settings["tensor shards"] = config.tensor_shards;
   identity.settings["device"] = c10::DeviceTypeName(model.device.type(), /*lower_case=*/true);
   identity.settings.update(config.settings);

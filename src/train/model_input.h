@@ -13,7 +13,7 @@ struct LabelledInput {
   ops::Labels labels;  // [batch, seq]  int64, -100 where none counts
 };
 
-/// The batch on the model's device.
-LabelledInput to_model_input(const data::Batch& batch, const model::CausalLm& model);
+/// The batch on the model's device: of every row the tokens of this rank. `dropout_keys`: of whole rows, see ModelInput.
+LabelledInput to_model_input(const data::Batch& batch, const model::CausalLm& model, const at::Tensor& dropout_keys = {});
 
 }  // namespace ingot::train

@@ -124,7 +124,7 @@ void OptimizerConfig::check(Problems& problems) const {
 
 Optimizer::Optimizer(const model::ParameterList& parameters, OptimizerConfig config, const parallel::Mesh& mesh)
     : config_(config), data_ranks_(mesh.data), tensor_ranks_(mesh.tensor), pipeline_(mesh.pipeline),
-      experts_(mesh.experts), expert_data_(mesh.expert_data), sums_apart_(mesh.sums_apart) {
+      experts_(mesh.experts), expert_data_(mesh.expert_data), context_(mesh.context), sums_apart_(mesh.sums_apart) {
   for (const auto& parameter : parameters.parameters) {
     parameter->set_trainable(parameter->trainable);
     if (!parameter->trainable) continue;
@@ -163,8 +163,11 @@ void Optimizer::sum_over_ranks(int64_t num_shards) {
     for (auto& sum : slot->sums) of_ranks.add(std::exchange(sum.gradient, {}));
     slot->sums[0].gradient = of_ranks.take();
   }
-  sum_over_data_ranks(data_ranks_, num_shards > 0);
-  if (&expert_data_ != &data_ranks_) sum_over_data_ranks(expert_data_, num_shards > 0);
+  std::vector<std::shared_ptr<Slot>> of_all, of_experts;
+  for (const auto& slot : slots_) (&replicas_of(*slot) == &data_ranks_ ? of_all : of_experts).push_back(slot);
+  sum_over_group(data_ranks_, of_all, num_shards > 0);
+  sum_over_group(expert_data_, of_experts, num_shards > 0);
+  sum_over_group(context_, slots_, num_shards > 0);
   for (const auto& slot : slots_) {
     for (auto& sum : slot->sums) {
       if (!sum.gradient.defined()) continue;
@@ -176,12 +179,11 @@ void Optimizer::sum_over_ranks(int64_t num_shards) {
   }
 }
 
-/// Of the parameters that `ranks` have the same part of.
-void Optimizer::sum_over_data_ranks(parallel::Communicator& ranks, bool in_tree) {
+/// Of parameters that all of `ranks` have the same part of.
+void Optimizer::sum_over_group(parallel::Communicator& ranks, const std::vector<std::shared_ptr<Slot>>& slots, bool in_tree) {
   std::vector<std::pair<Slot*, Sum*>> sums;
-  for (const auto& slot : slots_)
-    for (auto& sum : slot->sums)
-      if (&replicas_of(*slot) == &ranks) sums.emplace_back(slot.get(), &sum);
+  for (const auto& slot : slots)
+    for (auto& sum : slot->sums) sums.emplace_back(slot.get(), &sum);
   if (ranks.size() == 1 || sums.empty()) return;
   const auto present = at::zeros({std::ssize(sums)}, at::kLong);  // on how many ranks a leaf has a gradient
   for (size_t i = 0; i < sums.size(); ++i) present[static_cast<int64_t>(i)] = sums[i].second->gradient.defined() ? 1 : 0;
@@ -269,7 +271,7 @@ void Optimizer::step(double learning_rate, double scale, double norm) {
 
 checkpoint::RunTensor Optimizer::state_of(const std::string& prefix, const Slot& slot, const at::Tensor& rows) const {
   auto tensor = rows_of_state_tensor(state_tensor(prefix, *slot.parameter, slot.value), rows, slot.rows.first);
-  for (auto& part : tensor.parts) part.is_written = part.is_written && (config_.is_sharded || replicas_of(slot).rank() == 0);
+  for (auto& part : tensor.parts) part.is_written = part.is_written && context_.rank() == 0 && (config_.is_sharded || replicas_of(slot).rank() == 0);
   return tensor;
 }
 
@@ -281,7 +283,7 @@ std::vector<checkpoint::RunTensor> Optimizer::state() const {
     if (slot->has_copy()) tensors.push_back(state_of("optimizer.master.", *slot, slot->master));
   }
   tensors.emplace_back("optimizer.num_steps", at::full({1}, num_steps_, at::kLong));
-  tensors.back().parts[0].is_written = tensor_ranks_.rank() == 0 && data_ranks_.rank() == 0 && pipeline_.rank() == 0;
+  tensors.back().parts[0].is_written = tensor_ranks_.rank() == 0 && data_ranks_.rank() == 0 && pipeline_.rank() == 0 && context_.rank() == 0;
   return tensors;
 }
 

@@ -67,14 +67,14 @@ class Optimizer {
 
  private:
   struct Slot;
-  void sum_over_data_ranks(parallel::Communicator& ranks, bool in_tree);
+  void sum_over_group(parallel::Communicator& ranks, const std::vector<std::shared_ptr<Slot>>& slots, bool in_tree);
   parallel::Communicator& replicas_of(const Slot& slot) const;
   void sum_ends(Slot& slot);
   checkpoint::RunTensor state_of(const std::string& prefix, const Slot& slot, const at::Tensor& rows) const;
   void sum_terms(Slot& slot);
   std::vector<std::shared_ptr<Slot>> slots_;
   OptimizerConfig config_;
-  parallel::Communicator &data_ranks_, &tensor_ranks_, &pipeline_, &experts_, &expert_data_;
+  parallel::Communicator &data_ranks_, &tensor_ranks_, &pipeline_, &experts_, &expert_data_, &context_;
   const bool sums_apart_;
   std::function<void(const at::Tensor&)> prepare_;
   int64_t num_steps_ = 0;

@@ -31,7 +31,7 @@ Passes::~Passes() {
 }
 
 std::optional<model::LossTerms> Passes::forward(int64_t chunk, int64_t micro_batch, const LabelledInput& rows) {
-  const auto input = model_.counting(rows.input, rows.labels.ids);
+  const auto& input = rows.input;
   model::HiddenStates before;
   if (!model_.cut.is_first(chunk)) before = received_states(input, from_previous(chunk));
   auto after = model_.run_stage(chunk, input, before);

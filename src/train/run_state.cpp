@@ -15,7 +15,7 @@ std::vector<checkpoint::RunTensor> model_tensors(const model::CausalLm& model, c
   for (const auto& parameter : model.parameters.parameters) {
     if (!parameter->trainable) continue;
     tensors.push_back(state_tensor("model.", *parameter, parameter->value.detach()));
-    for (auto& part : tensors.back().parts) part.is_written = part.is_written && (parameter->expert >= 0 ? mesh.expert_data : mesh.data).rank() == 0;
+    for (auto& part : tensors.back().parts) part.is_written = part.is_written && mesh.context.rank() == 0 && (parameter->expert >= 0 ? mesh.expert_data : mesh.data).rank() == 0;
   }
   return tensors;
 }

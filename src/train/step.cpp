@@ -69,6 +69,7 @@ class StepShare {
       return false;
     }
     ranks_.all_reduce(account.table);
+    mesh_.context.all_reduce(account.table);
     mesh_.pipeline.all_reduce(account.table);  // the last stage's
     check_losses(account);
     add_up(account, result);
@@ -89,7 +90,7 @@ class StepShare {
     has_labels_ = at::zeros({num_micro_batches_}, at::kLong);
     for (size_t i = 0; i < batches_.size(); ++i) has_labels_[static_cast<int64_t>(i)] = batches_[i].num_labels() > 0 ? 1 : 0;
     mesh_.experts.all_reduce(has_labels_);
-    while (std::ssize(batches_) < num_micro_batches_ && has_labels_[std::ssize(batches_)].item<int64_t>() > 0) batches_.push_back(blank_batch());
+    while (std::ssize(batches_) < num_micro_batches_ && has_labels_[std::ssize(batches_)].item<int64_t>() > 0) batches_.push_back(blank_batch(2 * mesh_.context.size()));
   }
 
   void run(const parallel::PipelineTask& task, Passes& passes, Account& account) {
@@ -105,9 +106,8 @@ class StepShare {
       stops_at_ = std::min(stops_at_, task.micro_batch);
       return;
     }
-    auto rows = to_model_input(batch, model_);
-    if (model::has_dropout(model_.parameters)) rows.input.dropout_keys = dropout_keys(batch, plan_.seed, plan_.step);
-    const auto terms = passes.forward(task.chunk, task.micro_batch, rows);
+    const auto keys = model::has_dropout(model_.parameters) ? dropout_keys(batch, plan_.seed, plan_.step) : at::Tensor();
+    const auto terms = passes.forward(task.chunk, task.micro_batch, to_model_input(batch, model_, keys));
     if (!terms) return;
     objectives_[task.micro_batch] = model_.objective(*terms, batch.num_labels());
     if (batch.num_labels() > 0) note(batch, *terms, own_.first + task.micro_batch, account);
@@ -132,10 +132,11 @@ class StepShare {
   }
 
   void note(const data::Batch& batch, const model::LossTerms& terms, int64_t micro_batch, Account& account) const {
+    account.at(micro_batch, Account::kLoss) = terms.cross_entropy.item<double>();
+    if (model_.context->rank() > 0) return;  // the rest they have in common
     account.at(micro_batch, Account::kLabels) = static_cast<double>(batch.num_labels());
     account.at(micro_batch, Account::kTokens) = static_cast<double>(num_tokens(batch));
     account.at(micro_batch, Account::kFlops) = model_flops(model_, batch);
-    account.at(micro_batch, Account::kLoss) = terms.cross_entropy.item<double>();
     if (!terms.expert_balance.defined()) return;
     account.at(micro_batch, Account::kBalance) = terms.expert_balance.item<double>();
     const auto tokens = terms.expert_tokens.to(at::kCPU);
@@ -200,13 +201,14 @@ bool ranks_agree_to_stop(parallel::Communicator& ranks, bool stops) {
 }
 
 bool partners_agree_to_stop(const parallel::Mesh& mesh, bool stops) {
-  return ranks_agree_to_stop(mesh.experts, ranks_agree_to_stop(mesh.tensor, stops));
+  return ranks_agree_to_stop(mesh.context, ranks_agree_to_stop(mesh.experts, ranks_agree_to_stop(mesh.tensor, stops)));
 }
 
-data::Batch blank_batch() {
+data::Batch blank_batch(int64_t seq_length) {
   data::Batch batch;
-  batch.rows = batch.seq_length = 1;
-  batch.tokens = {0}, batch.labels = {data::kIgnoredLabel}, batch.positions = {0}, batch.sample_ids = {0};
+  batch.rows = 1, batch.seq_length = seq_length;
+  const auto size = static_cast<size_t>(seq_length);
+  batch.tokens.assign(size, 0), batch.labels.assign(size, data::kIgnoredLabel), batch.positions.assign(size, 0), batch.sample_ids = {0};
   return batch;
 }
 

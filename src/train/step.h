@@ -39,11 +39,11 @@ MicroBatches micro_batches_of(int64_t shard, int64_t shards, int64_t count);
 /// Whether any rank stops.
 bool ranks_agree_to_stop(parallel::Communicator& ranks, bool stops);
 
-/// The same of the ranks that take their micro-batches in step with this one: that share its matrices or its experts.
+/// The same of the ranks that take their micro-batches in step with this one: that share its matrices, its experts or the tokens of its rows.
 bool partners_agree_to_stop(const parallel::Mesh& mesh, bool stops);
 
 /// A row of no label, for a rank that has no micro-batch while its partners have one.
-data::Batch blank_batch();
+data::Batch blank_batch(int64_t seq_length);
 
 /// Forward and backward of every micro-batch with the loss as a sum, then one update with the gradient sums divided by
 /// the number of labels of the whole global batch. So every label weighs the same, however the batch is cut. The

@@ -33,7 +33,7 @@ std::string ranks_words(const RankCount& ranks) { return ranks.here > 1 ? fmt::f
 
 /// As the logical ranks have it: they are what is cut.
 void check_layout_keys(const config::TrainConfig& config, train::RunShape shape, const train::Planner& planner) {
-  shape.layout.tp = train::num_tensor_shards(config);
+  shape.layout.tp = train::num_tensor_shards(config), shape.layout.cp = train::num_context_shards(config);
   Problems problems;
   train::check_layout(problems, shape, planner.parameters(), train::kLayoutKeys);
   problems.throw_if_any(config.source.string());

@@ -7,18 +7,18 @@
 namespace ingot::workflows {
 
 parallel::Layout layout_of(const config::TrainConfig& config, int64_t ranks) {
-  parallel::Layout layout{.tp = config.tensor_model_parallel_size, .pp = config.pipeline_model_parallel_size, .ep = config.expert_model_parallel_size,
+  parallel::Layout layout{.cp = config.context_parallel_size, .tp = config.tensor_model_parallel_size, .pp = config.pipeline_model_parallel_size, .ep = config.expert_model_parallel_size,
                           .virtual_stages = config.virtual_pipeline_model_parallel_size};
-  layout.dp = std::max<int64_t>(1, ranks / (layout.tp * layout.pp));
+  layout.dp = std::max<int64_t>(1, ranks / (layout.cp * layout.tp * layout.pp));
   return layout;
 }
 
 void check_sharing(const config::TrainConfig& config, int64_t ranks, Problems& problems) {
   const auto layout = layout_of(config, ranks);
-  const int64_t data = layout.dp, of_rows = layout.tp * layout.pp;
-  if (layout.pp == 1) problems.expect(ranks % of_rows == 0, "tensor_model_parallel_size", layout.tp, fmt::format("a divisor of the {} ranks", ranks));
-  else problems.expect(ranks % of_rows == 0, "pipeline_model_parallel_size", layout.pp,
-                       fmt::format("with tensor_model_parallel_size {} a divisor of the {} ranks", layout.tp, ranks));
+  const int64_t data = layout.dp, of_rows = layout.cp * layout.tp * layout.pp;
+  if (of_rows == layout.tp) problems.expect(ranks % of_rows == 0, "tensor_model_parallel_size", layout.tp, fmt::format("a divisor of the {} ranks", ranks));
+  else problems.expect(ranks % of_rows == 0, layout.pp > 1 ? "pipeline_model_parallel_size" : "context_parallel_size", layout.pp > 1 ? layout.pp : layout.cp,
+                       fmt::format("sizes (tensor {} x context {} x pipeline {}) whose product divides the {} ranks", layout.tp, layout.cp, layout.pp, ranks));
   layout.check(problems);
   problems.expect(config.global_batch_size % (config.micro_batch_size * data) == 0, "global_batch_size", config.global_batch_size,
                   fmt::format("a multiple of micro_batch_size {} x {} ranks that share the batch", config.micro_batch_size, data));

@@ -8,7 +8,6 @@
 #include <mutex>
 #include <optional>
 #include <sstream>
-#include <utility>
 
 #include "core/error.h"
 #include "core/log.h"
@@ -111,8 +110,17 @@ constexpr std::chrono::seconds kRankTimeout{600};  // that a rank waits for the 
 
 /// How the ranks of a job, processes, share a run.
 struct Sharing {
-  parallel::Layout layout;  // of logical ranks
-  int64_t threads = 1;      // of a process, each a logical rank
+  parallel::Layout processes, logical;
+  /// Logical ranks of a process, each a thread of it.
+  int64_t threads() const { return logical.tp / processes.tp * (logical.cp / processes.cp); }
+  /// The number in the logical layout of the rank that is thread `world_rank` of all.
+  int64_t logical_rank(int64_t world_rank) const {
+    const auto process = place_of(processes, world_rank / threads());
+    const int64_t of_tensor = logical.tp / processes.tp, of_context = logical.cp / processes.cp, thread = world_rank % threads();
+    auto place = process;
+    place.tp = process.tp * of_tensor + thread % of_tensor, place.cp = process.cp * of_context + thread / of_tensor;
+    return rank_of(logical, place);
+  }
 };
 
 /// Throws ConfigError for a number of ranks that the batch cannot be dealt to.
@@ -122,9 +130,10 @@ Sharing sharing_of(const config::TrainConfig& config, int64_t processes) {
   const std::string device = hub::find_compute(compute_words(config)).device;
   problems.expect(processes == 1 || device == "cpu", "device", device, "cpu on several ranks");
   problems.throw_if_any(config.source.string());
-  auto layout = layout_of(config, processes);
-  const int64_t threads = train::num_tensor_shards(config) / std::exchange(layout.tp, train::num_tensor_shards(config));
-  return {layout, threads};
+  const auto layout = layout_of(config, processes);
+  auto logical = layout;
+  logical.tp = train::num_tensor_shards(config), logical.cp = train::num_context_shards(config);
+  return {layout, logical};
 }
 
 /// What sample_prompts need beside the model.
@@ -250,11 +259,12 @@ int train(const TrainRequest& request) {
   const hub::ModelFolder base = open_base(config);
   check_start(config, base, request.force);
   const auto processes = parallel::join_ranks(kRankTimeout, config.in_effect);
-  const auto [layout, threads] = sharing_of(config, processes->size());
+  const auto sharing = sharing_of(config, processes->size());
+  const int64_t threads = sharing.threads();
   if (config.reproducible) at::set_num_threads(1);  // a product's bits may depend on its threads
   int exit_code = kExitOk;
   const auto run = [&](parallel::Communicator& world) {
-    parallel::Mesh mesh(world, layout);
+    parallel::Mesh mesh(world, sharing.logical, sharing.logical_rank(world.rank()));
     mesh.sums_apart = config.reproducible;
     const bool speaks = world.rank() % threads == 0;  // for its process
     std::optional<QuietThread> quiet;
@@ -264,7 +274,7 @@ int train(const TrainRequest& request) {
     if (speaks) exit_code = found;
   };
   // The sums of logical ranks are made in a tree, whichever of them are threads of one process.
-  config.reproducible && layout.tp > 1 ? parallel::host_ranks(*processes, threads, run) : run(*processes);
+  config.reproducible && sharing.logical.tp * sharing.logical.cp > 1 ? parallel::host_ranks(*processes, threads, run) : run(*processes);
   return exit_code;
 }
 

@@ -27,7 +27,7 @@ struct Layer {
       spec.name = spec.name.substr(prefix.size());
       add_parameter(parameters, spec, at::kFloat, "cpu");
     }
-    mixture = make_mixture(ParameterScope(parameters), {config, family.names, parallel::only_rank(), parallel::only_rank()});
+    mixture = make_mixture(ParameterScope(parameters), {config, family.names, parallel::only_rank(), parallel::only_rank(), parallel::only_rank()});
     initialize_parameters(parameters, 8);
   }
   at::Tensor weight(const std::string& name) const { return parameters.find(name + ".weight")->value; }

@@ -56,6 +56,30 @@ TEST(CausalAttentionLibrary, EqualsTheCompositeWithSegmentsWindowsAndSlopes) {
   expect(random_heads(1, 60, 2, 2, 8), {0, 11, 60}, {.alibi_slopes = {0.5, 0.25}});
 }
 
+/// Two pieces of the rows, as a rank of context parallelism has them.
+void expect_pieces(const Tensors& whole, const std::vector<RowPiece>& pieces, const Starts& starts, const AttentionOptions& options = {}) {
+  std::vector<at::Tensor> places;
+  for (const auto& [begin, end] : pieces) places.push_back(at::arange(begin, end, at::kLong));
+  const auto own = at::cat(places);
+  const auto fused = [=](const Tensors& in) { return causal_attention_of_pieces(in[0], in[1], in[2], pieces, starts, options); };
+  const auto plain = [=](const Tensors& in) {
+    const auto q = at::zeros({in[1].size(0), in[1].size(1), in[0].size(2), in[0].size(3)}, in[0].options()).index_copy(1, own, in[0]);
+    return causal_attention_composite(q, in[1], in[2], starts, options).index_select(1, own);
+  };
+  const Tensors in{whole[0].index_select(1, own), whole[1], whole[2]};
+  expect_equal_operations(fused, plain, in, 1e-5);
+  expect_equal_operations(fused, plain, as_bfloat16(in), 0.03);
+}
+
+TEST(PieceAttention, EqualsTheCompositeOfWholeRows) {
+  at::manual_seed(12);
+  expect_pieces(random_heads(2, 40, 4, 2, 16), {{10, 20}, {20, 30}}, {});
+  expect_pieces(random_heads(2, 160, 4, 2, 16), {{0, 40}, {120, 160}}, {});
+  expect_pieces(random_heads(2, 48, 4, 4, 8), {{12, 24}, {24, 36}}, {0, 5, 20, 48, 60, 96});
+  expect_pieces(random_heads(1, 64, 2, 1, 8), {{16, 32}, {32, 48}}, {}, {.window = 9});
+  expect_pieces(random_heads(1, 64, 2, 2, 8), {{0, 16}, {48, 64}}, {0, 20, 64}, {.alibi_slopes = {0.5, 0.25}});
+}
+
 TEST(CausalAttention, OfOneTokenIsItsValue) {
   at::manual_seed(7);
   for (const auto dtype : {at::kFloat, at::kBFloat16}) {

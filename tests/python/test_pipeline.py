@@ -66,7 +66,7 @@ def test_samples_and_evaluation_are_made_by_all_ranks_and_told_once(tmp_path):
 
 
 @pytest.mark.parametrize("ranks, keys, message", [
-    (3, {"pipeline_model_parallel_size": 2}, "pipeline_model_parallel_size: found 2, wanted with tensor_model_parallel_size 1 a divisor of the 3 ranks"),
+    (3, {"pipeline_model_parallel_size": 2}, "pipeline_model_parallel_size: found 2, wanted sizes (tensor 1 x context 1 x pipeline 2) whose product divides the 3 ranks"),
     (6, {"pipeline_model_parallel_size": 6}, "pipeline_model_parallel_size: found 6, wanted 5: a stage has one of 5 layers or more"),
     (2, {"pipeline_model_parallel_size": 2, "virtual_pipeline_model_parallel_size": 4}, "virtual_pipeline_model_parallel_size: found 4, wanted"),
     (1, {"virtual_pipeline_model_parallel_size": 2}, "virtual_pipeline_model_parallel_size: found 2, wanted 1 with pipeline_model_parallel_size 1"),

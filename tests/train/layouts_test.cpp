@@ -14,6 +14,7 @@
 #include "parallel/mesh.h"
 #include "temporary_folder.h"
 #include "train/loop.h"
+#include "train/model_input.h"
 #include "train/tiny_llama.h"
 
 namespace ingot::train {
@@ -185,6 +186,85 @@ TEST_P(LayoutRuns, ThePipelineChangesNoBit) {
     EXPECT_EQ(found.evaluation, wanted.evaluation) << name;
   }
   EXPECT_TRUE(same_bits(train({.dp = 2, .tp = 2, .pp = 2}, config("all_axes")).values, train({.tp = 2}, config("two")).values));
+}
+
+TEST_P(LayoutRuns, RanksThatShareTheTokensOfARowDoWhatOneDoes) {
+  const auto alone = train({}, config("alone")), shared = train({.cp = 2}, config("two"));
+  if (GetParam().dtype == at::kFloat)
+    for (size_t i = 0; i < alone.losses.size(); ++i) EXPECT_NEAR(shared.losses[i], alone.losses[i], 2e-5 * (1 + 10 * static_cast<double>(i))) << i;
+  EXPECT_NEAR(shared.evaluation, alone.evaluation, GetParam().dtype == at::kFloat ? 1e-3 : 5e-2);
+  for (const parallel::Layout& layout : {parallel::Layout{.dp = 2, .cp = 2}, {.cp = 2, .pp = 2}}) {
+    const auto found = train(layout, config(to_string(layout)));
+    EXPECT_TRUE(same_bits(found.values, shared.values)) << to_string(layout);
+    EXPECT_EQ(found.losses, shared.losses) << to_string(layout);
+  }
+  EXPECT_TRUE(same_bits(train({.dp = 2, .cp = 2, .tp = 2}, config("three_axes")).values, train({.cp = 2, .tp = 2}, config("two_axes")).values));
+}
+
+/// A group that forgets to sum; what is split off it forgets, too.
+class Forgetful : public parallel::Communicator {
+ public:
+  Forgetful(parallel::Communicator& world, bool forgets) : group_(&world), forgets_(forgets) {}
+  Forgetful(std::unique_ptr<parallel::Communicator> own) : own_(std::move(own)), group_(own_.get()), forgets_(true) {}
+  int64_t rank() const override { return group_->rank(); }
+  int64_t size() const override { return group_->size(); }
+  void all_reduce(at::Tensor tensor) override {
+    if (!forgets_ || tensor.scalar_type() != at::kFloat) group_->all_reduce(tensor);
+  }
+  void reduce_scatter(at::Tensor part, const at::Tensor& whole) override { group_->reduce_scatter(part, whole); }
+  void all_gather(at::Tensor whole, const at::Tensor& part) override { group_->all_gather(whole, part); }
+  void all_to_all(at::Tensor out, const std::vector<int64_t>& out_rows, const at::Tensor& in, const std::vector<int64_t>& in_rows) override {
+    group_->all_to_all(out, out_rows, in, in_rows);
+  }
+  void send(const at::Tensor& tensor, int64_t to, int64_t tag) override { group_->send(tensor, to, tag); }
+  void receive(at::Tensor tensor, int64_t from, int64_t tag) override { group_->receive(tensor, from, tag); }
+  std::function<void()> begin_send(const at::Tensor& tensor, int64_t to, int64_t tag) override { return group_->begin_send(tensor, to, tag); }
+  using Communicator::exchange;
+  void exchange(const at::Tensor& sent, at::Tensor received, int64_t with, Tags tags) override { group_->exchange(sent, received, with, tags); }
+  void barrier(const std::string& reason) override { group_->barrier(reason); }
+  std::unique_ptr<Communicator> split(int64_t colour) override { return std::make_unique<Forgetful>(group_->split(colour)); }
+  void abandon() override { group_->abandon(); }
+
+ private:
+  std::unique_ptr<Communicator> own_;
+  Communicator* group_;
+  bool forgets_;
+};
+
+/// The loss of one batch on ranks of a layout, each of whose models is changed by `change`.
+double loss_of(const parallel::Layout& layout, bool forgets, const std::function<void(model::CausalLm&)>& change) {
+  double loss = 0;
+  parallel::run_ranks(layout.num_ranks(), [&](parallel::Communicator& ranks) {
+    at::set_num_threads(1);
+    Forgetful world(ranks, false);
+    const auto mesh = forgets ? parallel::Mesh(world, layout) : parallel::Mesh(ranks, layout);
+    auto settings = tiny_config(false);
+    settings.initializer_range = 0.2;
+    const auto model = model::build_model(settings, at::kFloat, "cpu", mesh);
+    model::initialize_parameters(model->parameters, 3);
+    change(*model);
+    const at::NoGradGuard no_grad;
+    const std::vector<uint64_t> samples{0, 1};
+    const auto rows = to_model_input(random_rows(4).batch(samples), *model);
+    const double found = model->loss_sum(rows.input, rows.labels).item<double>();
+    if (ranks.rank() == 0) loss = found;
+  });
+  return loss;
+}
+
+/// What the bounds of the tests above are worth: a wrong split of the heads, or a sum that is left out, breaks them.
+TEST(LayoutControls, AWrongSplitOrAForgottenSumIsSeen) {
+  const auto as_it_is = [](model::CausalLm&) {};
+  const auto heads_of_the_other = [](model::CausalLm& model) {
+    const at::NoGradGuard no_grad;
+    auto& parameter = *model.parameters.find("model.layers.0.self_attn.q_proj.weight");
+    const auto whole = model::initial_value(parameter, 3);
+    parameter.value.copy_(whole.chunk(2, 0)[static_cast<size_t>(1 - parameter.part.index)]);
+  };
+  const double alone = loss_of({}, false, as_it_is);
+  EXPECT_NEAR(loss_of({.tp = 2}, false, as_it_is), alone, 1e-4);
+  EXPECT_GT(std::abs(loss_of({.tp = 2}, false, heads_of_the_other) - alone), 1e-2);
+  EXPECT_GT(std::abs(loss_of({.tp = 2}, true, as_it_is) - alone), 1e-2);
 }
 
 /// With as many logical shards of the matrices any layout goes on from any other's checkpoint, to the same bits.
