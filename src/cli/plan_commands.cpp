@@ -42,6 +42,13 @@ void add_hardware(CLI::App& verb, workflows::PlanRequest& request) {
   rate("--flops", request.flops, "FLOP/s that a device reaches in matrix products; 200e12, or what this CPU is taken for");
   rate("--link", request.link, "Bytes/s of a device to others of its node; 150e9");
   rate("--network", request.network, "Bytes/s of a device to other nodes; 25e9");
+  rate("--memory-rate", request.memory_rate, "Bytes/s that a device reads and writes in the optimizer; 1e12");
+  const auto small = [&](const char* name, std::optional<double>& value, const char* meaning) {
+    verb.add_option(name, value, meaning)->check(CLI::Range(0.0, 1e6));
+  };
+  small("--latency", request.latency, "Seconds of a message beside its bytes; 10e-6");
+  small("--layer-seconds", request.layer, "Seconds of a micro-batch in a layer beside the arithmetic, backward twice that; 0");
+  small("--at-once", request.at_once, "Ranks that compute at these rates at one time, as the cores of a machine; more share them; 0: all");
   rate("--disk", request.disk, "Bytes/s of the storage of checkpoints, for all ranks together; 2e9");
   verb.add_option("--devices-per-node", request.devices_per_node, "8")->check(CLI::Range(1, 1 << 20));
 }

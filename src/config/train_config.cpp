@@ -75,6 +75,7 @@ void check_pipeline(Problems& problems, const TrainConfig& config) {
 
 /// Parts of the model or of rows that ranks share, and how many logical ones there are whatever the ranks.
 void check_shards(Problems& problems, const TrainConfig& config, const char* ranks_key, int64_t ranks, const char* shards_key, int64_t shards) {
+  if (ranks < 1) return;  // which is refused already
   problems.expect(!config.reproducible || std::has_single_bit(static_cast<uint64_t>(ranks)), ranks_key, ranks, "a power of two with reproducible");
   problems.expect(shards == 0 || (std::has_single_bit(static_cast<uint64_t>(shards)) && shards % ranks == 0), shards_key, shards,
                   fmt::format("a power of two that is a multiple of {} = {}", ranks_key, ranks));
@@ -82,7 +83,7 @@ void check_shards(Problems& problems, const TrainConfig& config, const char* ran
 
 void check_context(Problems& problems, const TrainConfig& config) {
   const int64_t pieces = 2 * std::max(config.context_parallel_size, config.logical_context_shards);
-  problems.expect(pieces == 2 || config.cutoff_len % pieces == 0, "cutoff_len", config.cutoff_len,
+  problems.expect(pieces <= 2 || config.cutoff_len % pieces == 0, "cutoff_len", config.cutoff_len,
                   fmt::format("a multiple of {}: twice the parts into which the tokens of a row are cut", pieces));
 }
 

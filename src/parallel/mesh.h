@@ -29,6 +29,9 @@ class Mesh {
   Communicator& experts;      // of those in `data`: neighbours, each of which has some of the experts
   Communicator& expert_data;  // of those in `data`: that have the same experts
   Communicator& context;      // those that have the same rows and other tokens of them
+  /// Of those in `data`: that go through their micro-batches together with this rank, as they need each other in each: they share experts, or
+  /// the sums of the gradients.
+  Communicator* partners = &experts;
   PipelineCut cut;            // of the layers
   /// Gradients that a parameter gets in two places, as a tied embedding does, are summed apart even where one rank has both: so the bits of
   /// their sum do not depend on how many ranks there are.

@@ -19,11 +19,11 @@ namespace ingot::train {
 
 namespace {
 
-/// Micro-batches of the rank that has most, of those that share experts and go through them together.
+/// Micro-batches of the rank that has most, of those that go through them together.
 int64_t most_of_partners(const parallel::Mesh& mesh, int64_t num_batches) {
   int64_t most = 0;
-  for (int64_t i = 0; i < mesh.experts.size(); ++i) {
-    const auto of = micro_batches_of(mesh.data.rank() - mesh.experts.rank() + i, mesh.data.size(), num_batches);
+  for (int64_t i = 0; i < mesh.partners->size(); ++i) {
+    const auto of = micro_batches_of(mesh.data.rank() - mesh.partners->rank() + i, mesh.data.size(), num_batches);
     most = std::max(most, of.end - of.first);
   }
   return most;

@@ -56,6 +56,7 @@ LoopConfig make_loop_config(const config::TrainConfig& config, std::optional<uin
   loop.seed = config.seed;
   loop.logical_shards = config.reproducible ? config.logical_shards : 0;
   loop.optimizer.is_sharded = config.zero_stage > 0;
+  loop.optimizer.shards_gradients = config.zero_stage > 1 && !config.reproducible;
   loop.tensor_shards = num_tensor_shards(config);
   loop.context_shards = num_context_shards(config);
   loop.save_steps = config.save_steps;

@@ -2,6 +2,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cmath>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -13,6 +14,7 @@
 #include "core/problems.h"
 #include "model/parameters.h"
 #include "parallel/mesh.h"
+#include "train/gradient_sums.h"
 
 namespace ingot::train {
 
@@ -21,6 +23,7 @@ struct OptimizerConfig {
   double weight_decay = 0.0;   // of parameters with `decay`
   double max_grad_norm = 1.0;  // 0: no clipping
   bool is_sharded = false;     // over the ranks that have the same part of the model
+  bool shards_gradients = false;  // their sums, too (GradientSums); where no logical shards are summed
   void check(Problems& problems) const;
 };
 
@@ -41,16 +44,16 @@ class Optimizer {
   /// Adds the .grad of every parameter that has one to the fp32 sums and clears it. Once a pass of a micro-batch through layers of this rank.
   /// The sums of one logical shard of the batch, of which `shards` counts this rank's, are a leaf of a tree (ops/tree_sum.h); a parameter gets
   /// them in the order of the shards. An expert gets rows of all ranks that share the experts: of each its own shard.
-  void accumulate(const std::vector<int64_t>& shards = {0});
+  void accumulate(const std::vector<int64_t>& shards = {0}) { sums_.accumulate(shards); }
   /// The sums become those over the whole batch: of each rank's one sum, or, `num_shards` > 0, in the tree over so many shards of every rank.
   /// Then terms of which the ranks have one each are summed, too: tensor ranks, and the pipeline's ends of a tied embedding.
-  void sum_over_ranks(int64_t num_shards = 0);
+  void sum_over_ranks(int64_t num_shards = 0) { sums_.sum_over_ranks(num_shards); }
   /// Forgets the sums: a step that is given up leaves no trace.
-  void discard();
+  void discard() { sums_.discard(); }
   /// Norm of the whole model's summed gradients times `scale`, in double, the same on all ranks that share the model, which call it together.
-  double gradient_norm(double scale) const;
+  double gradient_norm(double scale) const { return sums_.norm() * std::abs(scale); }
   /// The first parameter whose summed gradient holds NaN or infinity.
-  std::optional<std::string> first_bad_gradient() const;
+  std::optional<std::string> first_bad_gradient() const { return sums_.first_bad(); }
   /// One update with gradients times `scale` times the clipping factor min(1, max_grad_norm / (norm + 1e-6)), as
   /// torch.nn.utils.clip_grad_norm_ has it; sums are cleared. A parameter without a gradient stays as it is.
   void step(double learning_rate, double scale, double norm);
@@ -67,15 +70,11 @@ class Optimizer {
 
  private:
   struct Slot;
-  void sum_over_group(parallel::Communicator& ranks, const std::vector<std::shared_ptr<Slot>>& slots, bool in_tree);
-  parallel::Communicator& replicas_of(const Slot& slot) const;
-  void sum_ends(Slot& slot);
   checkpoint::RunTensor state_of(const std::string& prefix, const Slot& slot, const at::Tensor& rows) const;
-  void sum_terms(Slot& slot);
-  std::vector<std::shared_ptr<Slot>> slots_;
   OptimizerConfig config_;
-  parallel::Communicator &data_ranks_, &tensor_ranks_, &pipeline_, &experts_, &expert_data_, &context_;
-  const bool sums_apart_;
+  bool is_first_rank_, writes_replicas_;
+  GradientSums sums_;
+  std::vector<std::shared_ptr<Slot>> slots_;  // in the order of the sums
   std::function<void(const at::Tensor&)> prepare_;
   int64_t num_steps_ = 0;
 };

@@ -84,12 +84,12 @@ class StepShare {
     return {micro_batches_of(rank * own_shards_, shards_, num_micro_batches_).first, micro_batches_of((rank + 1) * own_shards_ - 1, shards_, num_micro_batches_).end};
   }
 
-  /// Ranks that share experts go through their micro-batches together: who has fewer takes blank ones. Without a label on any of them one is
+  /// Partners go through their micro-batches together: who has fewer takes blank ones. Without a label on any of them one is
   /// passed over: its loss is 0 and so are its gradients.
   void find_blanks() {
     has_labels_ = at::zeros({num_micro_batches_}, at::kLong);
     for (size_t i = 0; i < batches_.size(); ++i) has_labels_[static_cast<int64_t>(i)] = batches_[i].num_labels() > 0 ? 1 : 0;
-    mesh_.experts.all_reduce(has_labels_);
+    mesh_.partners->all_reduce(has_labels_);
     while (std::ssize(batches_) < num_micro_batches_ && has_labels_[std::ssize(batches_)].item<int64_t>() > 0) batches_.push_back(blank_batch(2 * mesh_.context.size()));
   }
 
@@ -201,7 +201,7 @@ bool ranks_agree_to_stop(parallel::Communicator& ranks, bool stops) {
 }
 
 bool partners_agree_to_stop(const parallel::Mesh& mesh, bool stops) {
-  return ranks_agree_to_stop(mesh.context, ranks_agree_to_stop(mesh.experts, ranks_agree_to_stop(mesh.tensor, stops)));
+  return ranks_agree_to_stop(mesh.context, ranks_agree_to_stop(*mesh.partners, ranks_agree_to_stop(mesh.tensor, stops)));
 }
 
 data::Batch blank_batch(int64_t seq_length) {

@@ -48,7 +48,6 @@ PlanAnswer answer(const PlanQuestion& question, size_t most_layouts) {
     found.by_recompute.push_back(planner.estimate(other));
   }
   found.parameters = train::num_values(planner.parameters()), found.trained = train::num_trained(planner.parameters());
-  found.flops = train::step_flops(shape, planner.parameters());
   found.checkpoint = train::checkpoint_need(shape, planner.parameters(), question.hardware);
   return found;
 }

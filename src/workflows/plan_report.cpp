@@ -36,8 +36,12 @@ Json to_json(const train::StepTraffic& traffic) {
 }
 
 Json to_json(const train::StepTime& time, double flops, int64_t micro_batches) {
-  return {{"seconds", time.seconds}, {"compute_seconds", time.compute}, {"exchange_seconds", time.exchange}, {"bubble", time.bubble},
-          {"tokens_per_second", time.tokens_per_second}, {"flops", flops}, {"micro_batches", micro_batches}};
+  Json ranks = Json::array();
+  for (const auto& [spent, waiting] : time.ranks)
+    ranks.push_back({{"compute_seconds", spent.compute}, {"exchange_seconds", spent.exchange}, {"memory_seconds", spent.memory}, {"waiting_seconds", waiting}});
+  return {{"seconds", time.seconds}, {"compute_seconds", time.compute}, {"exchange_seconds", time.exchange}, {"memory_seconds", time.memory},
+          {"bubble", time.bubble}, {"tokens_per_second", time.tokens_per_second}, {"rate_share", time.rate_share}, {"flops", flops},
+          {"micro_batches", micro_batches}, {"ranks", ranks}};
 }
 
 Json line_of(const train::Estimate& estimate, int64_t program) {
@@ -46,7 +50,8 @@ Json line_of(const train::Estimate& estimate, int64_t program) {
 }
 
 Json to_json(const train::Hardware& hardware) {
-  return {{"flops", hardware.flops}, {"link", hardware.link}, {"network", hardware.network}, {"disk", hardware.disk},
+  return {{"flops", hardware.flops}, {"link", hardware.link}, {"network", hardware.network}, {"latency", hardware.latency},
+          {"memory_rate", hardware.memory_rate}, {"layer", hardware.layer}, {"at_once", hardware.at_once}, {"disk", hardware.disk},
           {"devices_per_node", hardware.devices_per_node}};
 }
 
@@ -94,13 +99,13 @@ void print_rank(const PlanAnswer& answer, std::ostream& out) {
 
 void print_step(const PlanAnswer& answer, std::ostream& out) {
   const auto& [shape, time, hardware] = std::tie(answer.chosen.shape, answer.chosen.time, answer.question.hardware);
-  out << fmt::format("a step: {} ({} of arithmetic, {} of exchange, bubble {:.0f}%), {} a second; {} micro-batches a rank\n",
-                     seconds_words(time.seconds), seconds_words(time.compute), seconds_words(time.exchange), 100 * time.bubble,
-                     format_count(time.tokens_per_second, "tokens"), shape.micro_batches());
+  out << fmt::format("a step: {} ({} of arithmetic, {} of exchange, {} of sums and update, bubble {:.0f}%), {} a second, {:.0f}% of the matrix rate; {} micro-batches a rank\n",
+                     seconds_words(time.seconds), seconds_words(time.compute), seconds_words(time.exchange), seconds_words(time.memory), 100 * time.bubble,
+                     format_count(time.tokens_per_second, "tokens"), 100 * time.rate_share, shape.micro_batches());
   out << fmt::format("  a rank sends: {}\n", traffic_words(answer.chosen.traffic));
   out << fmt::format("a checkpoint: {}, {} to write\n", shown(answer.checkpoint.bytes), seconds_words(answer.checkpoint.seconds));
-  out << fmt::format("assumed: {:.3g} TFLOP/s a device in matrix products, {:.3g} GB/s in a node, {:.3g} between nodes, {:.3g} to disk; nothing overlaps\n",
-                     hardware.flops / 1e12, hardware.link / 1e9, hardware.network / 1e9, hardware.disk / 1e9);
+  out << fmt::format("assumed: {:.3g} TFLOP/s a device in matrix products, {:.3g} GB/s in a node, {:.3g} between nodes, {:.3g} us a message, {:.3g} GB/s in memory, {:.3g} to disk; nothing overlaps\n",
+                     hardware.flops / 1e12, hardware.link / 1e9, hardware.network / 1e9, hardware.latency * 1e6, hardware.memory_rate / 1e9, hardware.disk / 1e9);
 }
 
 void print_layouts(const PlanAnswer& answer, std::ostream& out) {
@@ -113,7 +118,7 @@ void print_layouts(const PlanAnswer& answer, std::ostream& out) {
   if (answer.others.empty()) return;
   out << "other layouts that fit, fastest first\n";
   for (const auto& other : answer.others)
-    out << fmt::format("  {:<52}{:>12}{:>12} a step\n", layout_words(other.shape), shown(other.rank.total() + program),
+    out << fmt::format("  {:<68}{:>10}{:>10} a step\n", layout_words(other.shape), shown(other.rank.total() + program),
                        seconds_words(other.time.seconds));
 }
 
@@ -137,16 +142,15 @@ Json to_json(const PlanAnswer& answer) {
   Json stages = Json::array(), others = Json::array(), by_recompute = Json::object();
   for (const auto& stage : answer.stages) stages.push_back(to_json(stage, room.program));
   for (const auto& other : answer.others) others.push_back(line_of(other, room.program));
-  for (const auto& [shape, rank, stage, traffic, time] : answer.by_recompute)
-    by_recompute[word_of(shape.recompute)] = {
-        {"activations", rank.most_activations}, {"total", rank.total() + room.program}, {"seconds", time.seconds}};
+  for (const auto& one : answer.by_recompute)
+    by_recompute[word_of(one.shape.recompute)] = {{"activations", one.rank.most_activations}, {"total", one.rank.total() + room.program}, {"seconds", one.time.seconds}};
   Json change;
   if (answer.change.to) change = line_of(*answer.change.to, room.program), change["words"] = answer.change.words;
   return {{"model", answer.question.name}, {"parameters", answer.parameters}, {"trained_parameters", answer.trained},
           {"devices", chosen.shape.layout.num_ranks()}, {"memory", room.memory}, {"fits", answer.fits},
           {"runs_here", train::runs_here(chosen.shape)}, {"layout", to_json(chosen.shape)},
           {"per_rank", to_json(chosen.rank, room.program)}, {"fullest_stage", chosen.stage}, {"stages", stages}, {"recompute", by_recompute},
-          {"communication", to_json(chosen.traffic)}, {"step", to_json(chosen.time, answer.flops, chosen.shape.micro_batches())},
+          {"communication", to_json(chosen.traffic)}, {"step", to_json(chosen.time, chosen.flops, chosen.shape.micro_batches())},
           {"checkpoint", {{"bytes", answer.checkpoint.bytes}, {"seconds", answer.checkpoint.seconds}}}, {"layouts", others}, {"change", change},
           {"assumed", to_json(answer.question.hardware)}};
 }

@@ -17,7 +17,6 @@ struct PlanAnswer {
   int64_t parameters = 0, trained = 0;
   std::vector<train::RankMemory> stages;                    // of each pipeline stage
   std::vector<train::Estimate> by_recompute;                // none, selective, full
-  double flops = 0;                     // of a step
   train::CheckpointNeed checkpoint;
   std::vector<train::Estimate> others;  // that fit, fastest first
   train::Change change;                 // where the chosen one does not fit

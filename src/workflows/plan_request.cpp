@@ -58,8 +58,10 @@ void apply(const PlanRequest& request, PlanQuestion& question) {
   if (request.recompute)
     shape.recompute = recompute_of(*request.recompute);
   auto& hardware = question.hardware;
-  hardware.flops = request.flops.value_or(hardware.flops), hardware.link = request.link.value_or(hardware.link);
-  hardware.network = request.network.value_or(hardware.network), hardware.disk = request.disk.value_or(hardware.disk);
+  for (const auto& [rate, said] : {std::pair{&hardware.flops, request.flops}, {&hardware.link, request.link}, {&hardware.network, request.network},
+                                   {&hardware.latency, request.latency}, {&hardware.memory_rate, request.memory_rate}, {&hardware.layer, request.layer},
+                                   {&hardware.at_once, request.at_once}, {&hardware.disk, request.disk}})
+    *rate = said.value_or(*rate);
   hardware.devices_per_node = request.devices_per_node.value_or(hardware.devices_per_node);
   if (!request.memory.empty()) question.room.memory = parse_bytes(request.memory, "--memory");
 }
@@ -72,8 +74,7 @@ PlanQuestion of_config(const PlanRequest& request) {
   question.shape = run_shape(config, hub::ModelDescription(config.model_name_or_path).stated_config(), is_bf16, 1);
   lay_out(request, question.shape);
   if (question.on_this_cpu) {  // ranks of a machine share its memory
-    question.hardware = cpu_hardware(is_bf16);
-    question.hardware.flops /= static_cast<double>(question.shape.layout.num_ranks());
+    question.hardware = cpu_hardware(is_bf16, question.shape.layout.num_ranks());
     question.room = {static_cast<int64_t>(machine_memory().total) / question.shape.layout.num_ranks(), train::kProgramBytes};
   } else {
     question.room = {kDeviceMemory, kDeviceProgram};

@@ -68,7 +68,7 @@ RunValues plan_train(const config::TrainConfig& config, const model::DecoderConf
   const RankCount ranks = count_ranks();
   const bool is_bf16 = compute.type == at::kBFloat16;
   const auto shape = run_shape(config, model, is_bf16, ranks.all);
-  train::Planner planner(model, shape.tuning, cpu_hardware(is_bf16));
+  train::Planner planner(model, shape.tuning, cpu_hardware(is_bf16, shape.layout.num_ranks()));
   check_layout_keys(config, shape, planner);
   const auto estimate = planner.estimate(shape);
   const std::string words = memory_words(estimate.rank, train::kProgramBytes);

@@ -53,12 +53,14 @@ bool is_bf16_here(const config::TrainConfig& config) {
   return has_bf16_dot_products() || (config.device != "cpu" && config.device != "auto");
 }
 
-train::Hardware cpu_hardware(bool is_bf16) {
+train::Hardware cpu_hardware(bool is_bf16, int64_t ranks) {
   // Round figures near what a core reached where it was measured.
   double core = isa() >= Isa::kAvx512 ? 8e10 : 5e10;
   if (is_bf16 && isa() >= Isa::kAvx512Bf16) core = isa() >= Isa::kAvx512Amx ? 1.2e12 : 3e11;
   const double cores = std::max(1u, std::thread::hardware_concurrency());
-  return {.flops = core * cores, .link = 5e9, .network = 1e9, .disk = 5e8, .devices_per_node = 1 << 16};
+  const double at_once = std::min(cores, static_cast<double>(ranks));
+  return {.flops = core * cores / at_once, .link = 5e9, .network = 1e9, .latency = 5e-5, .memory_rate = 1e10 / at_once, .at_once = at_once,
+          .disk = 5e8, .devices_per_node = 1 << 16};
 }
 
 }  // namespace ingot::workflows

@@ -16,8 +16,9 @@ const char* word_of(model::Recompute kind);
 /// What a configuration's precision means on a CPU.
 bool is_bf16_here(const config::TrainConfig& config);
 
-/// What this CPU's matrix products and the disk under it are taken for, where the user says nothing.
-train::Hardware cpu_hardware(bool is_bf16);
+/// What this CPU's matrix products and the disk under it are taken for, where the user says nothing: its cores are dealt to the ranks, and
+/// more ranks than cores share them.
+train::Hardware cpu_hardware(bool is_bf16, int64_t ranks);
 
 /// A fit of one rank into its share of a memory.
 struct Room {

@@ -266,6 +266,7 @@ int train(const TrainRequest& request) {
   const auto run = [&](parallel::Communicator& world) {
     parallel::Mesh mesh(world, sharing.logical, sharing.logical_rank(world.rank()));
     mesh.sums_apart = config.reproducible;
+    if (config.zero_stage > 1) mesh.partners = &mesh.data;
     const bool speaks = world.rank() % threads == 0;  // for its process
     std::optional<QuietThread> quiet;
     if (!speaks) quiet.emplace();

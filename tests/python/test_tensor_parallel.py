@@ -63,6 +63,16 @@ def test_a_sharded_optimizer_changes_no_bit_and_is_read_by_any_layout(tmp_path, 
     assert parts == whole
 
 
+@pytest.mark.parametrize("keys", [{}, {"tensor_model_parallel_size": 2}, {"context_parallel_size": 2, "recompute": "full"}], ids=["data", "tensor", "context"])
+def test_sharded_sums_of_gradients_agree_with_whole_ones(tmp_path, keys):
+    ranks = 4 if keys else 2
+    whole = trained(tmp_path / "whole", ranks, precision="fp32", zero_stage=1, val_size=7, **keys)
+    rows_alone = trained(tmp_path / "rows", ranks, precision="fp32", zero_stage=2, val_size=7, **keys)
+    assert rows_alone[1] == pytest.approx(whole[1], abs=2e-5)
+    reproducible = [trained(tmp_path / f"tree_{stage}", ranks, reproducible=True, zero_stage=stage, **keys)[0] for stage in (0, 2)]
+    assert reproducible[0] == reproducible[1]
+
+
 def test_each_rank_writes_its_part_of_a_checkpoint_and_any_number_reads_them(tmp_path):
     trained(tmp_path / "run", 2, tensor_model_parallel_size=2, max_steps=2)
     folder = tmp_path / "run/run/checkpoints/iter_0000002"

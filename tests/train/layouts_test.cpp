@@ -89,6 +89,7 @@ class LayoutRuns : public testing::TestWithParam<Kind> {
     at::set_num_threads(1);
     parallel::Mesh mesh(world, layout);
     mesh.sums_apart = loop.logical_shards > 0;
+    if (loop.optimizer.shards_gradients) mesh.partners = &mesh.data;
     const auto model = make_model(GetParam(), mesh);
     const std::vector<EvaluationSet> eval{{"eval", random_rows(11)}};
     const auto result = run_loop(*model, random_rows(100, [](uint64_t row) { return static_cast<int64_t>(row % 7) * 2 + 1; }), eval, loop, mesh);
@@ -162,6 +163,19 @@ TEST_P(LayoutRuns, AShardedOptimizerMakesTheSameUpdatesAndAnyLayoutReadsItsCheck
   EXPECT_TRUE(same_bits(train({.dp = 4, .tp = 2}, sharded("parts")).values, wanted.values));
   train({.dp = 4, .tp = 2}, sharded("whole", 3));
   EXPECT_TRUE(same_bits(train({.tp = 2}, config("whole")).values, wanted.values));
+}
+
+TEST_P(LayoutRuns, ShardedSumsOfGradientsAgreeWithWholeOnes) {
+  auto loop = sharded("whole");
+  loop.logical_shards = 0;
+  const auto wanted = train({.dp = 4, .tp = 2}, loop);
+  loop.output_dir = folder / "rows", loop.optimizer.shards_gradients = true;
+  const auto found = train({.dp = 4, .tp = 2}, loop);
+  const double bound = GetParam().dtype == at::kFloat ? 1e-5 : 1e-2;
+  for (size_t i = 0; i < wanted.losses.size(); ++i) {
+    EXPECT_NEAR(found.losses[i], wanted.losses[i], bound * (1 + 10 * static_cast<double>(i))) << i;
+    EXPECT_NEAR(found.norms[i], wanted.norms[i], 10 * bound * wanted.norms[i] * (1 + 10 * static_cast<double>(i))) << i;
+  }
 }
 
 TEST_P(LayoutRuns, GoesOnFromTheCheckpointOfAnotherLayout) {

@@ -150,8 +150,34 @@ TEST(Plan, TheCheapestChangeFitsAndHasFewParts) {
 
 TEST(Plan, BubbleIsTheShareOfPassesThatAreWaitedFor) {
   RunShape shape = llama();
+  shape.model.vocab_size = 8;  // so that stages are nearly even
   shape.layout = {.pp = 4};
-  EXPECT_DOUBLE_EQ(planner_of(shape).estimate(shape).time.bubble, 3.0 / (3 + 16));
+  Planner planner(shape.model, {}, {.flops = 1e6, .link = 1e12});
+  const auto time = planner.estimate(shape).time;
+  EXPECT_NEAR(time.bubble, 3.0 / (3 + 16), 0.01);
+  ASSERT_EQ(time.ranks.size(), 4u);
+  EXPECT_NEAR(time.compute + time.exchange + time.memory + time.bubble * time.seconds, time.seconds, 1e-9 * time.seconds);
+}
+
+TEST(Plan, ShareOfTheRateLeavesOutWhatIsComputedAgain) {
+  RunShape shape = llama();
+  Planner planner(shape.model, {}, {.flops = 1e6, .memory_rate = 1e12});
+  EXPECT_NEAR(planner.estimate(shape).time.rate_share, 1, 1e-3);
+  shape.recompute = model::Recompute::kFull;
+  EXPECT_LT(planner.estimate(shape).time.rate_share, 0.85);
+  EXPECT_GT(planner.estimate(shape).time.rate_share, 0.74);
+}
+
+TEST(Plan, RanksSendWhatTheirSumsTake) {
+  RunShape shape = llama();
+  shape.layout = {.dp = 2};
+  const auto values = static_cast<double>(values_of(shape));
+  EXPECT_DOUBLE_EQ(planner_of(shape).estimate(shape).traffic.data, 4 * values);  // a ring of two sends the whole once
+  shape.zero_stage = 1;
+  EXPECT_DOUBLE_EQ(planner_of(shape).estimate(shape).traffic.data, (4 + 4.0 / 2) * values);
+  shape = llama(), shape.layout = {.tp = 2}, shape.sequence_parallel = false;
+  const double activations = 2 * 256 * 64 * 4, sums = 2 * (2 * 4) + 2;  // twice a layer, forward and backward, and at each end
+  EXPECT_DOUBLE_EQ(planner_of(shape).estimate(shape).traffic.tensor, 16 * sums * activations);
 }
 
 }  // namespace

@@ -12,6 +12,8 @@ namespace {
 
 using Shapes = std::vector<RunShape>;
 
+constexpr int64_t kVirtualStages[] = {1, 2, 4};  // that are sought
+
 std::vector<int64_t> divisors(int64_t number) {
   std::vector<int64_t> found;
   for (int64_t divisor = 1; divisor <= number; ++divisor)
@@ -34,10 +36,11 @@ void vary_layout(const RunShape& shape, const Planner& planner, Shapes& found) {
       if (ranks / tp / pp % shape.layout.cp != 0) continue;
       RunShape other = shape;
       other.layout = {.dp = ranks / tp / pp / shape.layout.cp, .cp = shape.layout.cp, .tp = tp, .pp = pp};
-      for (const int64_t ep : divisors(shape.model.num_experts > 0 ? other.layout.dp : 1)) {
-        other.layout.ep = ep;
-        found.push_back(other);
-      }
+      for (const int64_t ep : divisors(shape.model.num_experts > 0 ? other.layout.dp : 1))
+        for (const int64_t virtual_stages : kVirtualStages) {
+          other.layout.ep = ep, other.layout.virtual_stages = virtual_stages;
+          if (pp > 1 || virtual_stages == 1) found.push_back(other);
+        }
     }
   }
 }
@@ -100,9 +103,11 @@ Change best_change(Planner& planner, const RunShape& shape, const Shapes& shapes
   double least = 0;
   for (const auto& one : shapes) {
     const auto words = differences(shape, one);
-    const auto estimate = planner.estimate(one);
+    auto estimate = planner.memory_estimate(one);
+    if (words.empty() || estimate.rank.total() > memory) continue;
+    planner.add_time(estimate);
     const double cost = estimate.time.seconds * (1 + 0.02 * static_cast<double>(words.size()));
-    if (words.empty() || estimate.rank.total() > memory || (best.to && cost >= least)) continue;
+    if (best.to && cost >= least) continue;
     best = {fmt::format("{}", fmt::join(words, ", ")), estimate};
     least = cost;
   }
@@ -113,7 +118,11 @@ Change best_change(Planner& planner, const RunShape& shape, const Shapes& shapes
 void keep_one_of_each_layout(std::vector<Estimate>& sorted) {
   std::vector<Estimate> kept;
   for (auto& one : sorted) {
-    const auto is_same = [&](const Estimate& other) { return other.shape.layout == one.shape.layout; };
+    auto layout = one.shape.layout;
+    const auto is_same = [&](const Estimate& other) {
+      layout.virtual_stages = other.shape.layout.virtual_stages;
+      return other.shape.layout == layout;
+    };
     if (std::none_of(kept.begin(), kept.end(), is_same)) kept.push_back(std::move(one));
   }
   sorted = std::move(kept);
@@ -124,15 +133,18 @@ void keep_one_of_each_layout(std::vector<Estimate>& sorted) {
 Layouts find_layouts(Planner& planner, const RunShape& shape, const Freedom& freedom, int64_t memory, size_t most) {
   Layouts found;
   for (const auto& one : candidates(planner, shape, freedom)) {
-    auto estimate = planner.estimate(one);
+    auto estimate = planner.memory_estimate(one);
     const bool is_closer = !found.closest || estimate.rank.total() < found.closest->rank.total();
     if (is_closer) found.closest = estimate;
-    if (estimate.rank.total() <= memory) found.fitting.push_back(std::move(estimate));
+    if (estimate.rank.total() > memory) continue;
+    planner.add_time(estimate);
+    found.fitting.push_back(std::move(estimate));
   }
   std::sort(found.fitting.begin(), found.fitting.end(), is_faster);
   if (freedom.layout) keep_one_of_each_layout(found.fitting);
   if (found.fitting.size() > most) found.fitting.resize(most);
   if (!found.fitting.empty()) found.closest.reset();
+  if (found.closest) planner.add_time(*found.closest);
   return found;
 }
 

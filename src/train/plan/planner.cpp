@@ -20,12 +20,27 @@ RankMemory Planner::memory(const RunShape& shape, int64_t stage) { return rank_m
 bool Planner::is_possible(const RunShape& shape) const { return train::is_possible(shape, parameters_); }
 
 Estimate Planner::estimate(const RunShape& shape) {
+  auto found = memory_estimate(shape);
+  add_time(found);
+  return found;
+}
+
+Estimate Planner::memory_estimate(const RunShape& shape) {
   Estimate found{.shape = shape, .rank = memory(shape, 0)};
   for (int64_t stage = 1; stage < shape.layout.pp; ++stage)
     if (const auto other = memory(shape, stage); other.total() > found.rank.total()) found.rank = other, found.stage = stage;
-  found.traffic = step_traffic(shape, counts(shape));
-  found.time = step_time(shape, found.traffic, step_flops(shape, parameters_), hardware_);
   return found;
+}
+
+void Planner::add_time(Estimate& found) {
+  const RunShape& shape = found.shape;
+  const auto work = model_work(shape, parameters_);
+  const auto loads = stage_loads(shape, counts(shape), work);
+  RunShape kept = shape;
+  kept.recompute = model::Recompute::kNone;
+  found.flops = step_flops(shape, work);
+  found.traffic = step_traffic(shape, loads);
+  found.time = step_time(shape, loads, step_flops(kept, model_work(kept, parameters_)), hardware_);
 }
 
 }  // namespace ingot::train

@@ -20,6 +20,7 @@ struct Estimate {
   RunShape shape;
   RankMemory rank;             // of the stage with the most
   int64_t stage = 0;
+  double flops = 0;            // of a step over all ranks, with what is computed again
   StepTraffic traffic;
   StepTime time;
 };
@@ -32,8 +33,10 @@ class Planner {
   const std::vector<PlannedParameter>& parameters() const { return parameters_; }
   const Hardware& hardware() const { return hardware_; }
 
-  /// Of a layout that is possible: layout_rules.h.
+  /// Of a layout that is possible: layout_rules.h. The two halves of it: most that are sought do not fit, and need no time.
   Estimate estimate(const RunShape& shape);
+  Estimate memory_estimate(const RunShape& shape);
+  void add_time(Estimate& estimate);
   RankMemory memory(const RunShape& shape, int64_t stage);
   bool is_possible(const RunShape& shape) const;
 
