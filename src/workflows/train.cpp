@@ -145,7 +145,10 @@ class SampleTexts {
   /// On standard output of rank 0; the other parts of its model, and those that share its experts, compute with it.
   void print(const model::CausalLm& model, const std::string& when, const parallel::Mesh& mesh) const {
     std::ostringstream nowhere;
-    if (mesh.expert_data.rank() != 0 || train::ranks_agree_to_stop(mesh.pipeline, train::partners_agree_to_stop(mesh, stop_requested() != 0))) return;
+    if (mesh.expert_data.rank() != 0) return;
+    bool stops = stop_requested() != 0;
+    for (auto* sharers : {&mesh.tensor, &mesh.context, &mesh.experts, &mesh.pipeline}) stops = train::ranks_agree_to_stop(*sharers, stops);
+    if (stops) return;
     generate::print_samples(prompts, model, when, mesh.world.rank() == 0 ? std::cout : nowhere);
   }
 
