@@ -27,10 +27,6 @@ std::string what_is_shared(const model::DecoderConfig& model) {
                      model.num_kv_heads, model.intermediate_size, model.vocab_size);
 }
 
-Possible divides(int64_t whole) {
-  return [whole](int64_t part) { return whole % part == 0; };
-}
-
 void check_batch(Problems& problems, const RunShape& shape, const LayoutNames& names) {
   const auto& layout = shape.layout;
   if (names.dp == nullptr || layout.dp < 1 || shape.micro_batch < 1) return;
@@ -63,8 +59,8 @@ void check_layout(Problems& problems, const RunShape& shape, const std::vector<P
     expect_axis(problems, names.virtual_stages, layout.virtual_stages, std::max<int64_t>(1, model.num_layers / layout.pp),
                 fmt::format("each of pp {} x virtual stages pieces has one of {} layers or more", layout.pp, model.num_layers),
                 [&](int64_t) { return true; });
-  expect_axis(problems, names.cp, layout.cp, shape.seq_length, fmt::format("a row of {} tokens is shared evenly", shape.seq_length),
-              divides(shape.seq_length));
+  expect_axis(problems, names.cp, layout.cp, shape.seq_length, fmt::format("a row of {} tokens is cut into 2 cp equal pieces", shape.seq_length),
+              [&](int64_t cp) { return cp == 1 || shape.seq_length % (2 * cp) == 0; });
   const std::string experts = model.num_experts > 0
                                   ? fmt::format("{} experts and dp {} are shared evenly", model.num_experts, layout.dp)
                                   : "the model has no experts";
