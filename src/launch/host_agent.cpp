@@ -62,7 +62,9 @@ class Agent {
 
  private:
   void hear(std::chrono::milliseconds timeout) {
-    while (const auto message = client_.receive(timeout)) {
+    while (!exit_code_) {  // behind the last word the connection is closed
+      const auto message = client_.receive(timeout);
+      if (!message) break;
       heard_ = AgentClock::now();
       timeout = std::chrono::milliseconds(0);
       obey(*message);
