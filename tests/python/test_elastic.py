@@ -11,7 +11,7 @@ import pytest
 from conftest import LONG, write_config
 from launch_support import Said
 from test_meeting import node
-from test_ranks import FEW, children_of, free_port, trained, wait_for_step, weights_of
+from test_ranks import FEW, children_of, free_port, has_reached, trained, wait_for_step, weights_of
 
 KEYS = {**FEW, "reproducible": True, "max_steps": 40, "save_steps": 5}
 
@@ -191,7 +191,9 @@ def test_nodes_killed_and_replaced_at_random_instants_cost_no_bit(tmp_path, whol
         while len(others) < 3:  # one and two spares
             (tmp_path / str(hits) / str(len(others))).mkdir(parents=True)
             others.append(node(tmp_path / str(hits) / str(len(others)), config, None, port, *flags, nodes="1:2"))
-        time.sleep(rng.uniform(1, 6))
+        end = time.monotonic() + rng.uniform(1, 6)
+        while time.monotonic() < end and not has_reached(tmp_path / "run", 8 * (hits + 1)):  # on a fast machine the run would be over
+            time.sleep(0.05)
         victim = others.pop(rng.randrange(len(others)))
         victims.append(victim)
         os.kill(victim.process.pid, rng.choice([signal.SIGKILL, signal.SIGSTOP]))

@@ -94,10 +94,14 @@ def children_of(pid):
     return found
 
 
+def has_reached(run, step):
+    metrics = run / "metrics.jsonl"
+    return metrics.exists() and any(json.loads(line).get("step", 0) >= step for line in metrics.read_text().splitlines() if line.endswith("}"))
+
+
 def wait_for_step(run, step):
     for _ in range(1200):
-        metrics = run / "metrics.jsonl"
-        if metrics.exists() and any(json.loads(line).get("step", 0) >= step for line in metrics.read_text().splitlines() if line.endswith("}")):
+        if has_reached(run, step):
             return
         time.sleep(0.05)
     pytest.fail("the run did not come so far within a minute")
