@@ -6,6 +6,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 
 namespace ingot {
 
@@ -24,5 +25,11 @@ class Sha256 {
 };
 
 std::string sha256_hex(std::span<const std::byte> bytes);
+
+/// Two lower-case digits for each byte.
+std::string hex_digits(std::string_view bytes);
+
+/// HMAC-SHA256 (RFC 2104) in lower-case hexadecimal digits.
+std::string hmac_sha256_hex(const std::string& key, const std::string& text);
 
 }  // namespace ingot

@@ -1,7 +1,6 @@
 #include "launch/host_agent.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -11,6 +10,7 @@
 
 #include "core/error.h"
 #include "core/log.h"
+#include "core/process_identity.h"
 #include "core/stop.h"
 #include "launch/rank_variables.h"
 
@@ -39,16 +39,10 @@ class HostSigns {
   std::thread thread_;
 };
 
-std::string own_name() {
-  char name[256] = "";
-  ::gethostname(name, sizeof(name) - 1);
-  return name;
-}
-
 class Agent {
  public:
   explicit Agent(const HostGoing& going) : going_(going), client_(going.door), signs_(client_) {
-    client_.send({"host", std::to_string(going.place), std::to_string(going.count), own_name()});
+    client_.send({"host", std::to_string(going.place), std::to_string(going.count), this_process().host});
   }
 
   int attend() {
@@ -80,13 +74,13 @@ class Agent {
     if (verb == "stop" && message.size() == 2 && group_) group_->end_soon(message[1]);
     if (verb == "waiting" && message.size() == 2 && std::exchange(waited_for_, message[1]) != message[1]) log_info(fmt::format("waiting for {}", message[1]));
     if (verb == "refused" && message.size() == 2) throw CommError(fmt::format("{}:{}: refused: {}", going_.door.host, going_.door.port, message[1]));
-    if (verb == "end" && message.size() == 3) end(std::stoi(message[1]), message[2]);
+    if (verb == "end" && message.size() == 3) end(static_cast<int>(number_in(message[1])), message[2]);
   }
 
   void start(const Message& message) {
     LocalRanks ranks = going_.ranks;
     round_ = message[1];
-    ranks.first_rank = std::stoll(message[2]), ranks.count = std::stoll(message[3]), ranks.num_ranks = std::stoll(message[4]);
+    ranks.first_rank = number_in(message[2]), ranks.count = number_in(message[3]), ranks.num_ranks = number_in(message[4]);
     ranks.master_addr = going_.door.host, ranks.master_port = going_.door.port;
     ranks.variables.emplace_back(kTokenVariable, going_.door.token);
     ranks.variables.emplace_back(kRoundVariable, round_);

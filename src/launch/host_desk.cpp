@@ -15,14 +15,6 @@ namespace {
 
 constexpr std::chrono::seconds kBetweenHostNotices{5};
 
-int64_t number_of(const Message& message, size_t index) {
-  try {
-    return std::stoll(message.at(index));
-  } catch (const std::exception&) {
-    throw CommError(fmt::format("a message: found {}, wanted a number in place {}", fmt::join(message, " "), index));
-  }
-}
-
 std::string counted(int64_t count, const char* what) { return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s"); }
 
 }  // namespace
@@ -39,7 +31,7 @@ void HostDesk::handle(Guests& guests, int guest, const Message& message) {
 }
 
 void HostDesk::arrive(Guests& guests, int guest, const Message& message) {
-  const Host host{number_of(message, 1), number_of(message, 2), fmt::format("{} ({})", message[3], guests.address_of(guest)), MeetingClock::now()};
+  const Host host{number_in(message[1]), number_in(message[2]), fmt::format("{} ({})", message[3], guests.address_of(guest)), MeetingClock::now()};
   if (has_ended_) return guests.send(guest, {"end", std::to_string(kExitComm), "the job has ended"});
   for (const auto& [number, other] : hosts_)
     if (host.place >= 0 && other.place == host.place)
@@ -53,10 +45,10 @@ void HostDesk::arrive(Guests& guests, int guest, const Message& message) {
 
 void HostDesk::note_end(Guests& guests, int guest, const Message& message) {
   const auto found = hosts_.find(guest);
-  if (found == hosts_.end() || !found->second.runs || number_of(message, 1) != num_starts_) return;
+  if (found == hosts_.end() || !found->second.runs || number_in(message[1]) != num_starts_) return;
   found->second.runs = false;
-  found->second.count = number_of(message, 3);
-  if (const auto code = static_cast<int>(number_of(message, 2)); code != kExitOk) fail(guests, code, fmt::format("{}: {}", found->second.name, message[4]));
+  found->second.count = number_in(message[3]);
+  if (const auto code = static_cast<int>(number_in(message[2])); code != kExitOk) fail(guests, code, fmt::format("{}: {}", found->second.name, message[4]));
   settle(guests);
 }
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
 #include <cstdint>
 
 #include "core/error.h"
@@ -23,6 +24,13 @@ size_t number_at(std::string_view bytes) {
 }
 
 }  // namespace
+
+int64_t number_in(const std::string& text) {
+  int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) throw CommError(fmt::format("a message: found {}, wanted a number", text));
+  return value;
+}
 
 std::string pack(const Message& message) {
   std::string body, whole;

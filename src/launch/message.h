@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -13,6 +14,9 @@ using Message = std::vector<std::string>;
 
 /// As it is sent: the number of bytes that follow, then of each text its length and its bytes; numbers are 4 bytes, little-endian.
 std::string pack(const Message& message);
+
+/// Throws CommError for a text of a message that is no number.
+int64_t number_in(const std::string& text);
 
 /// Bytes that came, as messages. They may be a stranger's: every length is checked before it is believed.
 class Inbox {

@@ -18,9 +18,6 @@ constexpr const char* kProtocol = "ingot meeting 1";
 /// 256 random bits of the system, as 64 hexadecimal digits: a token, or a nonce. Throws CommError when the system has none.
 std::string random_secret();
 
-/// HMAC-SHA256 in hexadecimal digits (RFC 2104).
-std::string hmac(const std::string& key, const std::string& text);
-
 std::string guest_proof(const std::string& token, const std::string& host_nonce, const std::string& guest_nonce, const std::string& version);
 std::string host_proof(const std::string& token, const std::string& host_nonce, const std::string& guest_nonce);
 

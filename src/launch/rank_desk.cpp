@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <charconv>
 #include <map>
 #include <sstream>
 
@@ -21,13 +20,6 @@ std::map<std::string, std::string> values_by_key(const std::string& configuratio
   for (std::string line; std::getline(lines, line);)
     if (const size_t colon = line.find(": "); colon != std::string::npos) values[line.substr(0, colon)] = line.substr(colon + 2);
   return values;
-}
-
-int64_t number_in(const std::string& text) {
-  int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) throw CommError(fmt::format("a message: found {}, wanted a number", text));
-  return value;
 }
 
 }  // namespace
@@ -58,12 +50,12 @@ void RankDesk::handle(Guests& guests, int guest, const Message& message) {
   if (verb == "set" && message.size() == 3) {
     values_[message[1]] = message[2];
     guests.send(guest, {"value"});
-    std::erase_if(waiting_, [&](const Waiting& waiting) { return answer(guests, waiting); });
+    answer_waiting(guests);
   } else if (verb == "add" && message.size() == 3) {
     std::string& value = values_[message[1]];
     value = std::to_string((value.empty() ? 0 : number_in(value)) + number_in(message[2]));
     guests.send(guest, {"value", value});
-    std::erase_if(waiting_, [&](const Waiting& waiting) { return answer(guests, waiting); });
+    answer_waiting(guests);
   } else if (verb == "get") {
     const Waiting wanted{guest, {message.begin() + 1, message.end()}};
     if (!answer(guests, wanted)) waiting_.push_back(wanted);
@@ -117,6 +109,10 @@ bool RankDesk::answer(Guests& guests, const Waiting& waiting) const {
   }
   guests.send(waiting.guest, values);
   return true;
+}
+
+void RankDesk::answer_waiting(Guests& guests) {
+  std::erase_if(waiting_, [&](const Waiting& waiting) { return answer(guests, waiting); });
 }
 
 void RankDesk::gone(Guests&, int guest) {

@@ -39,6 +39,7 @@ class RankDesk : public Desk {
   void join(Guests& guests, int guest, const Message& message);
   bool agrees(Guests& guests, int64_t rank);
   void fail(Guests& guests, const std::string& why);
+  void answer_waiting(Guests& guests);
   bool answer(Guests& guests, const Waiting& waiting) const;
   bool has_all() const { return static_cast<int64_t>(ranks_.size()) == size_; }
   std::string missing_ranks() const;

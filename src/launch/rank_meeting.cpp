@@ -64,7 +64,7 @@ std::vector<std::string> RankMeeting::get(const std::vector<std::string>& keys, 
   return ask(std::move(question), timeout);
 }
 
-int64_t RankMeeting::add(const std::string& key, int64_t number) { return std::stoll(ask({"add", key, std::to_string(number)}, kOwnAnswer).at(0)); }
+int64_t RankMeeting::add(const std::string& key, int64_t number) { return number_in(ask({"add", key, std::to_string(number)}, kOwnAnswer).at(0)); }
 
 bool RankMeeting::has(const std::vector<std::string>& keys) {
   Message question{"check"};

@@ -8,6 +8,7 @@
 
 #include "ops/biased_attention.h"
 #include "ops/block_attention.h"
+#include "ops/attention_saved.h"
 #include "ops/dispatch.h"
 #include "ops/flash_attention.h"
 #include "ops/segment_groups.h"
@@ -47,15 +48,14 @@ struct CausalAttention : torch::autograd::Function<CausalAttention> {
     }
     ctx->save_for_backward(std::move(kept));
     ctx->saved_data["segment_starts"] = segment_starts;
-    ctx->saved_data["window"] = options.window;
-    ctx->saved_data["alibi_slopes"] = options.alibi_slopes;
+    save_options(options, ctx->saved_data);
     return out;
   }
 
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
     const auto saved = ctx->get_saved_variables();
     const auto &q = saved[0], &k = saved[1], &v = saved[2], &out = saved[3], d_out = grads[0].contiguous();
-    const AttentionOptions options{ctx->saved_data["window"].toInt(), ctx->saved_data["alibi_slopes"].toDoubleVector()};
+    const auto options = saved_options(ctx->saved_data);
     auto d_q = at::empty(q.sizes(), q.options()), d_k = at::empty(k.sizes(), k.options());
     auto d_v = at::empty(v.sizes(), v.options());
     size_t next = 4;
@@ -81,19 +81,6 @@ void check_options(const at::Tensor& q, const AttentionOptions& options, const c
   const auto slopes = static_cast<int64_t>(options.alibi_slopes.size());
   TORCH_CHECK(options.window >= 0 && (slopes == 0 || slopes == q.size(2)), name, ": window ", options.window, " and ",
               slopes, " slopes do not fit q ", q.sizes());
-}
-
-/// The given starts, or one segment a row.
-std::vector<int64_t> checked_starts(const at::Tensor& q, const std::vector<int64_t>& given) {
-  const int64_t batch = q.size(0), seq = q.size(1);
-  if (!given.empty()) {
-    TORCH_CHECK(given.front() == 0 && given.back() == batch * seq && std::is_sorted(given.begin(), given.end()),
-                "causal_attention: segment starts do not ascend from 0 to ", batch * seq);
-    return given;
-  }
-  std::vector<int64_t> starts(batch + 1);
-  for (int64_t row = 0; row <= batch; ++row) starts[row] = row * seq;
-  return starts;
 }
 
 /// Softmax of scaled and biased scores where `allowed` and inside the window, in fp32 or double.
@@ -129,13 +116,13 @@ at::Tensor causal_attention(const at::Tensor& q, const at::Tensor& k, const at::
   TORCH_CHECK(q.size(1) == k.size(1), "causal_attention: q ", q.sizes(), " and k ", k.sizes(), " differ in length");
   if (!q.is_cpu()) return causal_attention_library(q, k, v, segment_starts, options);
   if (!has_kernel({q, k, v})) return causal_attention_composite(q, k, v, segment_starts, options);
-  return CausalAttention::apply(q.contiguous(), k.contiguous(), v.contiguous(), checked_starts(q, segment_starts),
+  return CausalAttention::apply(q.contiguous(), k.contiguous(), v.contiguous(), segments_of_rows(q.size(0), q.size(1), segment_starts),
                                 options);
 }
 
 at::Tensor causal_attention_composite(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                                       const std::vector<int64_t>& segment_starts, const AttentionOptions& options) {
-  const auto starts = checked_starts(q, segment_starts);
+  const auto starts = segments_of_rows(q.size(0), q.size(1), segment_starts);
   const int64_t tokens = q.size(0) * q.size(1);
   auto segment = at::zeros({tokens}, at::kLong);
   for (size_t i = 0; i + 1 < starts.size(); ++i)
@@ -150,7 +137,7 @@ at::Tensor causal_attention_composite(const at::Tensor& q, const at::Tensor& k, 
 at::Tensor causal_attention_library(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                                     const std::vector<int64_t>& segment_starts, const AttentionOptions& options) {
   auto out = at::zeros(q.sizes(), q.options());
-  for (const auto& group : group_by_length(checked_starts(q, segment_starts))) {
+  for (const auto& group : group_by_length(segments_of_rows(q.size(0), q.size(1), segment_starts))) {
     const GroupView view(group, q);
     const auto part_q = view.gather(q), part_k = view.gather(k), part_v = view.gather(v);
     const auto away = [&] { return distances(group.length, group.length, 0, q.device()); };

@@ -7,9 +7,11 @@
 #include <utility>
 
 #include "ops/attention.h"
+#include "ops/attention_saved.h"
 #include "ops/biased_attention.h"
 #include "ops/dispatch.h"
 #include "ops/flash_attention.h"
+#include "ops/segment_groups.h"
 
 namespace ingot::ops {
 namespace {
@@ -97,15 +99,14 @@ struct PieceAttention : torch::autograd::Function<PieceAttention> {
     ctx->save_for_backward(std::move(kept));
     ctx->saved_data["pieces"] = pieces;
     ctx->saved_data["segment_starts"] = segment_starts;
-    ctx->saved_data["window"] = options.window;
-    ctx->saved_data["alibi_slopes"] = options.alibi_slopes;
+    save_options(options, ctx->saved_data);
     return out;
   }
 
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
     const auto saved = ctx->get_saved_variables();
     const auto &q = saved[0], &k = saved[1], &v = saved[2], &out = saved[3], d_out = grads[0].contiguous();
-    const AttentionOptions options{ctx->saved_data["window"].toInt(), ctx->saved_data["alibi_slopes"].toDoubleVector()};
+    const auto options = saved_options(ctx->saved_data);
     auto d_q = at::empty(q.sizes(), q.options());
     auto d_k = at::zeros(k.sizes(), k.options().dtype(at::kFloat)), d_v = at::zeros_like(d_k);  // keys have queries in several pieces
     auto flat_q = d_q.flatten(0, 1), flat_k = d_k.flatten(0, 1), flat_v = d_v.flatten(0, 1);
@@ -124,12 +125,6 @@ struct PieceAttention : torch::autograd::Function<PieceAttention> {
   }
 };
 
-std::vector<int64_t> one_segment_a_row(const at::Tensor& k) {
-  std::vector<int64_t> starts(static_cast<size_t>(k.size(0)) + 1);
-  for (size_t row = 0; row < starts.size(); ++row) starts[row] = static_cast<int64_t>(row) * k.size(1);
-  return starts;
-}
-
 }  // namespace
 
 at::Tensor causal_attention_of_pieces(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const std::vector<RowPiece>& pieces,
@@ -139,7 +134,7 @@ at::Tensor causal_attention_of_pieces(const at::Tensor& q, const at::Tensor& k, 
   for (const auto& [begin, end] : pieces) bounds.insert(bounds.end(), {begin, end}), tokens += end - begin;
   TORCH_CHECK(q.size(0) == k.size(0) && q.size(1) == tokens, "causal_attention_of_pieces: q ", q.sizes(), " of pieces of ", tokens, " tokens");
   if (has_kernel({q, k, v}) && q.is_cpu())
-    return PieceAttention::apply(q.contiguous(), k.contiguous(), v.contiguous(), bounds, segment_starts.empty() ? one_segment_a_row(k) : segment_starts, options);
+    return PieceAttention::apply(q.contiguous(), k.contiguous(), v.contiguous(), bounds, segments_of_rows(k.size(0), k.size(1), segment_starts), options);
   std::vector<at::Tensor> places;
   for (const auto& [begin, end] : pieces) places.push_back(at::arange(begin, end, at::TensorOptions().dtype(at::kLong).device(q.device())));
   const auto all = at::cat(places);

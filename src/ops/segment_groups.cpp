@@ -17,6 +17,17 @@ at::Tensor token_indices(const SegmentGroup& group) {
 
 }  // namespace
 
+std::vector<int64_t> segments_of_rows(int64_t batch, int64_t seq, const std::vector<int64_t>& given) {
+  if (!given.empty()) {
+    TORCH_CHECK(given.front() == 0 && given.back() == batch * seq && std::is_sorted(given.begin(), given.end()),
+                "causal_attention: segment starts do not ascend from 0 to ", batch * seq);
+    return given;
+  }
+  std::vector<int64_t> starts(static_cast<size_t>(batch) + 1);
+  for (int64_t row = 0; row <= batch; ++row) starts[static_cast<size_t>(row)] = row * seq;
+  return starts;
+}
+
 std::vector<SegmentGroup> group_by_length(const std::vector<int64_t>& segment_starts) {
   std::map<int64_t, SegmentGroup> by_length;
   for (size_t i = 0; i + 1 < segment_starts.size(); ++i) {

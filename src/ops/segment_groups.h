@@ -13,6 +13,10 @@ struct SegmentGroup {
   std::vector<int64_t> starts;  // in the flattened tokens
 };
 
+/// The starts of the segments of rows [batch, seq], flattened, with the end: those given, which ascend from 0 to batch * seq, or one segment a
+/// row where there are none.
+std::vector<int64_t> segments_of_rows(int64_t batch, int64_t seq, const std::vector<int64_t>& given);
+
 /// The segments between ascending starts, by length; empty ones are left out.
 std::vector<SegmentGroup> group_by_length(const std::vector<int64_t>& segment_starts);
 

@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "parallel/in_graph.h"
+
 namespace ingot::parallel {
 namespace {
 
@@ -17,10 +19,9 @@ at::Tensor places_of_ranks(int64_t ranks, int64_t seq) {
   return at::cat(places);
 }
 
-/// The communicator goes through the graph as its address: it outlives every pass.
 struct TokensOfRanks : torch::autograd::Function<TokensOfRanks> {
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x, int64_t address) {
-    auto& ranks = *reinterpret_cast<Communicator*>(address);
+    auto& ranks = group_at(address);
     ctx->saved_data["ranks"] = address;
     const auto mine = x.transpose(0, 1).contiguous();  // [own, batch, ...]
     auto shape = mine.sizes().vec();
@@ -32,7 +33,7 @@ struct TokensOfRanks : torch::autograd::Function<TokensOfRanks> {
     return placed.transpose(0, 1).contiguous();
   }
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
-    auto& ranks = *reinterpret_cast<Communicator*>(ctx->saved_data["ranks"].toInt());
+    auto& ranks = group_at(ctx->saved_data["ranks"].toInt());
     const auto whole = grads[0].transpose(0, 1);  // [seq, batch, ...]
     const auto all = whole.index_select(0, places_of_ranks(ranks.size(), whole.size(0)).to(whole.device())).to(at::kFloat).contiguous();
     auto shape = all.sizes().vec();
@@ -58,7 +59,7 @@ at::Tensor TokenCut::own(const at::Tensor& x) const {
 }
 
 at::Tensor tokens_of_ranks(const at::Tensor& x, Communicator& ranks) {
-  return ranks.size() == 1 ? x : TokensOfRanks::apply(x, reinterpret_cast<int64_t>(&ranks));
+  return ranks.size() == 1 ? x : TokensOfRanks::apply(x, address_of(ranks));
 }
 
 }  // namespace ingot::parallel

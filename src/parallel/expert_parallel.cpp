@@ -5,6 +5,8 @@
 
 #include <numeric>
 
+#include "parallel/in_graph.h"
+
 namespace ingot::parallel {
 namespace {
 
@@ -19,14 +21,13 @@ at::Tensor exchanged(const at::Tensor& x, const std::vector<int64_t>& sent, cons
   return out;
 }
 
-/// The communicator goes through the graph as its address: it outlives every pass.
 struct RowsToRanks : torch::autograd::Function<RowsToRanks> {
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x, const std::vector<int64_t>& sent, const std::vector<int64_t>& received, int64_t ranks) {
     ctx->saved_data["sent"] = sent, ctx->saved_data["received"] = received, ctx->saved_data["ranks"] = ranks;
-    return exchanged(x, sent, received, *reinterpret_cast<Communicator*>(ranks));
+    return exchanged(x, sent, received, group_at(ranks));
   }
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
-    auto& ranks = *reinterpret_cast<Communicator*>(ctx->saved_data["ranks"].toInt());
+    auto& ranks = group_at(ctx->saved_data["ranks"].toInt());
     return {exchanged(grads[0], ctx->saved_data["received"].toIntVector(), ctx->saved_data["sent"].toIntVector(), ranks), {}, {}, {}};
   }
 };
@@ -34,7 +35,7 @@ struct RowsToRanks : torch::autograd::Function<RowsToRanks> {
 }  // namespace
 
 at::Tensor rows_to_ranks(const at::Tensor& x, const std::vector<int64_t>& sent, const std::vector<int64_t>& received, Communicator& ranks) {
-  return RowsToRanks::apply(x, sent, received, reinterpret_cast<int64_t>(&ranks));
+  return RowsToRanks::apply(x, sent, received, address_of(ranks));
 }
 
 at::Tensor counts_to_ranks(const at::Tensor& counts, Communicator& ranks) {

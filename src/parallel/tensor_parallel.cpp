@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "parallel/in_graph.h"
+
 namespace ingot::parallel {
 namespace {
 
@@ -15,25 +17,22 @@ at::Tensor summed(const at::Tensor& part, Communicator& ranks) {
   return sum.to(part.scalar_type());
 }
 
-/// The communicator goes through the graph as its address: it outlives every pass.
 struct CopyToRanks : torch::autograd::Function<CopyToRanks> {
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x, int64_t ranks) {
     ctx->saved_data["ranks"] = ranks;
     return x.view_as(x);
   }
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
-    return {summed(grads[0], *reinterpret_cast<Communicator*>(ctx->saved_data["ranks"].toInt())), at::Tensor()};
+    return {summed(grads[0], group_at(ctx->saved_data["ranks"].toInt())), at::Tensor()};
   }
 };
 
 struct SumOfRanks : torch::autograd::Function<SumOfRanks> {
   static at::Tensor forward(AutogradContext*, const at::Tensor& part, int64_t ranks) {
-    return summed(part, *reinterpret_cast<Communicator*>(ranks));
+    return summed(part, group_at(ranks));
   }
   static variable_list backward(AutogradContext*, variable_list grads) { return {grads[0], at::Tensor()}; }
 };
-
-int64_t address_of(Communicator& ranks) { return reinterpret_cast<int64_t>(&ranks); }
 
 }  // namespace
 

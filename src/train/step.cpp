@@ -200,8 +200,13 @@ bool ranks_agree_to_stop(parallel::Communicator& ranks, bool stops) {
   return flag.item<int64_t>() > 0;
 }
 
+bool ranks_agree_to_stop(std::initializer_list<parallel::Communicator*> groups, bool stops) {
+  for (auto* group : groups) stops = ranks_agree_to_stop(*group, stops);
+  return stops;
+}
+
 bool partners_agree_to_stop(const parallel::Mesh& mesh, bool stops) {
-  return ranks_agree_to_stop(mesh.context, ranks_agree_to_stop(*mesh.partners, ranks_agree_to_stop(mesh.tensor, stops)));
+  return ranks_agree_to_stop({&mesh.tensor, mesh.partners, &mesh.context}, stops);
 }
 
 data::Batch blank_batch(int64_t seq_length) {

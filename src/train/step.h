@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <vector>
 
@@ -36,8 +37,9 @@ struct StepResult {
 struct MicroBatches { int64_t first, end; };
 MicroBatches micro_batches_of(int64_t shard, int64_t shards, int64_t count);
 
-/// Whether any rank stops.
+/// Whether any rank stops; of several groups, which together are a grid, whether any rank of the grid does.
 bool ranks_agree_to_stop(parallel::Communicator& ranks, bool stops);
+bool ranks_agree_to_stop(std::initializer_list<parallel::Communicator*> groups, bool stops);
 
 /// The same of the ranks that take their micro-batches in step with this one: that share its matrices, its experts or the tokens of its rows.
 bool partners_agree_to_stop(const parallel::Mesh& mesh, bool stops);

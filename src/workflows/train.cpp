@@ -146,9 +146,7 @@ class SampleTexts {
   void print(const model::CausalLm& model, const std::string& when, const parallel::Mesh& mesh) const {
     std::ostringstream nowhere;
     if (mesh.expert_data.rank() != 0) return;
-    bool stops = stop_requested() != 0;
-    for (auto* sharers : {&mesh.tensor, &mesh.context, &mesh.experts, &mesh.pipeline}) stops = train::ranks_agree_to_stop(*sharers, stops);
-    if (stops) return;
+    if (train::ranks_agree_to_stop({&mesh.tensor, &mesh.context, &mesh.experts, &mesh.pipeline}, stop_requested() != 0)) return;
     generate::print_samples(prompts, model, when, mesh.world.rank() == 0 ? std::cout : nowhere);
   }
 

@@ -78,10 +78,6 @@ bool is_possible(const RunShape& shape, const std::vector<PlannedParameter>& par
   return problems.list().empty();
 }
 
-bool runs_here(const RunShape& shape) {
-  parallel::Layout can_be;
-  can_be.dp = shape.layout.dp, can_be.tp = shape.layout.tp, can_be.pp = shape.layout.pp, can_be.virtual_stages = shape.layout.virtual_stages, can_be.ep = shape.layout.ep, can_be.cp = shape.layout.cp;
-  return shape.layout == can_be && shape.zero_stage <= 2 && (shape.layout.tp == 1 || !shape.sequence_parallel);
-}
+bool runs_here(const RunShape& shape) { return shape.zero_stage <= 2 && (shape.layout.tp == 1 || !shape.sequence_parallel); }
 
 }  // namespace ingot::train

@@ -101,14 +101,14 @@ StageLoad stage_load(const RunShape& shape, const PartCounts& counts, const Mode
 double over_copies(const RunShape& shape, const std::vector<StageLoad>& loads, int64_t rank, double bytes) {
   const int64_t copies = shape.layout.dp * shape.layout.cp, of_experts = std::max<int64_t>(1, copies / shape.layout.ep);
   double sent = 0;
-  for (auto stage = static_cast<size_t>(rank); stage < loads.size(); stage += static_cast<size_t>(shape.layout.pp))
-    sent += scatter_or_gather(loads[stage].trained * bytes, copies) + scatter_or_gather(loads[stage].trained_experts * bytes, of_experts);
+  for (const auto& load : loads_of_rank(shape, loads, rank))
+    sent += scatter_or_gather(load.trained * bytes, copies) + scatter_or_gather(load.trained_experts * bytes, of_experts);
   return sent;
 }
 
 double half_ring_messages(const RunShape& shape, const std::vector<StageLoad>& loads, int64_t rank) {
   int64_t tensors = 0;
-  for (auto stage = static_cast<size_t>(rank); stage < loads.size(); stage += static_cast<size_t>(shape.layout.pp)) tensors += loads[stage].tensors;
+  for (const auto& load : loads_of_rank(shape, loads, rank)) tensors += load.tensors;
   return static_cast<double>(tensors * (shape.layout.dp * shape.layout.cp - 1));
 }
 
@@ -152,6 +152,12 @@ std::vector<StageLoad> stage_loads(const RunShape& shape, const PartCounts& coun
   return loads;
 }
 
+std::vector<StageLoad> loads_of_rank(const RunShape& shape, const std::vector<StageLoad>& loads, int64_t rank) {
+  std::vector<StageLoad> own;
+  for (auto stage = static_cast<size_t>(rank); stage < loads.size(); stage += static_cast<size_t>(shape.layout.pp)) own.push_back(loads[stage]);
+  return own;
+}
+
 /// Every rank gets the whole sum, with ZeRO 1 too; with 2 and 3 its share. Source of these: Rajbhandari et al. 2019.
 DataExchange gradient_sums(const RunShape& shape, const std::vector<StageLoad>& loads, int64_t rank) {
   const double halves = shape.zero_stage < 2 ? 2 : 1;
@@ -167,8 +173,8 @@ StepTraffic step_traffic(const RunShape& shape, const std::vector<StageLoad>& lo
   StepTraffic most;
   for (int64_t rank = 0; rank < shape.layout.pp; ++rank) {
     StepTraffic sent;
-    for (auto stage = static_cast<size_t>(rank); stage < loads.size(); stage += static_cast<size_t>(shape.layout.pp))
-      for (const auto* pass : {&loads[stage].forward, &loads[stage].backward}) sent.add(pass->traffic, static_cast<double>(shape.micro_batches()));
+    for (const auto& load : loads_of_rank(shape, loads, rank))
+      for (const auto* pass : {&load.forward, &load.backward}) sent.add(pass->traffic, static_cast<double>(shape.micro_batches()));
     sent.data += gradient_sums(shape, loads, rank).bytes + weight_gathers(shape, loads, rank).bytes;
     if (sent.total() >= most.total()) most = sent;
   }

@@ -33,8 +33,7 @@ double update_seconds(const RunShape& shape, const std::vector<StageLoad>& loads
   const double bytes = 8 * kFloatBytes + (shape.value_bytes == kFloatBytes ? 0.0 : static_cast<double>(shape.value_bytes));
   const double sharing = shape.zero_stage > 0 ? static_cast<double>(shape.layout.dp * shape.layout.cp) : 1;
   double values = 0;
-  for (auto stage = static_cast<size_t>(rank); stage < loads.size(); stage += static_cast<size_t>(shape.layout.pp))
-    values += loads[stage].trained + loads[stage].trained_experts;
+  for (const auto& load : loads_of_rank(shape, loads, rank)) values += load.trained + load.trained_experts;
   return values / sharing * bytes / hardware.memory_rate;
 }
 
