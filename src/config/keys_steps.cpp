@@ -53,10 +53,10 @@ std::vector<Key> step_keys() {
       {.name = "zero_stage", .field = field(&TrainConfig::zero_stage),
        .meaning = {"1: of the ranks that share the batch each keeps the optimizer's state of its rows of every parameter alone, updates these and gets the "
                    "others (ZeRO-1); 2: and the sums of their gradients alone, made while the backward pass goes on (ZeRO-2; with `reproducible` the sums are "
-                   "made in the tree, as with 1); 0: each keeps all of it",
+                   "made in the tree, as with 1); 3: and its rows of the matrices alone, which meet where a layer is used (ZeRO-3, FSDP); 0: each keeps all of it",
                    "1:分担批次的各进程只保存每个参数中自己那些行的优化器状态,更新这些行并取得其余行(ZeRO-1);2:梯度之和也只保存自己那些行,在反向传播过程中求和"
-                   "(ZeRO-2;配合 `reproducible` 时仍按二叉树求和,与 1 相同);0:各进程都保存全部"},
-       .range = between(0, 2)},
+                   "(ZeRO-2;配合 `reproducible` 时仍按二叉树求和,与 1 相同);3:矩阵本身也只保存自己那些行,用到某层时才合拢(ZeRO-3,即 FSDP);0:各进程都保存全部"},
+       .range = between(0, 3)},
       {.name = "reproducible", .field = field(&TrainConfig::reproducible),
        .meaning = {"the bits of a run depend neither on the number of its ranks, on what they share, nor on their threads: sums are made in fixed trees "
                    "over `logical_shards` of the batch and `logical_tensor_shards` of the matrices, and every rank computes on one thread a tensor shard",

@@ -3,7 +3,6 @@
 #include <ATen/ATen.h>
 
 #include "ops/recompute.h"
-#include "ops/unit_rows.h"
 #include "parallel/tensor_parallel.h"
 
 namespace ingot::model {
@@ -15,6 +14,7 @@ Decoder::Decoder(const DecoderConfig& settings, const Family& family, at::Scalar
     const auto part = part_of(spec, mesh);
     add_parameter(parameters, std::move(spec), dtype, place, part);
   }
+  if (mesh.shards_weights) shard_weights(mesh);
   const ParameterScope root(parameters);
   const LayerContext context{config, family_.names, ranks_, mesh.experts, mesh.context};
   const auto& names = family_.names;
@@ -23,12 +23,29 @@ Decoder::Decoder(const DecoderConfig& settings, const Family& family, at::Scalar
   if (!tied) embedding_layer_ = root.child(names.embedding).linear_layer(LayerKind::kEmbedding);
   for (size_t i = 0; i < static_cast<size_t>(config.num_layers); ++i) {
     const auto name = names.layers + "." + std::to_string(i);
-    blocks_.push_back({name, DecoderLayer(root.child(name), context, i)});
+    blocks_.push_back({name, DecoderLayer(root.child(name), context, i), unit_of(name)});
   }
   norm_.emplace(root.child(names.final_norm), config);
   head_ = tied ? embedding_ : root.child(names.head).value("weight");
   if (tied && mesh.sums_apart && cut.ranks == 1) head_ = parameters.find(names.embedding + ".weight")->leaf(1);
   if (!tied && !config.norm_head) head_layer_ = root.child(names.head).linear_layer(LayerKind::kHead);
+  embedding_values_ = unit_of(names.embedding), head_values_ = unit_of(tied ? names.embedding : names.head);
+}
+
+/// Of all but the final norm, a vector.
+void Decoder::shard_weights(const parallel::Mesh& mesh) {
+  for (const auto& parameter : parameters.parameters) {
+    auto& replicas = mesh.replicas(parameter->expert >= 0);
+    if (replicas.size() > 1 && parameter->part.is_here && !parameter->name.starts_with(family_.names.final_norm + "."))
+      parameter->sharded = std::make_shared<ShardedValue>(parameter->value, replicas);
+  }
+}
+
+ValueUnit Decoder::unit_of(const std::string& module) const {
+  std::vector<std::shared_ptr<ShardedValue>> found;
+  for (const auto& parameter : parameters.parameters)
+    if (parameter->sharded && parameter->name.starts_with(module + ".")) found.push_back(parameter->sharded);
+  return ValueUnit(std::move(found));
 }
 
 TensorPart Decoder::part_of(const ParameterSpec& spec, const parallel::Mesh& mesh) const {
@@ -73,7 +90,10 @@ at::Tensor Decoder::logits_cached(const at::Tensor& tokens, KeyValueCache& cache
   for (int64_t chunk = 0; chunk < cut.chunks; ++chunk) {
     if (cut.is_first(chunk)) x = embed(tokens);
     else pipeline_.receive(x, (cut.rank + last) % cut.ranks);
-    for (const auto& block : blocks_of(chunk)) x = block.layer.forward(x, pass).x;
+    for (const auto& block : blocks_of(chunk)) {
+      const ValueUnit::Use use(block.values);
+      x = block.layer.forward(x, pass).x;
+    }
     if (!cut.is_last(chunk)) pipeline_.send(x.contiguous(), next);
   }
   cache.length += tokens.size(1);
@@ -88,7 +108,8 @@ at::Tensor Decoder::logits_cached(const at::Tensor& tokens, KeyValueCache& cache
 }
 
 at::Tensor Decoder::embed(const at::Tensor& tokens) const {
-  auto x = rows_of(embedding_, tokens);  // [batch, seq, hidden]
+  const ValueUnit::Use use(embedding_values_);  // the backward pass needs no value of it
+  auto x = rows_of(embedding_, tokens);         // [batch, seq, hidden]
   if (embedding_layer_ && embedding_layer_->adapter.defined()) {
     const auto& [a, b, scale, dropout] = embedding_layer_->adapter;  // a [rank, vocab]
     x = x + at::linear(rows_of(a.t(), tokens), b) * scale;
@@ -107,23 +128,18 @@ at::Tensor Decoder::rows_of(const at::Tensor& table, const at::Tensor& tokens) c
 }
 
 Head Decoder::head() const {
-  return {config.norm_head ? ops::unit_rows(head_) : head_, head_layer_ ? head_layer_->adapter : ops::LowRank(), &ranks_};
+  return {.matrix = head_, .unit_rows = config.norm_head, .adapter = head_layer_ ? head_layer_->adapter : ops::LowRank(), .ranks = &ranks_, .values = &head_values_};
 }
 
 LayerOutput Decoder::run(const Block& block, const at::Tensor& x, const Pass& pass) const {
-  LayerOutput output;
-  if (recompute == Recompute::kFull) {
-    const auto forward = [&layer = block.layer, pass](const at::Tensor& in) {
-      const auto [out, router_logits] = layer.forward(in, pass);
-      return router_logits.defined() ? std::vector{out, router_logits} : std::vector{out};
-    };
-    const auto outs = ops::recomputed(forward, x, parameters.values_of(block.name));
-    output = {outs[0], outs.size() > 1 ? outs[1] : at::Tensor()};
-  } else {
-    output = block.layer.forward(x, pass);
-  }
-  observe(block.name, output.x);
-  return output;
+  const auto forward = [&layer = block.layer, pass](const at::Tensor& in) {
+    const auto [out, router_logits] = layer.forward(in, pass);
+    return router_logits.defined() ? std::vector{out, router_logits} : std::vector{out};
+  };
+  const auto recomputed = [&](const at::Tensor& in) { return ops::recomputed(forward, in, parameters.values_of(block.name)); };
+  const auto outs = recompute == Recompute::kFull ? block.values.around(recomputed, x) : block.values.around(forward, x);
+  observe(block.name, outs[0]);
+  return {outs[0], outs.size() > 1 ? outs[1] : at::Tensor()};
 }
 
 void Decoder::observe(const std::string& name, const at::Tensor& output) const {

@@ -9,6 +9,7 @@
 #include "model/decoder_layer.h"
 #include "model/family.h"
 #include "model/rope_table.h"
+#include "model/sharded_values.h"
 
 namespace ingot::model {
 
@@ -24,8 +25,11 @@ class Decoder : public CausalLm {
   struct Block {
     std::string name;
     DecoderLayer layer;
+    ValueUnit values;
   };
   TensorPart part_of(const ParameterSpec& spec, const parallel::Mesh& mesh) const;
+  void shard_weights(const parallel::Mesh& mesh);
+  ValueUnit unit_of(const std::string& module) const;
   std::span<const Block> blocks_of(int64_t chunk) const;
   at::Tensor embed(const at::Tensor& tokens) const;
   at::Tensor rows_of(const at::Tensor& table, const at::Tensor& tokens) const;
@@ -40,6 +44,7 @@ class Decoder : public CausalLm {
   std::vector<Block> blocks_;
   std::optional<RmsNorm> norm_;
   at::Tensor head_;  // [vocab of this rank, hidden]; embedding_ when tied, or the same memory
+  ValueUnit embedding_values_, head_values_;
   // What adapters may be added to; null where the head is the embedding, and for a normalised head:
   std::shared_ptr<const LinearLayer> embedding_layer_, head_layer_;
 };

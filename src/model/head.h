@@ -2,6 +2,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "model/sharded_values.h"
 #include "ops/linear.h"
 #include "ops/linear_cross_entropy.h"
 #include "parallel/communicator.h"
@@ -10,9 +11,11 @@ namespace ingot::model {
 
 /// The last matrix product, from hidden states to logits, and what an adapter adds to it.
 struct Head {
-  at::Tensor matrix;  // [vocab of this rank, hidden]; its rows are of unit length where the family's head is normalised
+  at::Tensor matrix;  // [vocab of this rank, hidden]
+  bool unit_rows = false;  // each row is divided by its length
   ops::LowRank adapter = {};
   parallel::Communicator* ranks = &parallel::only_rank();  // each has some rows of the matrix, and all get the whole result
+  const ValueUnit* values = &ValueUnit::none();  // of the matrix, where it is sharded
 
   /// states [..., hidden] to logits [..., vocab]; nothing is dropped.
   at::Tensor logits(const at::Tensor& states) const;
@@ -23,6 +26,11 @@ struct Head {
 
   /// The rows of the vocabulary that the matrix has, and how this rank meets the others.
   ops::VocabularyPart vocabulary_part() const;
+
+ private:
+  at::Tensor rows() const;
+  at::Tensor own_logits(const at::Tensor& states) const;
+  at::Tensor own_cross_entropy(const at::Tensor& states, const ops::Labels& labels, const ops::RowKeys& dropout_keys) const;
 };
 
 }  // namespace ingot::model

@@ -10,6 +10,7 @@
 
 #include "core/random.h"
 #include "core/stop.h"
+#include "model/sharded_values.h"
 
 namespace ingot::model {
 namespace {
@@ -75,7 +76,8 @@ std::vector<OwnSlice> Parameter::slices() const {
 
 void Parameter::fill(const at::Tensor& whole) {
   const at::NoGradGuard no_grad;
-  if (part.is_here) value.copy_(own_part(whole));
+  if (!part.is_here) return;
+  sharded ? sharded->own.copy_(sharded->rows.of(own_part(whole))) : value.copy_(own_part(whole));
 }
 
 at::Tensor Parameter::own_part(const at::Tensor& whole) const {

@@ -14,6 +14,8 @@
 
 namespace ingot::model {
 
+class ShardedValue;
+
 /// What this rank has of a parameter: of `count` tensor parallel ranks it is the one of that index.
 struct TensorPart {
   int64_t index = 0, count = 1;
@@ -35,12 +37,13 @@ struct Parameter : ParameterSpec {
   TensorPart part;
   bool trainable = true;
   at::Tensor value = {};
+  std::shared_ptr<ShardedValue> sharded = {};  // where the value has memory only while it is used (model/sharded_values.h)
   std::vector<at::Tensor> other_leaves = {};  // the same memory, for uses whose gradients are summed apart
   at::Tensor leaf(size_t index);  // 0: the value; others are made when they are first asked for
   void set_trainable(bool trains);
   /// The slices that the value is made of, one after another along split.dim; none where it is not here.
   std::vector<OwnSlice> slices() const;
-  /// Copies this rank's part of a tensor of the whole shape into the value, where there is one.
+  /// Copies this rank's part of a tensor of the whole shape into the value, where there is one, or into the rows of it that it keeps.
   void fill(const at::Tensor& whole);
   /// This rank's part of a tensor of the whole shape; itself where nothing is cut.
   at::Tensor own_part(const at::Tensor& whole) const;

@@ -29,13 +29,17 @@ class Mesh {
   Communicator& experts;      // of those in `data`: neighbours, each of which has some of the experts
   Communicator& expert_data;  // of those in `data`: that have the same experts
   Communicator& context;      // those that have the same rows and other tokens of them
-  /// Of those in `data`: that go through their micro-batches together with this rank, as they need each other in each: they share experts, or
-  /// the sums of the gradients.
+  /// Those that have the same part of a parameter and other rows of the batch.
+  Communicator& replicas(bool is_expert) const { return is_expert ? expert_data : data; }
+  /// Of those in `data`: that go through their micro-batches together with this rank, as they need each other in each: they share experts,
+  /// the sums of the gradients, or the weights.
   Communicator* partners = &experts;
   PipelineCut cut;            // of the layers
   /// Gradients that a parameter gets in two places, as a tied embedding does, are summed apart even where one rank has both: so the bits of
   /// their sum do not depend on how many ranks there are.
   bool sums_apart = false;
+  /// Each of the replicas of a matrix keeps some of its rows, and they meet where it is used: ZeRO stage 3.
+  bool shards_weights = false;
 };
 
 }  // namespace ingot::parallel

@@ -86,14 +86,14 @@ void GradientSums::clear(size_t i) { slots_[i]->gradient.reset(); }
 
 parallel::Communicator& GradientSums::replicas_of(const model::Parameter& parameter) const { return parameter.expert >= 0 ? expert_data_ : data_; }
 
-RowShare GradientSums::rows_of(const model::Parameter& parameter) const { return row_share(parameter.value.size(0), replicas_of(parameter)); }
+parallel::RowShare GradientSums::rows_of(const model::Parameter& parameter) const { return parallel::row_share(parameter.value.size(0), replicas_of(parameter)); }
 
 /// Adds this rank's rows of the sum over the ranks of a gradient of one micro-batch, and forgets it.
 void GradientSums::add_rows(Slot& slot, at::Tensor& fresh) {
   const auto whole = fresh.detach().to(at::kFloat).contiguous();
   fresh.reset();
   if (tensor_.size() > 1) sum_terms(*slot.parameter, whole);
-  const auto rows = own_rows_of_sum(whole, replicas_of(*slot.parameter));
+  const auto rows = parallel::own_rows_of_sum(whole, replicas_of(*slot.parameter));
   at::Tensor& sum = slot.sums[0].gradient;
   sum.defined() ? void(sum.add_(rows)) : void(sum = rows);
 }
@@ -198,7 +198,7 @@ void GradientSums::discard() {
 double GradientSums::own_squares(const Slot& slot) const {
   const auto& parameter = *slot.parameter;
   if (parameter.part.count == 1) return ops::sum_of_squares(slot.gradient);
-  const RowShare rows = keeps_rows_ ? rows_of(parameter) : RowShare{0, slot.gradient.size(0)};
+  const parallel::RowShare rows = keeps_rows_ ? rows_of(parameter) : parallel::RowShare{0, slot.gradient.size(0)};
   double sum = 0;
   for (const auto& own : parameter.slices()) {
     if (!own.is_first) continue;

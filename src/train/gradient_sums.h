@@ -10,7 +10,7 @@
 
 #include "model/parameters.h"
 #include "parallel/mesh.h"
-#include "train/row_share.h"
+#include "parallel/row_share.h"
 
 namespace ingot::train {
 
@@ -35,7 +35,7 @@ class GradientSums {
   void clear(size_t i);
   /// The ranks that have the same part of a parameter, and this rank's rows of its values.
   parallel::Communicator& replicas_of(const model::Parameter& parameter) const;
-  RowShare rows_of(const model::Parameter& parameter) const;
+  parallel::RowShare rows_of(const model::Parameter& parameter) const;
   /// Norm over the whole model's, in double, the same on all ranks.
   double norm() const;
   std::optional<std::string> first_bad() const;

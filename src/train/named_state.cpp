@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "core/shape.h"
+#include "model/sharded_values.h"
 
 namespace ingot::train {
 namespace {
@@ -53,6 +54,12 @@ checkpoint::RunTensor rows_of_state_tensor(checkpoint::RunTensor tensor, at::Ten
   tensor.parts = std::move(kept);
   tensor.value = std::move(rows);
   return tensor;
+}
+
+checkpoint::RunTensor value_tensor(const std::string& prefix, const model::Parameter& parameter) {
+  if (!parameter.sharded) return state_tensor(prefix, parameter, parameter.value.detach());
+  const auto& [rows, own] = std::tie(parameter.sharded->rows, parameter.sharded->own);
+  return rows_of_state_tensor(state_tensor(prefix, parameter, own), own, rows.first);
 }
 
 void read_named_state(const checkpoint::StateReader& from, const std::string& prefix,

@@ -10,6 +10,7 @@
 
 #include "core/error.h"
 #include "core/stop.h"
+#include "model/sharded_values.h"
 #include "ops/adamw.h"
 #include "train/named_state.h"
 
@@ -18,10 +19,9 @@ namespace {
 
 constexpr double kClipEpsilon = 1e-6;  // of torch.nn.utils.clip_grad_norm_
 
-/// The fp32 tensor that is updated: rows of the value itself, or a copy of those of a bfloat16 value.
-at::Tensor master_of(const model::Parameter& parameter, const RowShare& rows) {
+/// The fp32 tensor that is updated: `own` rows of the value themselves, or a copy of those of a bfloat16 value.
+at::Tensor master_of(const model::Parameter& parameter, const at::Tensor& own) {
   const auto dtype = parameter.value.scalar_type();
-  const auto own = rows.of(parameter.value.detach());
   if (dtype == at::kFloat) return own;
   if (dtype == at::kBFloat16) return own.to(at::kFloat);
   throw ConfigError(fmt::format("parameter {}: found {}, wanted float32 or bfloat16", parameter.name,
@@ -42,16 +42,18 @@ std::vector<std::shared_ptr<model::Parameter>> trained_of(const model::Parameter
 
 /// What the optimizer keeps of one trainable parameter; of one that is not here no values.
 struct Optimizer::Slot {
-  Slot(std::shared_ptr<model::Parameter> of, RowShare kept)
-      : parameter(std::move(of)), value(parameter->value.detach()), rows(kept), master(master_of(*parameter, rows)) {
+  Slot(std::shared_ptr<model::Parameter> of, parallel::RowShare kept)
+      : parameter(std::move(of)), value(parameter->sharded ? parameter->sharded->own : parameter->value.detach()), rows(kept),
+        own(parameter->sharded ? value : rows.of(value)), master(master_of(*parameter, own)) {
     first_moment = at::zeros_like(master, at::MemoryFormat::Contiguous);
     second_moment = at::zeros_like(first_moment);
   }
   bool has_copy() const { return parameter->value.scalar_type() != at::kFloat; }
 
   std::shared_ptr<model::Parameter> parameter;
-  at::Tensor value;  // shares memory with the parameter
-  RowShare rows;     // of the value, whose state this rank keeps:
+  at::Tensor value;         // shares memory with the parameter, or with the rows of it that this rank keeps
+  parallel::RowShare rows;  // of the parameter, whose state this rank keeps
+  at::Tensor own;           // those rows of the value
   at::Tensor master, first_moment, second_moment;  // float32; a float32 parameter's rows are their own master
 };
 
@@ -68,7 +70,7 @@ Optimizer::Optimizer(const model::ParameterList& parameters, OptimizerConfig con
     : config_(config), is_first_rank_(mesh.world.rank() == 0), writes_replicas_(mesh.context.rank() == 0),
       sums_(trained_of(parameters), mesh, config.shards_gradients) {
   for (const auto& parameter : trained_of(parameters))
-    slots_.push_back(std::make_shared<Slot>(parameter, config_.is_sharded ? sums_.rows_of(*parameter) : RowShare{0, parameter->value.size(0)}));
+    slots_.push_back(std::make_shared<Slot>(parameter, config_.is_sharded ? sums_.rows_of(*parameter) : parallel::RowShare{0, parameter->value.size(0)}));
 }
 
 void Optimizer::set_masters(const ExactWeights& exact) {
@@ -90,11 +92,11 @@ void Optimizer::step(double learning_rate, double scale, double norm) {
     for (const auto& tensor : {slot->value, slot->has_copy() ? slot->master : at::Tensor(), slot->first_moment, slot->second_moment})
       if (prepare_ && tensor.defined()) prepare_(tensor);
     arguments.weight_decay = slot->parameter->decay ? config_.weight_decay : 0;
-    const RowShare& rows = slot->rows;
-    at::Tensor copy = slot->has_copy() ? rows.of(slot->value) : at::Tensor();
-    ops::adamw_step(arguments, gradient.size(0) == rows.count ? gradient : rows.of(gradient), slot->master, slot->first_moment, slot->second_moment, copy);
+    at::Tensor copy = slot->has_copy() ? slot->own : at::Tensor();
+    ops::adamw_step(arguments, gradient.size(0) == slot->rows.count ? gradient : slot->rows.of(gradient), slot->master, slot->first_moment, slot->second_moment, copy);
     sums_.clear(i);
-    if (auto& replicas = sums_.replicas_of(*slot->parameter); config_.is_sharded && replicas.size() > 1) exchange_rows(slot->value, replicas);
+    if (auto& replicas = sums_.replicas_of(*slot->parameter); config_.is_sharded && replicas.size() > 1 && !slot->parameter->sharded)
+      parallel::exchange_rows(slot->value, replicas);
   }
 }
 

@@ -14,8 +14,9 @@ std::vector<checkpoint::RunTensor> model_tensors(const model::CausalLm& model, c
   std::vector<checkpoint::RunTensor> tensors;
   for (const auto& parameter : model.parameters.parameters) {
     if (!parameter->trainable) continue;
-    tensors.push_back(state_tensor("model.", *parameter, parameter->value.detach()));
-    for (auto& part : tensors.back().parts) part.is_written = part.is_written && mesh.context.rank() == 0 && (parameter->expert >= 0 ? mesh.expert_data : mesh.data).rank() == 0;
+    tensors.push_back(value_tensor("model.", *parameter));
+    const bool writes = mesh.context.rank() == 0 && (parameter->sharded || mesh.replicas(parameter->expert >= 0).rank() == 0);
+    for (auto& part : tensors.back().parts) part.is_written = part.is_written && writes;
   }
   return tensors;
 }

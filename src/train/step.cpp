@@ -144,7 +144,7 @@ class StepShare {
       account.at(micro_batch, Account::kExperts + expert) = static_cast<double>(tokens[expert].item<int64_t>());
   }
 
-  /// The ranks that have the rows of a bad loss look for the layer, with those that share their experts; the others wait for their error.
+  /// The ranks that have the rows of a bad loss look for the layer, with their partners; the others wait for their error.
   void check_losses(Account& account) {
     for (int64_t i = 0; i < num_micro_batches_; ++i) {
       const double loss = account.at(i, Account::kLoss);
@@ -153,7 +153,7 @@ class StepShare {
       while (micro_batches_of_rank(rank).end <= i) ++rank;
       const auto place = static_cast<size_t>(i - micro_batches_of_rank(rank).first);
       if (rank == ranks_.rank()) stop_at_bad_loss(model_, mesh_.pipeline, batches_[place], plan_.step, loss);
-      if (rank / mesh_.experts.size() == ranks_.rank() / mesh_.experts.size()) first_bad_layer(model_, batches_[place], mesh_.pipeline);
+      if (rank / mesh_.partners->size() == ranks_.rank() / mesh_.partners->size()) first_bad_layer(model_, batches_[place], mesh_.pipeline);
       mesh_.world.barrier("waiting for the rank with a loss that is not finite");
     }
   }

@@ -142,11 +142,11 @@ class SampleTexts {
   SampleTexts(const config::TrainConfig& config, const hub::ModelFolder& base)
       : chat(config.stage == "sft" ? train::open_chat_template(config) : nullptr),
         prompts{config.sample_prompts, base.tokenizer(), chat.get(), config.sample_max_new_tokens} {}
-  /// On standard output of rank 0; the other parts of its model, and those that share its experts, compute with it.
+  /// On standard output of rank 0; the other parts of its model, and its partners, compute with it.
   void print(const model::CausalLm& model, const std::string& when, const parallel::Mesh& mesh) const {
     std::ostringstream nowhere;
-    if (mesh.expert_data.rank() != 0) return;
-    if (train::ranks_agree_to_stop({&mesh.tensor, &mesh.context, &mesh.experts, &mesh.pipeline}, stop_requested() != 0)) return;
+    if (mesh.data.rank() >= mesh.partners->size()) return;
+    if (train::ranks_agree_to_stop({&mesh.tensor, &mesh.context, mesh.partners, &mesh.pipeline}, stop_requested() != 0)) return;
     generate::print_samples(prompts, model, when, mesh.world.rank() == 0 ? std::cout : nowhere);
   }
 
@@ -268,6 +268,7 @@ int train(const TrainRequest& request) {
     parallel::Mesh mesh(world, sharing.logical, sharing.logical_rank(world.rank()));
     mesh.sums_apart = config.reproducible;
     if (config.zero_stage > 1) mesh.partners = &mesh.data;
+    mesh.shards_weights = config.zero_stage > 2;
     const bool speaks = world.rank() % threads == 0;  // for its process
     std::optional<QuietThread> quiet;
     if (!speaks) quiet.emplace();

@@ -14,7 +14,7 @@ from test_ranks import children_of, start, trained, weights_of
 KEYS = {"reproducible": True, "logical_tensor_shards": 2, "logical_context_shards": 2, "max_steps": 30, "save_steps": 1, "global_batch_size": 8, "micro_batch_size": 2, "val_size": 8, "cutoff_len": 32}
 LAYOUTS = [(1, {}), (2, {"tensor_model_parallel_size": 2}), (2, {"zero_stage": 1}), (4, {"tensor_model_parallel_size": 2, "zero_stage": 1}), (4, {}),
            (2, {"pipeline_model_parallel_size": 2}), (4, {"pipeline_model_parallel_size": 2, "tensor_model_parallel_size": 2}),
-           (4, {"pipeline_model_parallel_size": 2, "zero_stage": 1}), (2, {"context_parallel_size": 2}), (4, {"context_parallel_size": 2, "pipeline_model_parallel_size": 2})]
+           (4, {"pipeline_model_parallel_size": 2, "zero_stage": 1}), (4, {"zero_stage": 3}), (2, {"context_parallel_size": 2}), (4, {"context_parallel_size": 2, "pipeline_model_parallel_size": 2})]
 MAX_SECONDS = 45  # from a kill to the end of the job: the others have 30 s
 
 

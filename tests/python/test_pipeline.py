@@ -55,11 +55,12 @@ def test_a_stop_saves_and_no_micro_batch_is_lost(tmp_path):
     assert weights_of(tmp_path / "run") == whole[0]
 
 
-def test_samples_and_evaluation_are_made_by_all_ranks_and_told_once(tmp_path):
+@pytest.mark.parametrize("shared", [{"pipeline_model_parallel_size": 2}, {"zero_stage": 3}], ids=["layers", "weights"])
+def test_samples_and_evaluation_are_made_by_all_ranks_and_told_once(tmp_path, shared):
     keys = {**FEW, "sample_prompts": ["Once upon a time"], "sample_max_new_tokens": 8}
     (tmp_path / "alone").mkdir()
     alone = ingot("train", write_config(tmp_path / "alone", **keys)).stdout
-    text = ingot("train", write_config(tmp_path, **keys, pipeline_model_parallel_size=2), "--nproc", 2).stdout
+    text = ingot("train", write_config(tmp_path, **keys, **shared), "--nproc", 2).stdout
     samples = [part.split("\n")[0] for part in text.split("--- sample before training ---\n")[1:]]
     assert samples == [part.split("\n")[0] for part in alone.split("--- sample before training ---\n")[1:]]
     assert len(samples) == 1

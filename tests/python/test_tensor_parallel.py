@@ -54,7 +54,7 @@ def test_a_stopped_run_goes_on_with_another_layout_and_the_same_bits(tmp_path):
 def test_a_sharded_optimizer_changes_no_bit_and_is_read_by_any_layout(tmp_path, precision):
     keys = {"reproducible": True, "precision": precision}
     whole = trained(tmp_path / "whole", 1, **keys)
-    for ranks, stage, steps in ((2, 1, 2), (4, 1, 3), (1, 0, 4)):
+    for ranks, stage, steps in ((2, 3, 1), (2, 1, 2), (4, 1, 3), (1, 0, 4)):
         parts = trained(tmp_path / "parts", ranks, zero_stage=stage, **{**keys, "max_steps": steps})
         if ranks == 4:
             manifest = json.loads((tmp_path / "parts/run/checkpoints/iter_0000003/manifest.json").read_text())
@@ -69,8 +69,9 @@ def test_sharded_sums_of_gradients_agree_with_whole_ones(tmp_path, keys):
     whole = trained(tmp_path / "whole", ranks, precision="fp32", zero_stage=1, val_size=7, **keys)
     rows_alone = trained(tmp_path / "rows", ranks, precision="fp32", zero_stage=2, val_size=7, **keys)
     assert rows_alone[1] == pytest.approx(whole[1], abs=2e-5)
-    reproducible = [trained(tmp_path / f"tree_{stage}", ranks, reproducible=True, zero_stage=stage, **keys)[0] for stage in (0, 2)]
-    assert reproducible[0] == reproducible[1]
+    assert trained(tmp_path / "weights", ranks, precision="fp32", zero_stage=3, val_size=7, **keys) == rows_alone
+    reproducible = [trained(tmp_path / f"tree_{stage}", ranks, reproducible=True, zero_stage=stage, **keys)[0] for stage in (0, 2, 3)]
+    assert reproducible[0] == reproducible[1] == reproducible[2]
 
 
 def test_each_rank_writes_its_part_of_a_checkpoint_and_any_number_reads_them(tmp_path):

@@ -11,6 +11,7 @@
 
 #include "core/stop.h"
 #include "model/lora.h"
+#include "model/sharded_values.h"
 #include "parallel/mesh.h"
 #include "temporary_folder.h"
 #include "train/loop.h"
@@ -89,10 +90,14 @@ class LayoutRuns : public testing::TestWithParam<Kind> {
     at::set_num_threads(1);
     parallel::Mesh mesh(world, layout);
     mesh.sums_apart = loop.logical_shards > 0;
-    if (loop.optimizer.shards_gradients) mesh.partners = &mesh.data;
+    mesh.shards_weights = shards_weights;
+    if (loop.optimizer.shards_gradients || shards_weights) mesh.partners = &mesh.data;
     const auto model = make_model(GetParam(), mesh);
+    model->recompute = recompute;
     const std::vector<EvaluationSet> eval{{"eval", random_rows(11)}};
     const auto result = run_loop(*model, random_rows(100, [](uint64_t row) { return static_cast<int64_t>(row % 7) * 2 + 1; }), eval, loop, mesh);
+    for (const auto& parameter : model->parameters.parameters)
+      if (parameter->sharded) parameter->sharded->gather();
     const std::lock_guard lock(mutex);
     if (world.rank() == 0 && result.last_evaluation) outcome.evaluation = result.last_evaluation->loss;
     for (const auto& parameter : model->parameters.parameters) put_parts(*parameter, outcome.values);
@@ -133,6 +138,8 @@ class LayoutRuns : public testing::TestWithParam<Kind> {
 
   TemporaryFolder folder;
   int64_t num_layers = 2;
+  bool shards_weights = false;
+  model::Recompute recompute = model::Recompute::kNone;
 };
 
 TEST_P(LayoutRuns, DoesWhatOneRankDoes) {
@@ -176,6 +183,31 @@ TEST_P(LayoutRuns, ShardedSumsOfGradientsAgreeWithWholeOnes) {
     EXPECT_NEAR(found.losses[i], wanted.losses[i], bound * (1 + 10 * static_cast<double>(i))) << i;
     EXPECT_NEAR(found.norms[i], wanted.norms[i], 10 * bound * wanted.norms[i] * (1 + 10 * static_cast<double>(i))) << i;
   }
+}
+
+TEST_P(LayoutRuns, ShardedWeightsChangeNoBit) {
+  const auto wanted = train({.tp = 2}, config("wanted"));
+  const auto with_weights = [&](const parallel::Layout& layout, const LoopConfig& loop, model::Recompute what = model::Recompute::kNone) {
+    shards_weights = true, recompute = what;
+    const auto found = train(layout, loop);
+    shards_weights = false, recompute = model::Recompute::kNone;
+    return found;
+  };
+  const auto found = with_weights({.dp = 4, .tp = 2}, sharded("four"));
+  EXPECT_TRUE(same_bits(found.values, wanted.values));
+  EXPECT_EQ(found.losses, wanted.losses);
+  EXPECT_EQ(found.evaluation, wanted.evaluation);
+  EXPECT_TRUE(same_bits(with_weights({.dp = 2, .tp = 2}, sharded("full"), model::Recompute::kFull).values, wanted.values));
+  EXPECT_TRUE(same_bits(with_weights({.dp = 2, .tp = 2}, sharded("selective"), model::Recompute::kSelective).values, wanted.values));
+  with_weights({.dp = 4, .tp = 2}, sharded("parts", 3));
+  EXPECT_TRUE(same_bits(train({.dp = 2, .tp = 2}, config("parts")).values, wanted.values));
+  train({.tp = 2}, config("whole", 3));
+  EXPECT_TRUE(same_bits(with_weights({.dp = 2, .tp = 2}, sharded("whole")).values, wanted.values));
+  auto fast = sharded("gradients");
+  fast.logical_shards = 0, fast.optimizer.shards_gradients = true;
+  const auto gradients = train({.dp = 4}, fast);
+  fast.output_dir = folder / "weights";
+  EXPECT_TRUE(same_bits(with_weights({.dp = 4}, fast).values, gradients.values));
 }
 
 TEST_P(LayoutRuns, GoesOnFromTheCheckpointOfAnotherLayout) {
@@ -319,6 +351,9 @@ TEST_P(MixtureRuns, SharedExpertsChangeNoBit) {
   }
   EXPECT_TRUE(same_bits(train({.dp = 4, .ep = 2}, sharded("sharded")).values, wanted.values));
   EXPECT_TRUE(same_bits(train({.dp = 2, .tp = 2, .ep = 2}, config("all_axes")).values, train({.tp = 2}, config("two")).values));
+  shards_weights = true;
+  EXPECT_TRUE(same_bits(train({.dp = 4, .ep = 2}, sharded("weights")).values, wanted.values));
+  shards_weights = false;
   train({.dp = 4, .ep = 4}, config("parts", 3));
   EXPECT_TRUE(same_bits(train({.pp = 2}, config("parts")).values, wanted.values));
 }

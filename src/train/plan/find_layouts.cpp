@@ -50,7 +50,7 @@ Shapes candidates(const Planner& planner, const RunShape& shape, const Freedom& 
   if (freedom.layout) shapes = varied(shapes, [&](const RunShape& one, Shapes& found) { vary_layout(one, planner, found); });
   if (freedom.zero)
     shapes = varied(shapes, [](RunShape one, Shapes& found) {
-      for (one.zero_stage = 0; one.zero_stage <= (one.layout.dp * one.layout.cp == 1 ? 0 : 3); ++one.zero_stage) found.push_back(one);
+      for (one.zero_stage = 0; one.zero_stage <= (one.layout.dp == 1 ? 0 : 3); ++one.zero_stage) found.push_back(one);
     });
   if (freedom.recompute)
     shapes = varied(shapes, [](RunShape one, Shapes& found) {

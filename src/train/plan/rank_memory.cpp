@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <functional>
 
 #include "parallel/pipeline.h"
 #include "train/plan/held_bytes.h"
@@ -34,12 +35,12 @@ class StepWalk {
     held_.take_gradient(earlier_sums());
     held_.take((micro_batches_in_flight() - 1) * kept_by_layers());
     forward();
-    if (is_last()) cross_entropy();
+    if (is_last()) with_values(head(), [&] { cross_entropy(); });
     backward();
     sum_up();
-    RankMemory memory{.weights = bytes_of(&ValueCount::held, shape_.value_bytes, 3),
+    RankMemory memory{.weights = weights(),
                       .gradients = held_.peak_gradients(),
-                      .optimizer = bytes_of(&ValueCount::trained, kMomentBytes + (is_narrow() ? kFloatBytes : 0), 1),
+                      .optimizer = bytes_of(&ValueCount::trained, kMomentBytes + (is_narrow() ? kFloatBytes : 0), shape_.zero_stage >= 1),
                       .activations = held_.peak_others(),
                       .most_activations = held_.most_others()};
     memory.merge = std::max<int64_t>(0, merge() - memory.total());
@@ -54,9 +55,15 @@ class StepWalk {
   /// The matrix behind the logits.
   const PartCount& head() const { return is_tied() ? counts_.embedding : counts_.head; }
 
-  /// Of all values of this rank, shared over data parallel ranks from that stage of ZeRO on; an expert's copies are fewer.
-  int64_t bytes_of(int64_t ValueCount::*count, int64_t bytes_each, int64_t zero_stage) const {
-    const int64_t copies = shape_.zero_stage >= zero_stage ? shape_.layout.dp * shape_.layout.cp : 1;
+  /// Adapters are whole on every rank.
+  int64_t weights() const {
+    const auto added = [&](bool is_shared) { return shape_.tuning.lora ? bytes_of(&ValueCount::trained, shape_.value_bytes, is_shared) : 0; };
+    return bytes_of(&ValueCount::held, shape_.value_bytes, shape_.zero_stage >= 3) - added(shape_.zero_stage >= 3) + added(false);
+  }
+
+  /// Of all values of this rank, shared over data parallel ranks or not; an expert's copies are fewer.
+  int64_t bytes_of(int64_t ValueCount::*count, int64_t bytes_each, bool is_shared) const {
+    const int64_t copies = is_shared ? shape_.layout.dp : 1;
     const int64_t expert_copies = std::max<int64_t>(1, copies / shape_.layout.ep);
     int64_t bytes = 0;
     for (const auto* part : held_counts_)
@@ -66,11 +73,11 @@ class StepWalk {
 
   /// Sums of the micro-batches before the last one; in a tree also those of the logical shards that are whole (ops/tree_sum.h).
   int64_t earlier_sums() const {
-    const int64_t all = shape_.micro_batches(), sums = bytes_of(&ValueCount::trained, kFloatBytes, 2);
+    const int64_t all = shape_.micro_batches(), sums = bytes_of(&ValueCount::trained, kFloatBytes, shape_.shards_gradients());
     const int64_t shards = std::max<int64_t>(1, shape_.logical_shards / shape_.layout.dp);
     const bool in_shard = (all + shards - 1) / shards > 1;
     const auto branches = static_cast<int64_t>(std::bit_width(static_cast<uint64_t>(shards)) - 1);
-    return all > 1 || shape_.zero_stage >= 2 ? sums * (branches + (in_shard || branches == 0)) : 0;
+    return all > 1 || shape_.shards_gradients() ? sums * (branches + (in_shard || branches == 0)) : 0;
   }
 
   int64_t micro_batches_in_flight() const {
@@ -88,7 +95,7 @@ class StepWalk {
 
   LayerWalk walk_of(int64_t layer) {
     const auto& tuning = tunings_[static_cast<size_t>(layer)];
-    return {held_, LayerSizes(shape_, tuning, layer), tuning, gradients_of(counts_.layers[static_cast<size_t>(layer)]), shape_.recompute};
+    return {held_, LayerSizes(shape_, tuning, layer), tuning, gradients_of(layer_counts(layer)), shape_.recompute};
   }
 
   int64_t kept_by_layers() {
@@ -98,15 +105,19 @@ class StepWalk {
   }
 
   void forward() {
-    if (shape_.zero_stage >= 3) held_.take(2 * largest_layer() * shape_.value_bytes);  // gathered: of the layer under way and the next
-    for (int64_t layer = layers_.first; layer < layers_.end; ++layer) walk_of(layer).forward();
+    if (is_first()) with_values(counts_.embedding, [] {});
+    for (int64_t layer = layers_.first; layer < layers_.end; ++layer) with_values(layer_counts(layer), [&] { walk_of(layer).forward(); });
   }
 
-  int64_t largest_layer() const {
-    int64_t largest = 0;
-    for (const auto* part : held_counts_) largest = std::max(largest, part->held());
-    return largest;
+  /// While they are used, the values are whole; see model/sharded_values.h.
+  void with_values(const PartCount& part, const std::function<void()>& use) {
+    const int64_t gathered = shape_.zero_stage >= 3 ? part.held() * shape_.value_bytes : 0;
+    held_.take(gathered);
+    use();
+    held_.drop(gathered);
   }
+
+  const PartCount& layer_counts(int64_t layer) const { return counts_.layers[static_cast<size_t>(layer)]; }
 
   int64_t residual() const {
     return shape_.tokens() / (shape_.sequence_parallel ? shape_.layout.tp : 1) * shape_.model.hidden_size * shape_.value_bytes;
@@ -159,19 +170,19 @@ class StepWalk {
   }
 
   void layer_backward(int64_t layer) {
-    walk_of(layer).backward();
-    if (shape_.zero_stage < 2) return;
-    const auto gradients = gradients_of(counts_.layers[static_cast<size_t>(layer)]);
+    with_values(layer_counts(layer), [&] { walk_of(layer).backward(); });
+    if (!shape_.shards_gradients()) return;
+    const auto gradients = gradients_of(layer_counts(layer));
     held_.drop_gradient(gradients.attention + gradients.feed_forward);  // scattered to those that sum them
   }
 
   /// Optimizer::accumulate: the gradients of a micro-batch go into float32 sums, one parameter after another.
   void sum_up() {
-    if (!is_narrow() || shape_.zero_stage >= 2) return;
+    if (!is_narrow() || shape_.shards_gradients()) return;
     const bool first = earlier_sums() == 0;
     if (!first) return held_.touch(kFloatBytes * largest_trained());  // widened for the addition
-    held_.drop_gradient(bytes_of(&ValueCount::trained, shape_.value_bytes, 4));
-    held_.take_gradient(bytes_of(&ValueCount::trained, kFloatBytes, 4));
+    held_.drop_gradient(bytes_of(&ValueCount::trained, shape_.value_bytes, false));
+    held_.take_gradient(bytes_of(&ValueCount::trained, kFloatBytes, false));
   }
 
   /// hub/merge_check.cpp: the merged model, its largest tensor mapped from the file and copied, the adapter, and logits of a few tokens of
@@ -179,7 +190,7 @@ class StepWalk {
   int64_t merge() const {
     const auto& model = shape_.model;
     if (!shape_.tuning.lora || shape_.layout.num_ranks() != shape_.layout.dp) return 0;
-    const int64_t added = bytes_of(&ValueCount::trained, 1, 4), values = bytes_of(&ValueCount::held, 1, 4) - added;
+    const int64_t added = bytes_of(&ValueCount::trained, 1, false), values = bytes_of(&ValueCount::held, 1, false) - added;
     const bool wide = model.dtype == DType::kF32 || values * kFloatBytes <= kMergedFloatBytes;
     const int64_t table = model.vocab_size * model.hidden_size * size_of(model.dtype), logits = kMergeTokens * model.vocab_size * kFloatBytes;
     return values * (wide ? kFloatBytes : 2) + 2 * table + added * kFloatBytes + 3 * logits;

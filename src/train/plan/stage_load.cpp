@@ -43,10 +43,9 @@ void add_experts(const RunShape& shape, double passes, PassLoad& pass) {
 }
 
 /// With ZeRO 3 weights are gathered for a pass.
-void add_gather(const RunShape& shape, double held, double passes, PassLoad& pass) {
+void add_gather(const RunShape& shape, const PartCount& part, double passes, PassLoad& pass) {
   if (shape.zero_stage < 3) return;
-  const int64_t copies = shape.layout.dp * shape.layout.cp;
-  pass.traffic.data += passes * scatter_or_gather(held * static_cast<double>(shape.value_bytes), copies);
+  pass.traffic.data += passes * scatter_or_gather(static_cast<double>(part.held() * shape.value_bytes), shape.layout.dp);
 }
 
 void add_layer(const RunShape& shape, const LayerWork& work, const PartCount& part, StageLoad& load) {
@@ -56,7 +55,7 @@ void add_layer(const RunShape& shape, const LayerWork& work, const PartCount& pa
   add_tensor_sums(shape, 2, load.forward), add_tensor_sums(shape, 2 * passes, load.backward);
   add_ring(shape, 1, load.forward), add_ring(shape, 1 + passes, load.backward);
   add_experts(shape, 1, load.forward), add_experts(shape, passes, load.backward);
-  add_gather(shape, static_cast<double>(part.held()), 1, load.forward), add_gather(shape, static_cast<double>(part.held()), passes, load.backward);
+  add_gather(shape, part, 1, load.forward), add_gather(shape, part, 1, load.backward);
 }
 
 /// The embedding's rows are summed over tp forward, the gradients below the head backward.
@@ -86,30 +85,35 @@ StageLoad stage_load(const RunShape& shape, const PartCounts& counts, const Mode
     add_layer(shape, work.layers[layer], counts.layers[layer], load);
     add_values(counts.layers[layer], work.layers[layer], load);
   }
-  if (stage == 0) add_end(shape, work.ends[0], load, load.forward), add_values(counts.embedding, work.ends[0], load);
+  if (stage == 0) {
+    add_end(shape, work.ends[0], load, load.forward), add_values(counts.embedding, work.ends[0], load);
+    add_gather(shape, counts.embedding, 1, load.forward);
+  }
   if (stage == stages - 1) {
     PartCount head = counts.final_norm;
     head.add(counts.head);
     add_end(shape, work.ends[1], load, load.backward), add_values(head, work.ends[1], load);
+    const auto& matrix = shape.model.tie_word_embeddings ? counts.embedding : counts.head;
+    add_gather(shape, matrix, 1, load.forward), add_gather(shape, matrix, 1, load.backward);
   }
   if (stage > 0) load.backward.traffic.pipeline = message_bytes(shape);
   if (stage < stages - 1) load.forward.traffic.pipeline = message_bytes(shape);
   return load;
 }
 
-/// Of a sum that the data parallel ranks make of every value of a rank: of experts fewer have copies.
-double over_copies(const RunShape& shape, const std::vector<StageLoad>& loads, int64_t rank, double bytes) {
-  const int64_t copies = shape.layout.dp * shape.layout.cp, of_experts = std::max<int64_t>(1, copies / shape.layout.ep);
+/// What `copies` ranks exchange of every trained value of a rank: of experts fewer have copies.
+double over_copies(const RunShape& shape, const std::vector<StageLoad>& loads, int64_t rank, double bytes, int64_t copies) {
+  const int64_t of_experts = std::max<int64_t>(1, copies / shape.layout.ep);
   double sent = 0;
   for (const auto& load : loads_of_rank(shape, loads, rank))
     sent += scatter_or_gather(load.trained * bytes, copies) + scatter_or_gather(load.trained_experts * bytes, of_experts);
   return sent;
 }
 
-double half_ring_messages(const RunShape& shape, const std::vector<StageLoad>& loads, int64_t rank) {
+double half_ring_messages(const RunShape& shape, const std::vector<StageLoad>& loads, int64_t rank, int64_t copies) {
   int64_t tensors = 0;
   for (const auto& load : loads_of_rank(shape, loads, rank)) tensors += load.tensors;
-  return static_cast<double>(tensors * (shape.layout.dp * shape.layout.cp - 1));
+  return static_cast<double>(tensors * (copies - 1));
 }
 
 }  // namespace
@@ -158,15 +162,16 @@ std::vector<StageLoad> loads_of_rank(const RunShape& shape, const std::vector<St
   return own;
 }
 
-/// Every rank gets the whole sum, with ZeRO 1 too; with 2 and 3 its share. Source of these: Rajbhandari et al. 2019.
+/// Every rank gets the whole sum, with ZeRO 1 too; with 2 and 3 its share, of every micro-batch. Source of these: Rajbhandari et al. 2019.
 DataExchange gradient_sums(const RunShape& shape, const std::vector<StageLoad>& loads, int64_t rank) {
-  const double halves = shape.zero_stage < 2 ? 2 : 1;
-  return {halves * over_copies(shape, loads, rank, kFloatBytes), halves * half_ring_messages(shape, loads, rank)};
+  const double halves = shape.shards_gradients() ? static_cast<double>(shape.micro_batches()) : 2;
+  const int64_t copies = shape.layout.dp * shape.layout.cp;
+  return {halves * over_copies(shape, loads, rank, kFloatBytes, copies), halves * half_ring_messages(shape, loads, rank, copies)};
 }
 
 DataExchange weight_gathers(const RunShape& shape, const std::vector<StageLoad>& loads, int64_t rank) {
   if (shape.zero_stage != 1 && shape.zero_stage != 2) return {};
-  return {over_copies(shape, loads, rank, static_cast<double>(shape.value_bytes)), half_ring_messages(shape, loads, rank)};
+  return {over_copies(shape, loads, rank, static_cast<double>(shape.value_bytes), shape.layout.dp), half_ring_messages(shape, loads, rank, shape.layout.dp)};
 }
 
 StepTraffic step_traffic(const RunShape& shape, const std::vector<StageLoad>& loads) {

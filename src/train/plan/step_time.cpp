@@ -31,7 +31,7 @@ double sum_seconds(const RunShape& shape, const StageLoad& load, const Hardware&
 /// writes too.
 double update_seconds(const RunShape& shape, const std::vector<StageLoad>& loads, int64_t rank, const Hardware& hardware) {
   const double bytes = 8 * kFloatBytes + (shape.value_bytes == kFloatBytes ? 0.0 : static_cast<double>(shape.value_bytes));
-  const double sharing = shape.zero_stage > 0 ? static_cast<double>(shape.layout.dp * shape.layout.cp) : 1;
+  const double sharing = shape.zero_stage > 0 ? static_cast<double>(shape.layout.dp) : 1;
   double values = 0;
   for (const auto& load : loads_of_rank(shape, loads, rank)) values += load.trained + load.trained_experts;
   return values / sharing * bytes / hardware.memory_rate;
