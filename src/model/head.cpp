@@ -25,10 +25,10 @@ at::Tensor Head::cross_entropy(const at::Tensor& states, const ops::Labels& labe
   ops::AddedLogits added;
   if (adapter.defined()) {
     const auto inner = ops::linear(ops::dropped(states, dropout_keys, adapter.dropout), adapter.a, {});  // [tokens, rank]
-    added = {parallel::copy_to_ranks(inner * adapter.scale, *ranks), adapter.b};
+    added = {inner * adapter.scale, adapter.b};
   }
   if (ranks->size() == 1) return ops::linear_cross_entropy(states, matrix, labels, added);
-  return ops::linear_cross_entropy_of_part(parallel::copy_to_ranks(states, *ranks), matrix, labels, added, vocabulary_part());
+  return ops::linear_cross_entropy_of_part(states, matrix, labels, added, vocabulary_part());
 }
 
 }  // namespace ingot::model
