@@ -19,8 +19,7 @@ Json to_json(const train::RunShape& shape) {
   const auto& layout = shape.layout;
   return {{"devices", layout.num_ranks()}, {"dp", layout.dp}, {"tp", layout.tp}, {"pp", layout.pp}, {"cp", layout.cp}, {"ep", layout.ep},
           {"virtual_stages", layout.virtual_stages}, {"zero", shape.zero_stage}, {"recompute", word_of(shape.recompute)},
-          {"sequence_parallel", shape.sequence_parallel && layout.tp > 1}, {"micro_batch_size", shape.micro_batch},
-          {"global_batch_size", shape.global_batch}, {"cutoff_len", shape.seq_length}, {"precision", shape.value_bytes == 2 ? "bf16" : "fp32"},
+          {"micro_batch_size", shape.micro_batch}, {"global_batch_size", shape.global_batch}, {"cutoff_len", shape.seq_length}, {"precision", shape.value_bytes == 2 ? "bf16" : "fp32"},
           {"runs_here", train::runs_here(shape)}};
 }
 

@@ -78,6 +78,6 @@ bool is_possible(const RunShape& shape, const std::vector<PlannedParameter>& par
   return problems.list().empty();
 }
 
-bool runs_here(const RunShape& shape) { return shape.zero_stage <= 2 && (shape.layout.tp == 1 || !shape.sequence_parallel); }
+bool runs_here(const RunShape& shape) { return shape.zero_stage <= 2; }
 
 }  // namespace ingot::train
