@@ -16,7 +16,6 @@ void add_axes(CLI::App& verb, workflows::PlanRequest& request) {
   axis("--virtual-stages", request.virtual_stages, "Chunks of layers of each pipeline rank");
   verb.add_option("--zero", request.zero, "What dp ranks share: 0 nothing, 1 the optimizer's state, 2 and gradient sums, 3 and weights")
       ->check(CLI::Range(0, 3));
-  verb.add_flag("!--no-sequence-parallel", request.sequence_parallel, "With --tp every rank has whole residuals and norms");
 }
 
 void add_run(CLI::App& verb, workflows::PlanRequest& request) {

@@ -42,8 +42,8 @@ LossTerms CausalLm::losses_of(const HiddenStates& last, const ModelInput& input,
   const auto num_counted = input.counted.sum().view({1});
   terms.expert_tokens = last.load.tokens.clone();
   context->all_reduce(num_counted);
-  context->all_reduce(terms.expert_tokens);
-  const ops::ExpertLoad load{parallel::sum_of_ranks(last.load.probability, *context), terms.expert_tokens};
+  for (auto* ranks : {tensor, context}) ranks->all_reduce(terms.expert_tokens);
+  const ops::ExpertLoad load{parallel::sum_of_ranks(parallel::sum_of_ranks(last.load.probability, *tensor), *context), terms.expert_tokens};
   terms.expert_balance = ops::expert_balance(load, num_counted.item<int64_t>(), config.num_layers);
   return terms;
 }

@@ -35,8 +35,8 @@ struct KeyValueCache {
 
 /// What goes from layer to layer, and from one stage of a model to the next.
 struct HiddenStates {
-  at::Tensor states;       // [batch, seq, hidden]; in the end the output of the final norm
-  ops::ExpertLoad load{};  // of the layers so far that have experts
+  at::Tensor states;       // [tokens, hidden] of this tensor rank's share; in the end the output of the final norm of all, [batch, seq, hidden]
+  ops::ExpertLoad load{};  // that the share brings to the layers so far that have experts
 };
 
 /// What a pass over labelled rows gives to train on and to report.
@@ -47,7 +47,7 @@ struct LossTerms {
   at::Tensor expert_tokens;   // choices of each expert, [experts] int64
 };
 
-/// Called with the layer's name ("model.layers.3") and its output when set; for diagnosis of NaN and infinity.
+/// Called with the layer's name ("model.layers.3") and its output for the tokens that this rank has when set; for diagnosis of NaN and infinity.
 using LayerObserver = std::function<void(const std::string& name, const at::Tensor& output)>;
 
 /// A decoder-only language model of one family.
@@ -84,6 +84,7 @@ class CausalLm {
   at::ScalarType dtype = at::kFloat;
   at::Device device = at::kCPU;
   parallel::PipelineCut cut;  // which layers this rank has
+  parallel::Communicator* tensor = &parallel::only_rank();   // that share the matrices, and between them the tokens (parallel/tensor_parallel.h)
   parallel::Communicator* context = &parallel::only_rank();  // that share the tokens of a row, of which each is given its own (parallel/context_parallel.h)
   Recompute recompute = Recompute::kNone;
   LayerObserver observer;

@@ -8,15 +8,15 @@
 namespace ingot::model {
 
 Decoder::Decoder(const DecoderConfig& settings, const Family& family, at::ScalarType type, const std::string& place, const parallel::Mesh& mesh)
-    : family_(family), ranks_(mesh.tensor), pipeline_(mesh.pipeline), rope_(settings, place) {
-  config = settings, dtype = type, device = at::Device(place), cut = mesh.cut, context = &mesh.context;
+    : family_(family), pipeline_(mesh.pipeline), rope_(settings, place) {
+  config = settings, dtype = type, device = at::Device(place), cut = mesh.cut, tensor = &mesh.tensor, context = &mesh.context;
   for (auto& spec : parameter_specs(config, family_)) {
     const auto part = part_of(spec, mesh);
     add_parameter(parameters, std::move(spec), dtype, place, part);
   }
   if (mesh.shards_weights) shard_weights(mesh);
   const ParameterScope root(parameters);
-  const LayerContext context{config, family_.names, ranks_, mesh.experts, mesh.context};
+  const LayerContext context{config, family_.names, mesh.tensor, mesh.experts, mesh.context};
   const auto& names = family_.names;
   embedding_ = root.child(names.embedding).value("weight");
   const bool tied = config.tie_word_embeddings;
@@ -66,26 +66,41 @@ std::span<const Decoder::Block> Decoder::blocks_of(int64_t chunk) const {
 HiddenStates Decoder::run_stage(int64_t chunk, const ModelInput& input, HiddenStates found) const {
   TORCH_CHECK(input.tokens.dim() == 2 && input.tokens.sizes() == input.positions.sizes(), "tokens ",
               input.tokens.sizes(), " and positions ", input.positions.sizes(), " are not one [batch, seq]");
-  const Pass pass{.rope = rope_.table(input.positions), .segment_starts = input.segment_starts,
-                  .remake_inputs = recompute == Recompute::kSelective, .dropout_keys = input.dropout_keys};
+  const Pass pass{.rope = rope_.table(input.positions), .segment_starts = input.segment_starts, .remake_inputs = recompute == Recompute::kSelective,
+                  .dropout_keys = input.dropout_keys, .batch = input.tokens.size(0), .seq = input.tokens.size(1)};
+  const auto counted = counted_here(input.counted);
   if (cut.is_first(chunk)) found.states = embed(input.tokens);
   for (const auto& block : blocks_of(chunk)) {
     const auto output = run(block, found.states, pass);
     found.states = output.x;
-    if (output.router_logits.defined() && input.counted.defined())
-      found.load = ops::add_expert_load(found.load, {output.router_logits}, config.experts_per_token, input.counted);
+    if (output.router_logits.defined() && counted.defined())
+      found.load = ops::add_expert_load(found.load, {output.router_logits}, config.experts_per_token, counted);
   }
-  if (!cut.is_last(chunk)) return found;
-  found.states = norm_->forward(found.states);
-  observe(family_.names.final_norm, found.states);
+  if (cut.is_last(chunk)) found.states = finished(found.states, pass);
   return found;
+}
+
+/// Of the tokens that count for the experts' load those of this rank's share.
+at::Tensor Decoder::counted_here(const at::Tensor& counted) const {
+  if (tensor->size() == 1 || !counted.defined()) return counted;
+  const int64_t share = parallel::share_of(counted.size(0), *tensor), first = tensor->rank() * share;
+  const auto here = at::zeros_like(counted);
+  here.slice(0, first, first + share).copy_(counted.slice(0, first, first + share));
+  return here;
+}
+
+/// The final norm's output for all tokens, [batch, seq, hidden].
+at::Tensor Decoder::finished(const at::Tensor& x, const Pass& pass) const {
+  const auto own = norm_->forward(x);
+  observe(family_.names.final_norm, own);
+  return parallel::rows_of_shares(own, pass.batch * pass.seq, *tensor).view({pass.batch, pass.seq, -1});
 }
 
 at::Tensor Decoder::logits_cached(const at::Tensor& tokens, KeyValueCache& cache) const {
   const at::NoGradGuard no_grad;
   const auto positions = at::arange(cache.length, cache.length + tokens.size(1), tokens.options()).unsqueeze(0);
-  const Pass pass{.rope = rope_.table(positions), .segment_starts = {}, .cache = &cache};
-  auto x = at::empty({tokens.size(0), tokens.size(1), config.hidden_size}, tokens.options().dtype(dtype));
+  const Pass pass{.rope = rope_.table(positions), .segment_starts = {}, .cache = &cache, .batch = tokens.size(0), .seq = tokens.size(1)};
+  auto x = at::empty({parallel::share_of(tokens.numel(), *tensor), config.hidden_size}, tokens.options().dtype(dtype));
   const int64_t next = (cut.rank + 1) % cut.ranks, last = cut.ranks - 1;
   for (int64_t chunk = 0; chunk < cut.chunks; ++chunk) {
     if (cut.is_first(chunk)) x = embed(tokens);
@@ -98,7 +113,7 @@ at::Tensor Decoder::logits_cached(const at::Tensor& tokens, KeyValueCache& cache
   }
   cache.length += tokens.size(1);
   if (cut.has_last()) {
-    const auto logits = head().logits(norm_->forward(x));
+    const auto logits = head().logits(finished(x, pass));
     for (int64_t rank = 0; rank < last; ++rank) pipeline_.send(logits.contiguous(), rank);
     return logits;
   }
@@ -109,26 +124,26 @@ at::Tensor Decoder::logits_cached(const at::Tensor& tokens, KeyValueCache& cache
 
 at::Tensor Decoder::embed(const at::Tensor& tokens) const {
   const ValueUnit::Use use(embedding_values_);  // the backward pass needs no value of it
-  auto x = rows_of(embedding_, tokens);         // [batch, seq, hidden]
+  auto x = rows_of(embedding_, tokens.flatten());  // [tokens, hidden]
   if (embedding_layer_ && embedding_layer_->adapter.defined()) {
     const auto& [a, b, scale, dropout] = embedding_layer_->adapter;  // a [rank, vocab]
-    x = x + at::linear(rows_of(a.t(), tokens), b) * scale;
+    x = x + at::linear(rows_of(a.t(), tokens.flatten()), b) * scale;
   }
   observe(family_.names.embedding, x);
   return x;
 }
 
-/// The tokens' rows of a table of which each rank has those of some tokens.
+/// Of this rank's share of the tokens, [tokens], the rows of a table of which each rank has those of some ids.
 at::Tensor Decoder::rows_of(const at::Tensor& table, const at::Tensor& tokens) const {
-  if (ranks_.size() == 1) return at::embedding(table, tokens);
-  const auto places = tokens - ranks_.rank() * table.size(0);
+  if (tensor->size() == 1) return at::embedding(table, tokens);
+  const auto places = tokens - tensor->rank() * table.size(0);
   const auto is_here = places.ge(0).logical_and(places.lt(table.size(0)));
   const auto rows = at::embedding(table, places.clamp(0, table.size(0) - 1)) * is_here.unsqueeze(-1).to(table.scalar_type());
-  return parallel::sum_of_ranks(rows, ranks_);
+  return parallel::share_of_sum(rows, *tensor);
 }
 
 Head Decoder::head() const {
-  return {.matrix = head_, .unit_rows = config.norm_head, .adapter = head_layer_ ? head_layer_->adapter : ops::LowRank(), .ranks = &ranks_, .values = &head_values_};
+  return {.matrix = head_, .unit_rows = config.norm_head, .adapter = head_layer_ ? head_layer_->adapter : ops::LowRank(), .ranks = tensor, .values = &head_values_};
 }
 
 LayerOutput Decoder::run(const Block& block, const at::Tensor& x, const Pass& pass) const {

@@ -32,12 +32,13 @@ class Decoder : public CausalLm {
   ValueUnit unit_of(const std::string& module) const;
   std::span<const Block> blocks_of(int64_t chunk) const;
   at::Tensor embed(const at::Tensor& tokens) const;
+  at::Tensor counted_here(const at::Tensor& counted) const;
+  at::Tensor finished(const at::Tensor& x, const Pass& pass) const;
   at::Tensor rows_of(const at::Tensor& table, const at::Tensor& tokens) const;
   LayerOutput run(const Block& block, const at::Tensor& x, const Pass& pass) const;
   void observe(const std::string& name, const at::Tensor& output) const;
 
   const Family& family_;
-  parallel::Communicator& ranks_;     // that share the matrices
   parallel::Communicator& pipeline_;  // that share the layers
   Rope rope_;
   at::Tensor embedding_;  // [vocab of this rank, hidden]

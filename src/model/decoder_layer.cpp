@@ -8,6 +8,7 @@
 #include "ops/rms_norm.h"
 #include "ops/rotary.h"
 #include "parallel/context_parallel.h"
+#include "parallel/tensor_parallel.h"
 
 namespace ingot::model {
 
@@ -37,6 +38,16 @@ std::vector<double> own_slopes(const LayerContext& context) {
   return {all.begin() + begin, all.begin() + begin + share};
 }
 
+/// Of all tokens what each rank has of its share, [batch, seq, hidden].
+RemakableInput of_all_tokens(const RemakableInput& own, const Pass& pass, parallel::Communicator& ranks) {
+  const int64_t tokens = pass.batch * pass.seq;
+  RemakableInput all{parallel::rows_of_shares(own.value, tokens, ranks).view({pass.batch, pass.seq, -1}), own.remake, own.dropout_keys};
+  if (ranks.size() == 1) return all;
+  const auto share = own.remake ? own.remake : [kept = own.value.detach()] { return kept; };
+  all.remake = [share, tokens, &ranks] { return parallel::rows_of_shares(share(), tokens, ranks); };
+  return all;
+}
+
 }  // namespace
 
 Attention::Attention(const ParameterScope& params, const LayerContext& context, size_t layer)
@@ -51,7 +62,7 @@ Attention::Attention(const ParameterScope& params, const LayerContext& context, 
       context(&context.context) {}
 
 at::Tensor Attention::forward(const RemakableInput& h, const Pass& pass) const {
-  const auto projected = qkv.forward(copied_to_ranks(h, *ranks));
+  const auto projected = qkv.forward(h);
   const auto heads = [&](size_t i) { return projected[i].unflatten(-1, {-1, head_dim}); };  // [batch, seq, heads, dim]
   const auto pairs = interleaved ? ops::RotaryPairs::kNeighbours : ops::RotaryPairs::kHalves;
   const auto rotated = [&](const at::Tensor& x) {
@@ -81,12 +92,14 @@ DecoderLayer::DecoderLayer(const ParameterScope& params, const LayerContext& con
     : attention(params.child(context.names.attention), context, layer),
       feed_forward((context.config.num_experts > 0 ? make_mixture : make_mlp)(params.child(context.names.mlp), context)),
       attention_norm(params.child(context.names.attention_norm), context.config),
-      mlp_norm(params.child(context.names.mlp_norm), context.config) {}
+      mlp_norm(params.child(context.names.mlp_norm), context.config),
+      ranks(&context.ranks) {}
 
 LayerOutput DecoderLayer::forward(const at::Tensor& x, const Pass& pass) const {
-  const auto middle = x + attention.forward(attention_norm.forward(x, pass), pass);
-  const auto [change, router_logits] = feed_forward->forward(mlp_norm.forward(middle, pass), pass);
-  return {middle + change, router_logits};
+  const auto summed = [&](const at::Tensor& term) { return parallel::share_of_sum(term.flatten(0, 1), *ranks); };
+  const auto middle = x + summed(attention.forward(of_all_tokens(attention_norm.forward(x, pass), pass, *ranks), pass));
+  const auto [change, router_logits] = feed_forward->forward(of_all_tokens(mlp_norm.forward(middle, pass), pass, *ranks), pass);
+  return {middle + summed(change), router_logits};
 }
 
 }  // namespace ingot::model

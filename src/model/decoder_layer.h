@@ -24,6 +24,7 @@ struct Pass {
   bool remake_inputs = false;              // make norm and SwiGLU outputs again in the backward pass
   at::Tensor dropout_keys = {};            // see ModelInput
   KeyValueCache* cache = nullptr;          // set for generation: its positions come before these
+  int64_t batch = 1, seq = 1;              // of all tokens
 };
 
 /// Scales each vector to unit mean square. Parameter: weight [hidden].
@@ -47,7 +48,7 @@ struct LayerContext {
 /// Self-attention with grouped key/value heads and rope or ALiBi; layer `index` of the cache is its own.
 struct Attention {
   Attention(const ParameterScope& params, const LayerContext& context, size_t index);
-  /// `h` [batch, seq, hidden] to the same.
+  /// `h` [batch, seq, hidden] to the same: this rank's term of the sum over those that share the matrices.
   at::Tensor forward(const RemakableInput& h, const Pass& pass) const;
   at::Tensor attended(const at::Tensor& queries, const at::Tensor& keys, const at::Tensor& values, const std::vector<int64_t>& segment_starts) const;
   JointProjection qkv;
@@ -61,15 +62,15 @@ struct Attention {
 
 /// What a layer gives, or a part of it.
 struct LayerOutput {
-  at::Tensor x;              // [batch, seq, hidden]
-  at::Tensor router_logits;  // [batch * seq, experts]; undefined without experts
+  at::Tensor x;
+  at::Tensor router_logits;  // [batch * seq, experts] of all tokens; undefined without experts
 };
 
 /// What follows the second norm of a layer.
 class FeedForward {
  public:
   virtual ~FeedForward() = default;
-  /// `h` [..., hidden] to the same.
+  /// `h` [..., hidden] to the same: this rank's term of the sum over those that share the matrices.
   virtual LayerOutput forward(const RemakableInput& h, const Pass& pass) const = 0;
 };
 
@@ -82,13 +83,16 @@ std::unique_ptr<FeedForward> make_mixture(const ParameterScope& params, const La
 
 /// The pre-norm block: x + attention(norm(x)), then x + feed_forward(norm(x)). With `pass.remake_inputs` a dense layer
 /// keeps for the backward pass, per token: the two residual inputs (2 hidden), q, k, v and the attention's output (2 q
-/// + 2 kv widths), gate and up (2 ffn); otherwise also the norms' outputs (2 hidden) and the SwiGLU's (1 ffn).
+/// + 2 kv widths), gate and up (2 ffn); otherwise also the norms' outputs (2 hidden) and the SwiGLU's (1 ffn). Of several ranks that share the
+/// matrices each keeps residual inputs and norms' outputs of its share of the tokens alone: the backward pass gathers them again.
 struct DecoderLayer {
   DecoderLayer(const ParameterScope& params, const LayerContext& context, size_t index);
-  LayerOutput forward(const at::Tensor& x, const Pass& pass) const;  // x [batch, seq, hidden]
+  /// x [tokens, hidden] to the same, of the tokens of this rank's share (parallel/tensor_parallel.h).
+  LayerOutput forward(const at::Tensor& x, const Pass& pass) const;
   Attention attention;
   std::unique_ptr<FeedForward> feed_forward;
   RmsNorm attention_norm, mlp_norm;
+  parallel::Communicator* ranks;
 };
 
 }  // namespace ingot::model

@@ -36,10 +36,10 @@ at::Tensor Head::own_cross_entropy(const at::Tensor& states, const ops::Labels& 
   ops::AddedLogits added;
   if (adapter.defined()) {
     const auto inner = ops::linear(ops::dropped(states, dropout_keys, adapter.dropout), adapter.a, {});  // [tokens, rank]
-    added = {parallel::copy_to_ranks(inner * adapter.scale, *ranks), adapter.b};
+    added = {inner * adapter.scale, adapter.b};
   }
   if (ranks->size() == 1) return ops::linear_cross_entropy(states, rows(), labels, added);
-  return ops::linear_cross_entropy_of_part(parallel::copy_to_ranks(states, *ranks), rows(), labels, added, vocabulary_part());
+  return ops::linear_cross_entropy_of_part(states, rows(), labels, added, vocabulary_part());
 }
 
 }  // namespace ingot::model

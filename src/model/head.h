@@ -17,9 +17,9 @@ struct Head {
   parallel::Communicator* ranks = &parallel::only_rank();  // each has some rows of the matrix, and all get the whole result
   const ValueUnit* values = &ValueUnit::none();  // of the matrix, where it is sharded
 
-  /// states [..., hidden] to logits [..., vocab]; nothing is dropped.
+  /// states [..., hidden], the same on all ranks, to logits [..., vocab]; nothing is dropped.
   at::Tensor logits(const at::Tensor& states) const;
-  /// Sum of the labels' cross entropies, [] float32; see ops/linear_cross_entropy.h.
+  /// Sum of the labels' cross entropies, [] float32; see ops/linear_cross_entropy.h. The gradient of the states is this rank's term of it.
   ///   states        [tokens, hidden]
   ///   dropout_keys  [tokens] int64, or undefined
   at::Tensor cross_entropy(const at::Tensor& states, const ops::Labels& labels, const ops::RowKeys& dropout_keys = {}) const;

@@ -17,11 +17,10 @@ struct FactorSplit {
   bool is_partial = false;
 };
 
-/// A factor on the side along which the weight is cut is cut as it is. Of the other, which all ranks have, each makes a term of the
-/// gradient, except where the terms are summed before it: at the embedding, whose rows are, and at the head, whose hidden state is.
+/// A factor on the side along which the weight is cut is cut as it is. Of the other, which all ranks have, each makes a term of the gradient.
 std::pair<FactorSplit, FactorSplit> splits_of_factors(const Parameter& weight, LayerKind kind) {
-  if (weight.split.is_whole()) return {};
-  const FactorSplit other{{}, kind == LayerKind::kLinear};
+  const FactorSplit other{{}, true};
+  if (weight.split.is_whole()) return {other, other};
   if (kind == LayerKind::kEmbedding) return {{{1, weight.split.blocks}}, other};
   if (weight.split.dim == 0) return {other, {{0, weight.split.blocks}}};
   return {{{1, weight.split.blocks}}, other};

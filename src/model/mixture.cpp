@@ -1,7 +1,8 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
-#include <numeric>
+#include <memory>
+#include <utility>
 
 #include "model/decoder_layer.h"
 #include "ops/expert_rows.h"
@@ -9,6 +10,15 @@
 
 namespace ingot::model {
 namespace {
+
+/// The same for several uses, which is made once and let go with the last of them.
+ops::Remake made_once(const ops::Remake& remake) {
+  if (!remake) return {};
+  return [remake, made = std::make_shared<at::Tensor>()] {
+    if (!made->defined()) *made = remake();
+    return *made;
+  };
+}
 
 class Mixture : public FeedForward {
  public:
@@ -26,7 +36,8 @@ class Mixture : public FeedForward {
     }
   }
 
-  LayerOutput forward(const RemakableInput& h, const Pass& pass) const override {
+  LayerOutput forward(const RemakableInput& given, const Pass& pass) const override {
+    const RemakableInput h{given.value, made_once(given.remake), given.dropout_keys};
     const auto router_logits = project(h, gate_).flatten(0, -2);  // [tokens, experts]
     const auto routing = ops::route(router_logits, choices_);
     const auto order = ops::order_by_expert(routing.experts, num_experts_);

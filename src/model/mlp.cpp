@@ -13,7 +13,7 @@ class Mlp : public FeedForward {
         down_(params.child(context.names.down)), ranks_(context.ranks) {}
 
   LayerOutput forward(const RemakableInput& h, const Pass& pass) const override {
-    const auto projected = gate_up_.forward(copied_to_ranks(h, ranks_));
+    const auto projected = gate_up_.forward(h);
     const auto gate = projected[0].contiguous(), up = projected[1].contiguous();  // copies when they are one matrix
     ops::Remake remake;
     if (pass.remake_inputs) remake = [g = gate.detach(), u = up.detach()] { return ops::swiglu(g, u); };

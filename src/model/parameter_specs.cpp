@@ -48,7 +48,8 @@ class Writer {
   }
 
   void mixture(const std::string& prefix) {
-    add({.name = prefix + "gate.weight", .shape = {config_.num_experts, config_.hidden_size}, .init_std = config_.initializer_range});
+    add({.name = prefix + "gate.weight", .shape = {config_.num_experts, config_.hidden_size}, .init_std = config_.initializer_range,
+         .partial_gradient = true});
     for (expert_ = 0; expert_ < config_.num_experts; ++expert_) mlp(prefix + "experts." + std::to_string(expert_) + ".");
     expert_ = -1;
   }
@@ -62,10 +63,10 @@ class Writer {
     }
   }
 
-  /// A map from `inner` back to hidden, cut by its inputs; its bias is added once, to the whole sum.
+  /// A map from `inner` back to hidden, cut by its inputs; its bias is added once, by the first rank.
   void by_rows(const std::string& name, const Blocks& inner, bool has_bias) {
     matrix(name, {{config_.hidden_size, 1}}, inner, 1);
-    if (has_bias) add({.name = name + ".bias", .shape = {config_.hidden_size}, .init = Init::kZeros, .decay = false});
+    if (has_bias) add({.name = name + ".bias", .shape = {config_.hidden_size}, .init = Init::kZeros, .decay = false, .partial_gradient = true});
   }
 
   /// [rows, columns], cut along `dim`.
@@ -75,7 +76,7 @@ class Writer {
   }
 
   void norm(const std::string& name) {
-    add({.name = name + ".weight", .shape = {config_.hidden_size}, .init = Init::kOnes, .decay = false});
+    add({.name = name + ".weight", .shape = {config_.hidden_size}, .init = Init::kOnes, .decay = false, .partial_gradient = true});
   }
 
   void add(ParameterSpec spec) {

@@ -21,7 +21,7 @@ struct ParameterSpec {
   double init_std = 0.02;       // of kNormal; of kUniform it is half the width
   bool decay = true;            // weight decay applies: matrices yes, norms and biases no
   parallel::Split split = {};   // over tensor parallel ranks: attention by heads, gate and up by columns, down by rows, vocabulary by rows
-  bool partial_gradient = false;  // every rank has all of it, and of its gradient a term: of an adapter's factor on a matrix that is cut
+  bool partial_gradient = false;  // every rank has all of it, and of its gradient a term: of its share of the tokens, or of a matrix that is cut
   int64_t layer = -1;           // of the decoder; -1: none, an end of the model
   int64_t expert = -1;          // of a mixture; -1: none
 };

@@ -2,8 +2,6 @@
 
 #include <ATen/ATen.h>
 
-#include "parallel/tensor_parallel.h"
-
 namespace ingot::model {
 
 Projection::Projection(const ParameterScope& params, LayerKind kind)
@@ -13,17 +11,11 @@ at::Tensor project(const RemakableInput& h, const Projection& projection) {
   return project(h, std::vector{&projection})[0];
 }
 
-at::Tensor project_part(const RemakableInput& h, const Projection& projection, parallel::Communicator& ranks) {
-  if (ranks.size() == 1) return project(h, projection);
+at::Tensor project_part(const RemakableInput& h, const Projection& projection, const parallel::Communicator& ranks) {
+  if (ranks.size() == 1 || !projection.bias.defined()) return project(h, projection);
   Projection part = projection;
-  part.bias = at::Tensor();
-  const auto sum = parallel::sum_of_ranks(project(h, part), ranks);
-  return projection.bias.defined() ? sum + projection.bias : sum;
-}
-
-RemakableInput copied_to_ranks(RemakableInput h, parallel::Communicator& ranks) {
-  h.value = parallel::copy_to_ranks(h.value, ranks);
-  return h;
+  part.bias = projection.bias * (ranks.rank() == 0 ? 1 : 0);  // on all ranks, whose graphs must be alike
+  return project(h, part);
 }
 
 std::vector<at::Tensor> project(const RemakableInput& h, const std::vector<const Projection*>& projections) {

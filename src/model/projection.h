@@ -29,11 +29,9 @@ struct Projection {
 /// The output of a projection of h [..., in]: [..., out].
 at::Tensor project(const RemakableInput& h, const Projection& projection);
 
-/// The same where each of `ranks` has some of the inputs and the columns of the weight for them: the sum over the ranks, with the bias once.
-at::Tensor project_part(const RemakableInput& h, const Projection& projection, parallel::Communicator& ranks);
-
-/// An input that all ranks have, on its way into matrices of which each has some rows.
-RemakableInput copied_to_ranks(RemakableInput h, parallel::Communicator& ranks);
+/// The same where each of `ranks` has some of the inputs and the columns of the weight for them: this rank's term of the sum over them, of which
+/// the first one's has the bias.
+at::Tensor project_part(const RemakableInput& h, const Projection& projection, const parallel::Communicator& ranks);
 
 /// The outputs of several projections of one input as one step of the graph; all of them have a bias or none has.
 std::vector<at::Tensor> project(const RemakableInput& h, const std::vector<const Projection*>& projections);

@@ -20,6 +20,13 @@ constexpr size_t kNamedSamples = 16;
 
 bool is_finite(const at::Tensor& values) { return at::isfinite(values).all().item<bool>(); }
 
+/// Whether an output is finite on all ranks that have tokens of the same rows; they ask together.
+bool is_finite_for_all(const at::Tensor& output, const model::CausalLm& model) {
+  const auto num_bad = at::full({1}, is_finite(output) ? 0 : 1, at::kLong);
+  for (auto* ranks : {model.tensor, model.context}) ranks->all_reduce(num_bad);
+  return num_bad.item<int64_t>() == 0;
+}
+
 }  // namespace
 
 std::string name_samples(std::span<const data::Batch> batches) {
@@ -36,7 +43,7 @@ std::optional<std::string> first_bad_layer(model::CausalLm& model, const data::B
   std::vector<std::string> bad;
   const auto rows = to_model_input(batch, model);
   auto observer = std::exchange(model.observer, [&](const std::string& name, const at::Tensor& output) {
-    if (bad.back().empty() && !is_finite(output)) bad.back() = name;
+    if (!is_finite_for_all(output, model) && bad.back().empty()) bad.back() = name;
   });
   {
     Passes passes(model, pipeline);

@@ -4,6 +4,7 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include "core/error.h"
+#include "parallel/tensor_parallel.h"
 
 namespace ingot::train {
 namespace {
@@ -89,7 +90,7 @@ model::HiddenStates Passes::received_states(const model::ModelInput& input, cons
   const auto options = at::TensorOptions().dtype(model_.dtype).device(model_.device);
   const auto& config = model_.config;
   model::HiddenStates states;
-  states.states = leaf(received(at::empty({input.tokens.size(0), input.tokens.size(1), config.hidden_size}, options), from));
+  states.states = leaf(received(at::empty({parallel::share_of(input.tokens.numel(), *model_.tensor), config.hidden_size}, options), from));
   if (config.num_experts == 0) return states;
   states.load.probability = leaf(received(at::empty({config.num_experts}, options.dtype(at::kFloat)), from));
   states.load.tokens = received(at::empty({config.num_experts}, options.dtype(at::kLong)), from);

@@ -22,7 +22,6 @@ struct PlanRequest {
   std::string memory;                  // of a device, "64GiB"; empty: the machine's, 64 GiB without a configuration
   std::optional<double> flops, link, network, latency, memory_rate, layer, at_once, disk;  // see train::Hardware
   std::optional<int64_t> devices_per_node;
-  bool sequence_parallel = true;
   bool json = false;
 };
 

@@ -19,9 +19,7 @@ Json to_json(const train::RunShape& shape) {
   const auto& layout = shape.layout;
   return {{"devices", layout.num_ranks()}, {"dp", layout.dp}, {"tp", layout.tp}, {"pp", layout.pp}, {"cp", layout.cp}, {"ep", layout.ep},
           {"virtual_stages", layout.virtual_stages}, {"zero", shape.zero_stage}, {"recompute", word_of(shape.recompute)},
-          {"sequence_parallel", shape.sequence_parallel && layout.tp > 1}, {"micro_batch_size", shape.micro_batch},
-          {"global_batch_size", shape.global_batch}, {"cutoff_len", shape.seq_length}, {"precision", shape.value_bytes == 2 ? "bf16" : "fp32"},
-          {"runs_here", train::runs_here(shape)}};
+          {"micro_batch_size", shape.micro_batch}, {"global_batch_size", shape.global_batch}, {"cutoff_len", shape.seq_length}, {"precision", shape.value_bytes == 2 ? "bf16" : "fp32"}};
 }
 
 Json to_json(const train::RankMemory& rank, int64_t program) {
@@ -148,8 +146,7 @@ Json to_json(const PlanAnswer& answer) {
   if (answer.change.to) change = line_of(*answer.change.to, room.program), change["words"] = answer.change.words;
   return {{"model", answer.question.name}, {"parameters", answer.parameters}, {"trained_parameters", answer.trained},
           {"devices", chosen.shape.layout.num_ranks()}, {"memory", room.memory}, {"fits", answer.fits},
-          {"runs_here", train::runs_here(chosen.shape)}, {"layout", to_json(chosen.shape)},
-          {"per_rank", to_json(chosen.rank, room.program)}, {"fullest_stage", chosen.stage}, {"stages", stages}, {"recompute", by_recompute},
+          {"layout", to_json(chosen.shape)}, {"per_rank", to_json(chosen.rank, room.program)}, {"fullest_stage", chosen.stage}, {"stages", stages}, {"recompute", by_recompute},
           {"communication", to_json(chosen.traffic)}, {"step", to_json(chosen.time, chosen.flops, chosen.shape.micro_batches())},
           {"checkpoint", {{"bytes", answer.checkpoint.bytes}, {"seconds", answer.checkpoint.seconds}}}, {"layouts", others}, {"change", change},
           {"assumed", to_json(answer.question.hardware)}};
@@ -161,8 +158,7 @@ void print(const PlanAnswer& answer, std::ostream& out) {
   out << fmt::format("{}: {}, {}, {}, rows of {} tokens, {} a step, {} at a time\n", answer.question.name, count_words(answer.parameters), trained,
                      shape.value_bytes == 2 ? "bf16" : "fp32", shape.seq_length, shape.global_batch, shape.micro_batch);
   const int64_t devices = shape.layout.num_ranks();
-  out << fmt::format("{} device{}: {}; {}{}\n", devices, devices == 1 ? "" : "s", layout_words(shape), fit_words(answer),
-                     train::runs_here(shape) ? "" : "; this version does not train in it yet");
+  out << fmt::format("{} device{}: {}; {}\n", devices, devices == 1 ? "" : "s", layout_words(shape), fit_words(answer));
   print_rank(answer, out);
   print_step(answer, out);
   print_layouts(answer, out);

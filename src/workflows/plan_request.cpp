@@ -54,7 +54,6 @@ void apply(const PlanRequest& request, PlanQuestion& question) {
   shape.micro_batch = request.micro_batch.value_or(shape.micro_batch);
   shape.global_batch = request.global_batch.value_or(shape.global_batch);
   shape.zero_stage = request.zero.value_or(shape.zero_stage);
-  shape.sequence_parallel = shape.sequence_parallel && request.sequence_parallel;
   if (request.recompute)
     shape.recompute = recompute_of(*request.recompute);
   auto& hardware = question.hardware;

@@ -41,7 +41,6 @@ train::RunShape run_shape(const config::TrainConfig& config, const model::Decode
   shape.global_batch = config.global_batch_size;
   shape.layout = layout_of(config, ranks);
   shape.zero_stage = config.zero_stage;
-  shape.sequence_parallel = false;
   shape.ignores_labels = config.stage == "sft";
   shape.logical_shards = config.reproducible ? config.logical_shards : 0;
   shape.bf16_blocks = isa() >= Isa::kAvx512Bf16;

@@ -247,7 +247,7 @@ TEST_P(LayoutRuns, RanksThatShareTheTokensOfARowDoWhatOneDoes) {
   EXPECT_TRUE(same_bits(train({.dp = 2, .cp = 2, .tp = 2}, config("three_axes")).values, train({.cp = 2, .tp = 2}, config("two_axes")).values));
 }
 
-/// A group that forgets to sum; what is split off it forgets, too.
+/// A group whose ranks forget what the others bring to a sum; what is split off it forgets, too.
 class Forgetful : public parallel::Communicator {
  public:
   Forgetful(parallel::Communicator& world, bool forgets) : group_(&world), forgets_(forgets) {}
@@ -261,6 +261,9 @@ class Forgetful : public parallel::Communicator {
   void all_gather(at::Tensor whole, const at::Tensor& part) override { group_->all_gather(whole, part); }
   void all_to_all(at::Tensor out, const std::vector<int64_t>& out_rows, const at::Tensor& in, const std::vector<int64_t>& in_rows) override {
     group_->all_to_all(out, out_rows, in, in_rows);
+    const auto parts = out.split_with_sizes(out_rows);
+    for (int64_t other = 0; other < size() && forgets_ && out.is_floating_point(); ++other)
+      if (other != rank()) parts[static_cast<size_t>(other)].zero_();
   }
   void send(const at::Tensor& tensor, int64_t to, int64_t tag) override { group_->send(tensor, to, tag); }
   void receive(at::Tensor tensor, int64_t from, int64_t tag) override { group_->receive(tensor, from, tag); }

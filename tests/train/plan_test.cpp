@@ -175,9 +175,9 @@ TEST(Plan, RanksSendWhatTheirSumsTake) {
   EXPECT_DOUBLE_EQ(planner_of(shape).estimate(shape).traffic.data, 4 * values);  // a ring of two sends the whole once
   shape.zero_stage = 1;
   EXPECT_DOUBLE_EQ(planner_of(shape).estimate(shape).traffic.data, (4 + 4.0 / 2) * values);
-  shape = llama(), shape.layout = {.tp = 2}, shape.sequence_parallel = false;
-  const double activations = 2 * 256 * 64 * 4, sums = 2 * (2 * 4) + 2;  // twice a layer, forward and backward, and at each end
-  EXPECT_DOUBLE_EQ(planner_of(shape).estimate(shape).traffic.tensor, 16 * sums * activations);
+  shape = llama(), shape.layout = {.tp = 2};
+  const double half = 256 * 64 * 4, exchanges = (4 + 6) * 4 + 2 * 2;  // of a layer forward and backward, where two inputs are gathered again; of each end
+  EXPECT_DOUBLE_EQ(planner_of(shape).estimate(shape).traffic.tensor, 16 * exchanges * half);
 }
 
 }  // namespace

@@ -55,11 +55,12 @@ LayerSizes::LayerSizes(const RunShape& shape, const LayerTuning& tuning, int64_t
   const auto& model = shape.model;
   const auto& names = model::find_family(model.model_type)->names;
   const int64_t tp = shape.layout.tp, tokens = shape.tokens(), value = shape.value_bytes;
-  const int64_t residual_tokens = shape.sequence_parallel ? tokens / tp : tokens;
+  const int64_t residual_tokens = shape.share_of_tokens();
   const int64_t heads = std::max<int64_t>(1, model.num_heads / tp), kv_heads = std::max<int64_t>(1, model.num_kv_heads / tp);
   const int64_t rows = model.num_experts > 0 ? tokens * model.experts_per_token : tokens;
   residual = residual_tokens * model.hidden_size * value;
-  whole_residual = tokens * model.hidden_size * value;
+  all_tokens = tokens * model.hidden_size * value;
+  gathers = tp > 1;
   queries = tokens * heads * model.head_dim * value;
   keys = tokens * kv_heads * model.head_dim * value;
   inner = rows * model.intermediate_size / tp * value;

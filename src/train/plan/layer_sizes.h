@@ -19,13 +19,14 @@ std::vector<LayerTuning> layer_tunings(const std::vector<PlannedParameter>& para
 /// Bytes of the tensors of a layer's passes over a micro-batch, on one rank. Names are those of model/decoder_layer.cpp.
 struct LayerSizes {
   LayerSizes(const RunShape& shape, const LayerTuning& tuning, int64_t layer);
-  int64_t residual;         // [tokens, hidden]      x, norms and their gradients; a share with sequence_parallel
-  int64_t whole_residual;   // [tokens, hidden]      what every rank of tp has for a moment
+  int64_t residual;         // [tokens, hidden]      x, norms and their gradients; of a rank of tp its share
+  int64_t all_tokens;       // [tokens, hidden]      of all tokens: what goes into matrices and comes out of them
+  bool gathers;             // for that the ranks of tp exchange their shares
   int64_t queries, keys;    // [tokens, heads * head_dim], [tokens, kv_heads * head_dim]; values are like keys
   int64_t inner;            // [rows, ffn]           of gate, up and SwiGLU; rows: tokens, of experts tokens * choices
   int64_t routed = 0;       // [tokens * choices, hidden]  0 without experts
   int64_t log_sums;         // [tokens, heads]       float32, of the softmax
-  int64_t inverse_rms;      // [tokens]              float32, of a norm
+  int64_t inverse_rms;      // [tokens]              float32, of a norm; its share
   int64_t norm_partials;    // [tasks, hidden]       float32, of a norm's weight gradient
   int64_t routing = 0;      // what the router keeps
   int64_t attention_inner, feed_forward_inner;  // [rows, rank] of adapters

@@ -4,7 +4,7 @@ namespace ingot::train {
 
 LayerWalk::LayerWalk(HeldBytes& held, LayerSizes sizes, LayerTuning tuning, LayerGradients gradients, model::Recompute recompute)
     : held_(held), sizes_(sizes), tuning_(tuning), gradients_(gradients), recompute_(recompute),
-      remakes_(recompute == model::Recompute::kSelective) {}
+      remakes_(recompute == model::Recompute::kSelective), remakes_inputs_(remakes_ || sizes_.gathers) {}
 
 int64_t LayerWalk::kept() const {
   if (recompute_ == model::Recompute::kFull) return sizes_.residual + sizes_.routing / 4;  // x, and logits of the router
@@ -30,7 +30,7 @@ int64_t LayerWalk::kept_middle() const { return middle_flows() || tuning_.norms 
 int64_t LayerWalk::kept_feed_forward() const {
   const bool routes = sizes_.routed > 0;
   const int64_t input = !remakes_ && (routes ? tuning_.router : tuning_.gate_up) ? sizes_.residual : 0;
-  const int64_t rows = routes ? sizes_.routing + sizes_.routed + (!remakes_ && tuning_.gate_up ? sizes_.routed : 0) : 0;
+  const int64_t rows = routes ? sizes_.routing + sizes_.routed + (!remakes_inputs_ && tuning_.gate_up ? sizes_.routed : 0) : 0;
   return input + rows + 2 * sizes_.inner + (!remakes_ && tuning_.down ? sizes_.inner : 0) + sizes_.feed_forward_inner;
 }
 
@@ -57,11 +57,21 @@ void LayerWalk::norm_backward() {
   held_.drop(2 * sizes_.residual + sizes_.norm_partials);
 }
 
+/// Of the gradient of an input a rank leaves the sum of its share, the terms for which come from all.
+void LayerWalk::scatter_gradient() {
+  if (!sizes_.gathers) return;
+  held_.touch(sizes_.all_tokens);
+  held_.take(sizes_.residual);
+  held_.drop(sizes_.all_tokens);
+}
+
 /// Leaves the gradient of the second norm's output.
 void LayerWalk::feed_forward_backward() {
+  held_.take(gathered());
   if (sizes_.routed > 0) return experts_backward();
-  mlp_backward(sizes_.inner, sizes_.residual, gradients_.feed_forward);
-  held_.drop(sizes_.feed_forward_inner);
+  mlp_backward(sizes_.inner, sizes_.all_tokens, gradients_.feed_forward);
+  held_.drop(sizes_.feed_forward_inner + (sizes_.gathers && tuning_.gate_up && !remakes_ ? sizes_.residual : 0));
+  scatter_gradient();
 }
 
 /// Of rows whose input and its gradient have `input` bytes.
@@ -69,11 +79,12 @@ void LayerWalk::mlp_backward(int64_t inner, int64_t input, int64_t gradients) {
   if (tuning_.down && remakes_) held_.take(inner);
   held_.take(inner);  // gradient of the map's input
   held_.take_gradient(gradients / 3);
+  if (sizes_.routed == 0) held_.drop(gathered());
   if (tuning_.down) held_.drop(inner);
   held_.take(2 * inner);      // gradients of gate and up,
   held_.drop(inner + 2 * inner);  // for which gate and up are let go
   if (sizes_.joint_gate_up) held_.touch(2 * inner);
-  if (tuning_.gate_up && remakes_) held_.take(input);
+  if (tuning_.gate_up && remakes_inputs_) held_.take(input);
   held_.take(input);
   held_.take_gradient(gradients - gradients / 3);
   held_.drop(2 * inner);
@@ -83,20 +94,21 @@ void LayerWalk::mlp_backward(int64_t inner, int64_t input, int64_t gradients) {
 /// The rows of all experts are one tensor before and behind them.
 void LayerWalk::experts_backward() {
   constexpr int64_t kParts = 8;  // experts work one after another; their number changes little
-  held_.take(sizes_.routed);     // gradients of the rows that experts give,
-  held_.drop(sizes_.routed);     // for which those are let go
-  const bool keeps_rows = tuning_.gate_up && !remakes_;
+  held_.take(sizes_.routed);               // gradients of the rows that experts give,
+  held_.drop(sizes_.routed + gathered());  // for which those are let go
+  const bool keeps_rows = tuning_.gate_up && !remakes_inputs_;
+  if (remakes_inputs_) held_.take(sizes_.all_tokens);    // all rows of the norm, to choose from
   for (int64_t part = 0; part < kParts; ++part) {
     if (keeps_rows) held_.take(sizes_.routed / kParts);  // what mlp_backward drops is a part of the one tensor
-    if (remakes_) held_.touch(sizes_.residual);          // all rows of the norm, to choose from
     mlp_backward(sizes_.inner / kParts, sizes_.routed / kParts, gradients_.feed_forward / kParts);
   }
   held_.drop(sizes_.routed + (keeps_rows ? sizes_.routed : 0) + sizes_.feed_forward_inner);
   held_.touch(sizes_.routed);    // gradients of the experts' rows become one tensor
-  held_.take(sizes_.residual);   // and are summed by token
+  held_.take(sizes_.all_tokens);   // and are summed by token
   held_.drop(sizes_.routed);
-  held_.touch(sizes_.residual);  // of the router
-  held_.drop(sizes_.routing + (tuning_.router && !remakes_ ? sizes_.residual : 0));
+  held_.touch(sizes_.all_tokens);  // of the router
+  held_.drop(sizes_.routing + (tuning_.router && !remakes_ ? sizes_.residual : 0) + (remakes_inputs_ ? sizes_.all_tokens : 0));
+  scatter_gradient();
 }
 
 /// Leaves the gradient of the first norm's output.
@@ -104,19 +116,22 @@ void LayerWalk::attention_backward() {
   const double out_share = static_cast<double>(sizes_.queries) / static_cast<double>(2 * sizes_.queries + 2 * sizes_.keys);
   const auto out_gradients = static_cast<int64_t>(static_cast<double>(gradients_.attention) * out_share);
   const int64_t maps = sizes_.queries + 2 * sizes_.keys;
+  held_.take(gathered());
   held_.take_gradient(out_gradients);
+  if (attention_flows()) held_.take(sizes_.queries);  // gradient of the attention's output
+  held_.drop(gathered());
   if (attention_flows()) {
-    held_.take(sizes_.queries);  // gradient of the attention's output
     attention_kernel();
     held_.drop(sizes_.queries);
     if (sizes_.rotates) held_.touch(sizes_.queries);
     if (sizes_.joint_qkv) held_.touch(maps);
   }
-  if (tuning_.qkv && remakes_) held_.take(sizes_.residual);
-  held_.take(sizes_.residual);
+  if (tuning_.qkv && remakes_inputs_) held_.take(sizes_.all_tokens);
+  held_.take(sizes_.all_tokens);
   held_.take_gradient(gradients_.attention - out_gradients);
-  if (tuning_.qkv) held_.drop(sizes_.residual);
+  if (tuning_.qkv) held_.drop(sizes_.all_tokens + (sizes_.gathers && !remakes_ ? sizes_.residual : 0));
   held_.drop(attention_flows() ? maps + sizes_.attention_inner : kept_attention());
+  scatter_gradient();
 }
 
 /// What attention kept becomes gradients of q, k and v.

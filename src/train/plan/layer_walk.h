@@ -35,6 +35,8 @@ class LayerWalk {
   void mlp_backward(int64_t inner, int64_t input, int64_t gradients);
   void experts_backward();
   void norm_backward();
+  int64_t gathered() const { return sizes_.gathers ? sizes_.all_tokens : 0; }  // the gradient of a term of the output: that of all tokens
+  void scatter_gradient();
   void attention_backward();
   void attention_kernel();
 
@@ -43,7 +45,8 @@ class LayerWalk {
   const LayerTuning tuning_;
   const LayerGradients gradients_;
   const model::Recompute recompute_;
-  const bool remakes_;  // norms' and SwiGLU's outputs
+  const bool remakes_;         // norms' and SwiGLU's outputs
+  const bool remakes_inputs_;  // of column matrices: norms' outputs made or gathered again
 };
 
 }  // namespace ingot::train

@@ -78,6 +78,4 @@ bool is_possible(const RunShape& shape, const std::vector<PlannedParameter>& par
   return problems.list().empty();
 }
 
-bool runs_here(const RunShape& shape) { return shape.layout.tp == 1 || !shape.sequence_parallel; }
-
 }  // namespace ingot::train

@@ -26,7 +26,4 @@ bool is_possible(const RunShape& shape, const std::vector<PlannedParameter>& par
 /// Whether every matrix can be cut into so many parts: heads, key/value heads (or ranks that share one), columns and the vocabulary.
 bool can_share_matrices(const std::vector<PlannedParameter>& parameters, int64_t tp);
 
-/// Whether `train` runs it today: every layout, with whole weights and without sequence parallel.
-bool runs_here(const RunShape& shape);
-
 }  // namespace ingot::train

@@ -119,9 +119,8 @@ class StepWalk {
 
   const PartCount& layer_counts(int64_t layer) const { return counts_.layers[static_cast<size_t>(layer)]; }
 
-  int64_t residual() const {
-    return shape_.tokens() / (shape_.sequence_parallel ? shape_.layout.tp : 1) * shape_.model.hidden_size * shape_.value_bytes;
-  }
+  int64_t residual() const { return shape_.share_of_tokens() * shape_.model.hidden_size * shape_.value_bytes; }
+  int64_t all_tokens() const { return shape_.tokens() * shape_.model.hidden_size * shape_.value_bytes; }
 
   int64_t head_values() const { return shape_.model.vocab_size / shape_.layout.tp * shape_.model.hidden_size; }
 
@@ -130,7 +129,7 @@ class StepWalk {
     const auto& model = shape_.model;
     const int64_t vocabulary = model.vocab_size / shape_.layout.tp, tokens = shape_.tokens(), value = shape_.value_bytes;
     const int64_t rows = std::min(tokens, std::clamp<int64_t>(kLogitBytes / (vocabulary * value) / 64 * 64, 64, 8192));
-    const int64_t states = tokens * model.hidden_size * value, unit_rows = model.norm_head ? head_values() * value : 0;
+    const int64_t states = all_tokens(), unit_rows = model.norm_head ? head_values() * value : 0;
     held_.take(residual());                      // x, by the final norm
     held_.take(states + unit_rows);              // its output
     held_.take(states);                          // the gradient of it
@@ -156,6 +155,7 @@ class StepWalk {
         held_.take_gradient(head_gradient(shape_.value_bytes));
         held_.drop_gradient(head_gradient(shape_.value_bytes));
       }
+      if (shape_.layout.tp > 1) held_.touch(all_tokens()), held_.take(residual()), held_.drop(all_tokens());  // its share of the gradients' sum
       held_.take(residual());
       held_.drop(2 * residual());  // x, and the gradient of the norm's output
     } else {

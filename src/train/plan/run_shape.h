@@ -32,7 +32,6 @@ struct RunShape {
   int64_t micro_batch = 1, global_batch = 8;  // rows
   parallel::Layout layout;
   int64_t zero_stage = 0;            // what the data parallel ranks share: 1 the optimizer's state, 2 and gradient sums, 3 and matrices
-  bool sequence_parallel = true;     // with tp: residuals and norms are shared over its ranks too
   bool ignores_labels = false;       // some tokens are no labels, as in conversations
   int64_t logical_shards = 0;        // of reproducible sums, see StepPlan
   bool bf16_blocks = false;          // the CPU multiplies bf16 blocks itself; see ops/block_attention.h
@@ -40,6 +39,7 @@ struct RunShape {
   bool shards_gradients() const { return zero_stage >= 2 && logical_shards == 0; }  // in a tree they are summed whole
   int64_t micro_batches() const { return global_batch / (micro_batch * layout.dp); }  // of each rank in a step
   int64_t tokens() const { return micro_batch * seq_length / layout.cp; }             // of a rank's micro-batch
+  int64_t share_of_tokens() const { return (tokens() + layout.tp - 1) / layout.tp; }  // of them those that a tp rank has between the matrices
   int64_t step_tokens() const { return global_batch * seq_length; }
 };
 

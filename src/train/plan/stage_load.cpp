@@ -17,12 +17,11 @@ bool runs_again(const RunShape& shape) { return shape.recompute == model::Recomp
 
 double activation_values(const RunShape& shape) { return static_cast<double>(shape.tokens() * shape.model.hidden_size); }
 
-/// Sums over tp are made in float32; with sequence_parallel each is a reduce-scatter and an all-gather of the values as they are, of as many
-/// messages. Sources: Shoeybi et al. 2019, Korthikanti et al. 2022.
-void add_tensor_sums(const RunShape& shape, double sums, PassLoad& pass) {
-  const auto bytes = activation_values(shape) * static_cast<double>(shape.sequence_parallel ? shape.value_bytes : kFloatBytes);
-  pass.traffic.tensor += sums * all_reduce(bytes, shape.layout.tp);
-  pass.messages += sums * ring_messages(shape.layout.tp);
+/// The ranks of tp gather tokens, or scatter terms of sums: values in their type. Source: Korthikanti et al. 2022.
+void add_tensor_exchanges(const RunShape& shape, double exchanges, PassLoad& pass) {
+  const auto bytes = activation_values(shape) * static_cast<double>(shape.value_bytes);
+  pass.traffic.tensor += exchanges * scatter_or_gather(bytes, shape.layout.tp);
+  pass.messages += exchanges * ring_messages(shape.layout.tp) / 2;
 }
 
 /// Keys and values go round the ring `rounds` times; backward they and their gradients do. Source: Liu et al. 2023, ring attention.
@@ -52,17 +51,18 @@ void add_layer(const RunShape& shape, const LayerWork& work, const PartCount& pa
   const double share = static_cast<double>(shape.tokens()) / static_cast<double>(shape.layout.tp), passes = runs_again(shape) ? 2 : 1;
   load.forward.flops += work.forward * share, load.backward.flops += work.backward * share;
   load.forward.layers += 1, load.backward.layers += 1 + passes;
-  add_tensor_sums(shape, 2, load.forward), add_tensor_sums(shape, 2 * passes, load.backward);
+  const int inputs = (part.attention.trained > 0 ? 1 : 0) + (part.feed_forward.trained + part.experts.trained > 0 ? 1 : 0);  // gathered again
+  add_tensor_exchanges(shape, 4, load.forward), add_tensor_exchanges(shape, 4 * passes + inputs, load.backward);
   add_ring(shape, 1, load.forward), add_ring(shape, 1 + passes, load.backward);
   add_experts(shape, 1, load.forward), add_experts(shape, passes, load.backward);
   add_gather(shape, part, 1, load.forward), add_gather(shape, part, 1, load.backward);
 }
 
-/// The embedding's rows are summed over tp forward, the gradients below the head backward.
-void add_end(const RunShape& shape, const LayerWork& work, StageLoad& load, PassLoad& summed) {
+/// Tokens are scattered behind the embedding and gathered before the head, their gradients the other way.
+void add_end(const RunShape& shape, const LayerWork& work, StageLoad& load) {
   const double share = static_cast<double>(shape.tokens()) / static_cast<double>(shape.layout.tp);
   load.forward.flops += work.forward * share, load.backward.flops += work.backward * share;
-  add_tensor_sums(shape, 1, summed);
+  add_tensor_exchanges(shape, 1, load.forward), add_tensor_exchanges(shape, 1, load.backward);
 }
 
 void add_values(const PartCount& part, const LayerWork& work, StageLoad& load) {
@@ -73,8 +73,7 @@ void add_values(const PartCount& part, const LayerWork& work, StageLoad& load) {
 
 /// A micro-batch's activations go to the next stage, their gradients to the one before.
 double message_bytes(const RunShape& shape) {
-  const double share = shape.sequence_parallel ? static_cast<double>(shape.layout.tp) : 1;
-  return activation_values(shape) * static_cast<double>(shape.value_bytes) / share;
+  return static_cast<double>(shape.share_of_tokens() * shape.model.hidden_size * shape.value_bytes);
 }
 
 StageLoad stage_load(const RunShape& shape, const PartCounts& counts, const ModelWork& work, int64_t stage) {
@@ -86,13 +85,13 @@ StageLoad stage_load(const RunShape& shape, const PartCounts& counts, const Mode
     add_values(counts.layers[layer], work.layers[layer], load);
   }
   if (stage == 0) {
-    add_end(shape, work.ends[0], load, load.forward), add_values(counts.embedding, work.ends[0], load);
+    add_end(shape, work.ends[0], load), add_values(counts.embedding, work.ends[0], load);
     add_gather(shape, counts.embedding, 1, load.forward);
   }
   if (stage == stages - 1) {
     PartCount head = counts.final_norm;
     head.add(counts.head);
-    add_end(shape, work.ends[1], load, load.backward), add_values(head, work.ends[1], load);
+    add_end(shape, work.ends[1], load), add_values(head, work.ends[1], load);
     const auto& matrix = shape.model.tie_word_embeddings ? counts.embedding : counts.head;
     add_gather(shape, matrix, 1, load.forward), add_gather(shape, matrix, 1, load.backward);
   }
