@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <map>
-#include <mutex>
+#include <tuple>
 
 #include "model/lora.h"
 #include "parallel/mesh.h"
@@ -83,11 +83,21 @@ struct PassFound {
   double objective = 0;
   std::map<std::string, at::Tensor> gradients;  // of whole parameters
   std::vector<at::Tensor> expert_tokens;
+
+  void add(const parallel::Mesh& mesh, const model::LossTerms& terms, const std::vector<std::shared_ptr<model::Parameter>>& trained, const GradientSums& sums) {
+    objective += mesh.tensor.rank() == 0 ? terms.cross_entropy.item<double>() : 0;
+    if (terms.expert_tokens.defined()) expert_tokens.push_back(terms.expert_tokens);
+    for (size_t i = 0; i < trained.size(); ++i) {
+      const auto& [name, dim] = std::tie(trained[i]->name, trained[i]->split.dim);
+      const auto& whole = gradients.try_emplace(name, at::zeros(trained[i]->shape)).first->second;
+      for (const auto& own : trained[i]->slices())
+        whole.narrow(dim, own.slice.offset[static_cast<size_t>(dim)], own.extent).copy_(sums.of(i).narrow(dim, own.begin, own.extent));
+    }
+  }
 };
 
 PassFound pass_over(const parallel::Layout& layout, const SharedKind& kind, const data::Batch& batch, model::Recompute recompute, const Change& change = {}) {
   PassFound found;
-  std::mutex mutex;
   parallel::run_ranks(layout.num_ranks(), [&](parallel::Communicator& world) {
     at::set_num_threads(1);
     const parallel::Mesh mesh(world, layout);
@@ -103,14 +113,9 @@ PassFound pass_over(const parallel::Layout& layout, const SharedKind& kind, cons
     model->objective(terms, batch.num_labels()).backward();
     sums.accumulate({0});
     sums.sum_over_ranks(0);
-    const std::lock_guard lock(mutex);
-    found.objective += mesh.tensor.rank() == 0 ? terms.cross_entropy.item<double>() : 0;
-    if (terms.expert_tokens.defined()) found.expert_tokens.push_back(terms.expert_tokens);
-    for (size_t i = 0; i < trained.size(); ++i) {
-      const auto& whole = found.gradients.try_emplace(trained[i]->name, at::zeros(trained[i]->shape)).first->second;
-      for (const auto& own : trained[i]->slices())
-        whole.narrow(trained[i]->split.dim, own.slice.offset[static_cast<size_t>(trained[i]->split.dim)], own.extent)
-            .copy_(sums.of(i).narrow(trained[i]->split.dim, own.begin, own.extent));
+    for (int64_t turn = 0; turn < world.size(); ++turn) {  // of what several have, the last one's stands
+      if (turn == world.rank()) found.add(mesh, terms, trained, sums);
+      world.barrier("the next rank's turn");
     }
   });
   return found;
