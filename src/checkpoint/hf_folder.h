@@ -53,7 +53,7 @@ std::unique_ptr<WeightFile> open_weight_file(const std::filesystem::path& file);
 /// A copy of one tensor of a file, on the CPU. Throws DataError when absent.
 at::Tensor load_tensor(const SafetensorsFile& file, const std::string& name);
 
-/// A named tensor on its way into a Hugging Face folder.
+/// A tensor with its name in a Hugging Face folder.
 struct NamedTensor {
   std::string name;
   at::Tensor value;
@@ -71,9 +71,7 @@ struct TensorMaker {
 inline constexpr uint64_t kMaxShardBytes = uint64_t{50} << 30;
 
 /// Writes model.safetensors, or shards with model.safetensors.index.json when the weights pass `max_shard_bytes`, with
-/// the names and metadata ({"format": "pt"}) that transformers writes. Values are converted to `dtype` one by one.
-void write_hf_weights(const std::filesystem::path& folder, const std::vector<NamedTensor>& tensors, DType dtype,
-                      uint64_t max_shard_bytes = kMaxShardBytes);
+/// the names and metadata ({"format": "pt"}) that transformers writes. Values are made and converted one by one.
 void write_hf_weights(const std::filesystem::path& folder, const std::vector<TensorMaker>& tensors,
                       uint64_t max_shard_bytes = kMaxShardBytes);
 

@@ -19,11 +19,6 @@ namespace {
 
 constexpr double kLargestHalf = 65504;
 
-/// Integers keep their type.
-DType dtype_for(const at::Tensor& value, DType dtype) {
-  return value.is_floating_point() ? dtype : to_dtype(value.scalar_type());
-}
-
 uint64_t elements(const TensorMaker& tensor) { return static_cast<uint64_t>(num_elements(tensor.shape).value()); }
 
 TensorSource source_of(const TensorMaker& tensor, Progress& progress) {
@@ -61,14 +56,6 @@ at::Tensor converted(const at::Tensor& value, DType dtype, const std::string& na
   if (!lost.any().item<bool>()) return plain;
   const double found = given.masked_select(lost)[0].item<double>();
   throw DataError(fmt::format("{}: found the value {:g}, which is beyond the largest {}; wanted another dtype", name, found, config_name(dtype)));
-}
-
-void write_hf_weights(const fs::path& folder, const std::vector<NamedTensor>& tensors, DType dtype,
-                      uint64_t max_shard_bytes) {
-  std::vector<TensorMaker> makers;
-  for (const auto& [name, value] : tensors)
-    makers.push_back({name, dtype_for(value, dtype), value.sizes().vec(), [&value = value] { return value; }});
-  write_hf_weights(folder, makers, max_shard_bytes);
 }
 
 void write_hf_weights(const fs::path& folder, const std::vector<TensorMaker>& tensors, uint64_t max_shard_bytes) {

@@ -123,14 +123,6 @@ void copy_tensors(const HfWeights& weights, const std::vector<std::string>& name
   write_safetensors(file, std::move(sources), {});
 }
 
-void write_hf_weights(const fs::path& folder, const std::vector<NamedTensor>& tensors, const WeightLayout& layout,
-                      std::optional<DType> dtype) {
-  std::vector<TensorMaker> makers;
-  for (const auto& [name, value] : tensors)
-    makers.push_back({name, to_dtype(value.scalar_type()), value.sizes().vec(), [&value = value] { return value; }});
-  write_hf_weights(folder, makers, layout, dtype);
-}
-
 void write_hf_weights(const fs::path& folder, const std::vector<TensorMaker>& tensors, const WeightLayout& layout,
                       std::optional<DType> dtype) {
   make_folder(folder);

@@ -36,10 +36,8 @@ struct WeightLayout {
 void copy_tensors(const HfWeights& weights, const std::vector<std::string>& names, const std::filesystem::path& file);
 
 /// Writes every tensor of the layout into its file in the dtype that it came in, or floats in `dtype` when given; an
-/// index where the layout has several files or one with a shard's name. `tensors` holds all that the layout names.
-void write_hf_weights(const std::filesystem::path& folder, const std::vector<NamedTensor>& tensors,
-                      const WeightLayout& layout, std::optional<DType> dtype);
-/// The same with tensors that are made when their turn comes; the dtypes that they state do not count.
+/// index where the layout has several files or one with a shard's name. `tensors` holds all that the layout names; the dtypes that they state do
+/// not count.
 void write_hf_weights(const std::filesystem::path& folder, const std::vector<TensorMaker>& tensors,
                       const WeightLayout& layout, std::optional<DType> dtype);
 

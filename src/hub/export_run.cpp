@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include <map>
+
 #include "checkpoint/hf_folder.h"
 #include "checkpoint/run_checkpoint.h"
 #include "core/error.h"
@@ -21,20 +23,24 @@ namespace ingot::hub {
 namespace fs = std::filesystem;
 namespace {
 
-using checkpoint::NamedTensor;
+using checkpoint::TensorMaker;
 
-/// The checkpoint's parameters under their Hugging Face names; fp32 masters where there are some.
-std::vector<NamedTensor> exported_parameters(const checkpoint::LoadedCheckpoint& loaded, model::DecoderConfig config) {
+/// The checkpoint's parameters under their Hugging Face names; fp32 masters where there are some. They are read when they are made: `loaded` must
+/// outlive them.
+std::vector<TensorMaker> exported_parameters(const checkpoint::LoadedCheckpoint& loaded, model::DecoderConfig config) {
   const auto& store = loaded.store;
   // A head that was trained is one of its own: model_folder.h
   if (store.contains("model." + model::find_family(config.model_type)->names.head + ".weight")) config.tie_word_embeddings = false;
-  std::vector<NamedTensor> exported;
+  std::vector<TensorMaker> exported;
+  std::map<std::string, DType> types;
+  for (const auto& tensor : store.tensors()) types.emplace(tensor.name, tensor.dtype);
   const auto model = model::build_model(config, at::kFloat, "meta");
   for (const auto& parameter : model->parameters.parameters) {
     const std::string master = "optimizer.master." + parameter->name, value = "model." + parameter->name;
     if (!store.contains(master) && !store.contains(value))
       throw DataError(fmt::format("{}: parameter {} is not in the checkpoint", loaded.info.folder.string(), parameter->name));
-    exported.push_back({parameter->name, store.read(store.contains(master) ? master : value)});
+    const auto& name = store.contains(master) ? master : value;
+    exported.push_back({parameter->name, types.at(name), parameter->shape, [&store, name] { return store.read(name); }});
   }
   return exported;
 }

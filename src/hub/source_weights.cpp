@@ -22,7 +22,7 @@ namespace ingot::hub {
 namespace fs = std::filesystem;
 namespace {
 
-using checkpoint::NamedTensor;
+using checkpoint::TensorMaker;
 using checkpoint::WeightLayout;
 
 constexpr const char* kLayoutFile = "weight_layout.json";
@@ -31,44 +31,50 @@ constexpr const char* kBuffersFile = "buffers.safetensors";
 const std::string& head_name(const model::DecoderConfig& config) { return model::find_family(config.model_type)->names.head; }
 
 /// The head's weight where the file holds it though it is the embedding.
-void add_tied_head(const model::DecoderConfig& config, std::vector<NamedTensor>& tensors) {
+void add_tied_head(const model::DecoderConfig& config, std::vector<TensorMaker>& tensors) {
   const auto& names = model::find_family(config.model_type)->names;
   const auto embedding = std::find_if(tensors.begin(), tensors.end(),
                                       [&](const auto& tensor) { return tensor.name == names.embedding + ".weight"; });
   const bool has_head = std::any_of(tensors.begin(), tensors.end(), [&](const auto& tensor) { return tensor.name == names.head + ".weight"; });
-  if (config.tie_word_embeddings && !has_head && embedding != tensors.end())
-    tensors.push_back({names.head + ".weight", embedding->value});
+  if (!config.tie_word_embeddings || has_head || embedding == tensors.end()) return;
+  TensorMaker head = *embedding;
+  head.name = names.head + ".weight";
+  tensors.push_back(std::move(head));
 }
 
-void add_buffers(const fs::path& file, std::vector<NamedTensor>& tensors) {
+void add_buffers(const fs::path& file, std::vector<TensorMaker>& tensors) {
   if (!fs::exists(file)) return;
   const checkpoint::SafetensorsFile buffers(file);
-  for (const auto& buffer : buffers.tensors()) tensors.push_back({buffer.name, checkpoint::load_tensor(buffers, buffer.name)});
+  for (const auto& buffer : buffers.tensors())
+    tensors.push_back({buffer.name, buffer.dtype, buffer.shape, [value = checkpoint::load_tensor(buffers, buffer.name)] { return value; }});
 }
 
 /// Reopens what was written and compares it, element by element, with what was to be written.
-void check_written(const fs::path& folder, const std::vector<std::string>& names, const std::vector<NamedTensor>& wanted) {
+void check_written(const fs::path& folder, const std::vector<std::string>& names, const std::vector<TensorMaker>& wanted) {
   const checkpoint::HfWeights written(folder);
   if (written.tensors().size() != names.size())
     throw DataError(fmt::format("{}: holds {} tensors, wanted {}", folder.string(), written.tensors().size(), names.size()));
   for (const auto& tensor : wanted) {
     if (!is_one_of(tensor.name, names)) continue;
     end_if_stopped(checkpoint::kWriting);
-    const auto found = written.load(tensor.name);
-    if (tensor.value.is_floating_point() && !found.is_floating_point())
+    const auto found = written.load(tensor.name), value = tensor.make();
+    if (value.is_floating_point() && !found.is_floating_point())
       throw DataError(fmt::format("{}: {}: found {}, wanted a type of floating numbers", folder.string(), tensor.name,
                                   safetensors_name(checkpoint::to_dtype(found.scalar_type()))));
-    if (found.equal(tensor.value.to(found.scalar_type()))) continue;
-    const bool has_nan = tensor.value.isnan().any().item<bool>();
+    if (found.equal(value.to(found.scalar_type()))) continue;
+    const bool has_nan = value.isnan().any().item<bool>();
     throw DataError(fmt::format("{}: {}", tensor.name, has_nan ? "holds NaN in the newest checkpoint, wanted numbers"
                                                                : "differs from the checkpoint in " + folder.string()));
   }
 }
 
-void write_by_rule(const fs::path& folder, const std::vector<NamedTensor>& parameters, DType dtype) {
-  checkpoint::write_hf_weights(folder, parameters, dtype);
+void write_by_rule(const fs::path& folder, std::vector<TensorMaker> parameters, DType dtype) {
   std::vector<std::string> names;
-  for (const auto& parameter : parameters) names.push_back(parameter.name);
+  for (auto& parameter : parameters) {
+    names.push_back(parameter.name);
+    parameter.dtype = checkpoint::written_dtype(parameter.dtype, dtype);
+  }
+  checkpoint::write_hf_weights(folder, parameters);
   check_written(folder, names, parameters);
 }
 
@@ -122,7 +128,7 @@ void keep_weight_layout(const ModelFolder& model_folder, const fs::path& folder)
   write_file(folder / kLayoutFile, layout->to_json().dump(1) + "\n");
 }
 
-void write_as_they_came(const fs::path& folder, const fs::path& kept, std::vector<NamedTensor> parameters,
+void write_as_they_came(const fs::path& folder, const fs::path& kept, std::vector<TensorMaker> parameters,
                         std::optional<DType> dtype) {
   const auto config = source_config(folder);
   const fs::path file = kept / kLayoutFile;

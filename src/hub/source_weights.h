@@ -23,8 +23,9 @@ void restore_index(const std::filesystem::path& from, const std::filesystem::pat
 
 /// Writes the parameters of the model that `folder`'s config.json describes into it: in the files, dtypes and metadata that
 /// `layout` keeps, or by transformers' rule in the config's dtype where it keeps none. With `dtype`, floats in that. An export of unchanged
-/// weights without it has the bytes of the files that came in. The weights are reopened and compared.
+/// weights without it has the bytes of the files that came in. The weights are reopened and compared. A parameter is made when its turn comes, to be
+/// written and to be compared: one is in memory at a time.
 void write_as_they_came(const std::filesystem::path& folder, const std::filesystem::path& layout,
-                        std::vector<checkpoint::NamedTensor> parameters, std::optional<DType> dtype);
+                        std::vector<checkpoint::TensorMaker> parameters, std::optional<DType> dtype);
 
 }  // namespace ingot::hub

@@ -7,6 +7,7 @@
 #include "core/file.h"
 #include "core/json.h"
 #include "temporary_folder.h"
+#include "tensor_makers.h"
 
 namespace ingot::checkpoint {
 namespace {
@@ -34,7 +35,7 @@ void expect_index_refused(const std::string& weight_map, std::string_view part) 
 TEST(HfFolder, ReturnsWhatWasWritten) {
   const TemporaryFolder folder;
   const auto tensors = three_tensors();
-  write_hf_weights(folder.path(), tensors, DType::kF32);
+  write_hf_weights(folder.path(), makers_of(tensors, DType::kF32));
   const HfWeights weights(folder.path());
   EXPECT_EQ(weights.total_bytes(), 33u * 4);
   for (const auto& [name, value] : tensors) EXPECT_TRUE(at::equal(weights.load(name), value)) << name;
@@ -45,7 +46,7 @@ TEST(HfFolder, ReturnsWhatWasWritten) {
 TEST(HfFolder, ConvertsFloatsAndKeepsIntegers) {
   const TemporaryFolder folder;
   const auto floats = at::tensor({1.0f, 1.00390625f, -3.14159f}), integers = at::tensor({1, 2}, at::kLong);
-  write_hf_weights(folder.path(), {{"f", floats}, {"i", integers}}, DType::kBF16);
+  write_hf_weights(folder.path(), makers_of({{"f", floats}, {"i", integers}}, DType::kBF16));
   const HfWeights weights(folder.path());
   EXPECT_TRUE(at::equal(weights.load("f"), floats.to(at::kBFloat16)));
   EXPECT_TRUE(at::equal(weights.load("i"), integers));
@@ -54,7 +55,7 @@ TEST(HfFolder, ConvertsFloatsAndKeepsIntegers) {
 TEST(HfFolder, SplitsIntoShardsWithAnIndex) {
   const TemporaryFolder folder;
   const auto tensors = three_tensors();
-  write_hf_weights(folder.path(), tensors, DType::kF32, 60);  // b is larger, a and c share a file
+  write_hf_weights(folder.path(), makers_of(tensors, DType::kF32), 60);  // b is larger, a and c share a file
   const auto index = read_json(folder / "model.safetensors.index.json");
   EXPECT_EQ(index["metadata"]["total_size"], 132);
   EXPECT_EQ(index["metadata"]["total_parameters"], 33);
@@ -67,8 +68,8 @@ TEST(HfFolder, SplitsIntoShardsWithAnIndex) {
 
 TEST(HfFolder, RemovesWeightsOfAnEarlierSave) {
   const TemporaryFolder folder;
-  write_hf_weights(folder.path(), three_tensors(), DType::kF32, 60);
-  write_hf_weights(folder.path(), three_tensors(), DType::kF32);
+  write_hf_weights(folder.path(), makers_of(three_tensors(), DType::kF32), 60);
+  write_hf_weights(folder.path(), makers_of(three_tensors(), DType::kF32));
   EXPECT_FALSE(fs::exists(folder / "model.safetensors.index.json"));
   EXPECT_FALSE(fs::exists(folder / "model-00001-of-00002.safetensors"));
   EXPECT_EQ(HfWeights(folder.path()).tensors().size(), 3u);
@@ -81,7 +82,7 @@ TEST(HfFolder, RewritesStories260KByteForByte) {
   std::vector<NamedTensor> tensors;
   for (const auto& entry : weights.tensors()) tensors.push_back({entry.name, weights.load(entry.name)});
   const TemporaryFolder folder;
-  write_hf_weights(folder.path(), tensors, DType::kF32);
+  write_hf_weights(folder.path(), makers_of(tensors, DType::kF32));
   EXPECT_EQ(read_file(folder / "model.safetensors"), read_file(from / "model.safetensors"));
 }
 

@@ -8,6 +8,7 @@
 #include "core/file.h"
 #include "checkpoint/torch_builder.h"
 #include "temporary_folder.h"
+#include "tensor_makers.h"
 
 namespace ingot::checkpoint {
 namespace {
@@ -26,18 +27,18 @@ std::vector<NamedTensor> values() {
 
 TEST(WeightLayout, GivesTheSameBytesAgain) {
   const TemporaryFolder first, second;
-  write_hf_weights(first.path(), values(), two_files(), {});
+  write_hf_weights(first.path(), makers_of(values()), two_files(), {});
   const auto layout = WeightLayout::of(HfWeights(first.path()));
   ASSERT_TRUE(layout.has_value());
   const auto restored = WeightLayout::from_json(layout->to_json(), "layout.json");
-  write_hf_weights(second.path(), values(), restored, {});
+  write_hf_weights(second.path(), makers_of(values()), restored, {});
   for (const auto* name : {"part-a.safetensors", "part-b.safetensors", kHfIndexFile})
     EXPECT_EQ(read_file(first / name), read_file(second / name)) << name;
 }
 
 TEST(WeightLayout, ConvertsFloatsWhenAsked) {
   const TemporaryFolder folder;
-  write_hf_weights(folder.path(), values(), two_files(), DType::kF32);
+  write_hf_weights(folder.path(), makers_of(values()), two_files(), DType::kF32);
   const HfWeights weights(folder.path());
   for (const auto& [name, value] : values()) EXPECT_TRUE(at::equal(weights.load(name), value)) << name;
 }
@@ -60,7 +61,7 @@ TEST(WeightLayout, IsPlannedInTheTypesOfTheTensors) {
 
 TEST(WeightLayout, CopiesTensorsBitForBit) {
   const TemporaryFolder folder;
-  write_hf_weights(folder.path(), values(), two_files(), {});
+  write_hf_weights(folder.path(), makers_of(values()), two_files(), {});
   copy_tensors(HfWeights(folder.path()), {"v", "i"}, folder / "copy.safetensors");
   const SafetensorsFile copy(folder / "copy.safetensors");
   ASSERT_EQ(copy.tensors().size(), 2u);

@@ -11,6 +11,7 @@
 #include "hub/source_weights.h"
 #include "places.h"
 #include "temporary_folder.h"
+#include "tensor_makers.h"
 
 namespace ingot::hub {
 namespace {
@@ -42,12 +43,12 @@ TEST(Stop, IsLookedAtWhileWeightsAreRead) {
 TEST(Stop, IsLookedAtWhileAModelIsWritten) {
   const TemporaryFolder to;
   const std::vector<checkpoint::NamedTensor> tensors{{"w", at::ones({2, 2})}};
-  expect_stopped([&] { checkpoint::write_hf_weights(to / "plain", tensors, DType::kF32); }, "whose folder stays as it was");
+  expect_stopped([&] { checkpoint::write_hf_weights(to / "plain", checkpoint::makers_of(tensors)); }, "whose folder stays as it was");
   const ModelFolder folder(kStories);
   const auto layout = checkpoint::WeightLayout::of(folder.weights()).value();
   std::vector<checkpoint::NamedTensor> all;
   for (const auto& tensor : folder.weights().tensors()) all.push_back({tensor.name, folder.weights().load(tensor.name)});
-  expect_stopped([&] { checkpoint::write_hf_weights(to / "layout", all, layout, {}); }, "whose folder stays as it was");
+  expect_stopped([&] { checkpoint::write_hf_weights(to / "layout", checkpoint::makers_of(all), layout, {}); }, "whose folder stays as it was");
   EXPECT_FALSE(fs::exists(to / "plain/model.safetensors") || fs::exists(to / "layout/model.safetensors"));
 }
 

@@ -21,6 +21,7 @@
 #include "core/error.h"
 #include "core/file.h"
 #include "core/json.h"
+#include "tensor_makers.h"
 
 namespace ingot::checkpoint {
 namespace {
@@ -48,7 +49,7 @@ void copy(const std::string& from, const std::string& to, const std::string& max
   const HfWeights weights(from);
   std::vector<NamedTensor> tensors;
   for (std::string name; std::getline(std::cin, name);) tensors.push_back({name, weights.load(name)});
-  write_hf_weights(to, tensors, weights.tensors().at(0).dtype, std::stoull(max_bytes));
+  write_hf_weights(to, makers_of(tensors, weights.tensors().at(0).dtype), std::stoull(max_bytes));
 }
 
 void open_torch(const std::string& name) {

@@ -18,6 +18,7 @@
 #include "core/json.h"
 #include "model/causal_lm.h"
 #include "hub/lora.h"
+#include "tensor_makers.h"
 
 namespace {
 
@@ -113,7 +114,7 @@ int main(int argc, char** argv) {
     if (request.contains("describe")) return describe(argv[1], request["describe"], argv[3]), kExitOk;
     if (request.contains("count")) return count(argv[1], request["count"], argv[3]), kExitOk;
     const auto model = load(argv[1], request);
-    checkpoint::write_hf_weights(argv[3], answer(*model, request), DType::kF32);
+    checkpoint::write_hf_weights(argv[3], checkpoint::makers_of(answer(*model, request), DType::kF32));
   } catch (const Error& error) {
     std::cerr << error.what() << "\n";
     return error.exit_code();
