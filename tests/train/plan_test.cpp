@@ -174,7 +174,9 @@ TEST(Plan, RanksSendWhatTheirSumsTake) {
   const auto values = static_cast<double>(values_of(shape));
   EXPECT_DOUBLE_EQ(planner_of(shape).estimate(shape).traffic.data, 4 * values);  // a ring of two sends the whole once
   shape.zero_stage = 1;
-  EXPECT_DOUBLE_EQ(planner_of(shape).estimate(shape).traffic.data, (4 + 4.0 / 2) * values);
+  EXPECT_DOUBLE_EQ(planner_of(shape).estimate(shape).traffic.data, (4.0 / 2 + 4.0 / 2) * values);  // of gradients and of weights half a ring
+  shape.logical_shards = 2;
+  EXPECT_DOUBLE_EQ(planner_of(shape).estimate(shape).traffic.data, (4 + 4.0 / 2) * values);  // sums in a tree are whole
   shape = llama(), shape.layout = {.tp = 2}, shape.sequence_parallel = false;
   const double activations = 2 * 256 * 64 * 4, sums = 2 * (2 * 4) + 2;  // twice a layer, forward and backward, and at each end
   EXPECT_DOUBLE_EQ(planner_of(shape).estimate(shape).traffic.tensor, 16 * sums * activations);

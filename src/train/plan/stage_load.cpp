@@ -1,8 +1,10 @@
 #include "train/plan/stage_load.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "parallel/pipeline.h"
+#include "train/bucket_bytes.h"
 
 namespace ingot::train {
 namespace {
@@ -106,10 +108,13 @@ double over_copies(const RunShape& shape, const std::vector<StageLoad>& loads, i
   return sent;
 }
 
-double half_ring_messages(const RunShape& shape, const std::vector<StageLoad>& loads, int64_t rank) {
-  int64_t tensors = 0;
-  for (const auto& load : loads_of_rank(shape, loads, rank)) tensors += load.tensors;
-  return static_cast<double>(tensors * (shape.layout.dp * shape.layout.cp - 1));
+/// Of buckets, or with a tree of one tensor after another.
+double half_ring_messages(const RunShape& shape, const std::vector<StageLoad>& loads, int64_t rank, double value_bytes) {
+  double tensors = 0, bytes = 0;
+  for (const auto& load : loads_of_rank(shape, loads, rank))
+    tensors += static_cast<double>(load.tensors), bytes += (load.trained + load.trained_experts) * value_bytes;
+  const double calls = shape.logical_shards > 0 ? tensors : std::min(tensors, std::ceil(bytes / static_cast<double>(kBucketBytes)));
+  return calls * static_cast<double>(shape.layout.dp * shape.layout.cp - 1);
 }
 
 }  // namespace
@@ -158,15 +163,16 @@ std::vector<StageLoad> loads_of_rank(const RunShape& shape, const std::vector<St
   return own;
 }
 
-/// Every rank gets the whole sum, with ZeRO 1 too; with 2 and 3 its share. Source of these: Rajbhandari et al. 2019.
+/// With ZeRO a rank gets its share alone, but for sums in a tree, which are whole. Source of these: Rajbhandari et al. 2019.
 DataExchange gradient_sums(const RunShape& shape, const std::vector<StageLoad>& loads, int64_t rank) {
-  const double halves = shape.zero_stage < 2 ? 2 : 1;
-  return {halves * over_copies(shape, loads, rank, kFloatBytes), halves * half_ring_messages(shape, loads, rank)};
+  const double halves = shape.zero_stage == 0 || shape.logical_shards > 0 ? 2 : 1;
+  return {halves * over_copies(shape, loads, rank, kFloatBytes), halves * half_ring_messages(shape, loads, rank, kFloatBytes)};
 }
 
 DataExchange weight_gathers(const RunShape& shape, const std::vector<StageLoad>& loads, int64_t rank) {
   if (shape.zero_stage != 1 && shape.zero_stage != 2) return {};
-  return {over_copies(shape, loads, rank, static_cast<double>(shape.value_bytes)), half_ring_messages(shape, loads, rank)};
+  const auto value_bytes = static_cast<double>(shape.value_bytes);
+  return {over_copies(shape, loads, rank, value_bytes), half_ring_messages(shape, loads, rank, value_bytes)};
 }
 
 StepTraffic step_traffic(const RunShape& shape, const std::vector<StageLoad>& loads) {
