@@ -11,6 +11,12 @@
 
 namespace ingot::parallel {
 
+/// A call that has begun. What it reads and writes is the call's own until wait() has returned; what it sends stays alive.
+struct Begun {
+  std::function<void()> wait;
+  std::function<bool()> is_done;  // whether wait() has nothing to wait for
+};
+
 /// Some ranks of a job that exchange tensors. All of them make the same calls in the same order, with contiguous tensors of the same
 /// shapes; a call returns when its result is there. Throws CommError, naming the call, when a rank is gone or says nothing for longer
 /// than the group waits.
@@ -25,6 +31,11 @@ class Communicator {
   virtual void reduce_scatter(at::Tensor part, const at::Tensor& whole) = 0;
   /// `whole` [size * n, ...] becomes the ranks' parts [n, ...], one after another.
   virtual void all_gather(at::Tensor whole, const at::Tensor& part) = 0;
+  /// The same calls, begun. All ranks begin them in one order and wait for them in that order. Other calls of the group may wait until they have
+  /// ended. A group that does nothing by itself makes the call when it is waited for; that is the default.
+  virtual Begun begin_all_reduce(at::Tensor tensor);
+  virtual Begun begin_reduce_scatter(at::Tensor part, const at::Tensor& whole);
+  virtual Begun begin_all_gather(at::Tensor whole, const at::Tensor& part);
   /// The first in_rows[0] rows of `in` go to rank 0, the next in_rows[1] to rank 1 ...; `out` becomes the rows from rank 0, rank 1 ...,
   /// of which there are out_rows[i].
   virtual void all_to_all(at::Tensor out, const std::vector<int64_t>& out_rows, const at::Tensor& in, const std::vector<int64_t>& in_rows) = 0;

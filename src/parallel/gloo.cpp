@@ -10,6 +10,7 @@
 #include <set>
 #include <stdexcept>
 #include <utility>
+#include <vector>
 
 // Gloo's own headers come from the system and are older than the Gloo inside LibTorch: here they only have to declare what c10d's
 // header names, nothing of Gloo is called.
@@ -56,19 +57,39 @@ class Gloo : public Communicator {
   int64_t rank() const override { return group_->getRank(); }
   int64_t size() const override { return group_->getSize(); }
 
-  void all_reduce(at::Tensor tensor) override {
+  /// c10d cannot take back a call: where one is under way still, as after an error, the group stays until the process ends.
+  ~Gloo() override {
+    forget_done();
+    if (!begun_.empty()) group_.release();
+  }
+
+  void all_reduce(at::Tensor tensor) override { begin_all_reduce(tensor).wait(); }
+  void reduce_scatter(at::Tensor part, const at::Tensor& whole) override { begin_reduce_scatter(part, whole).wait(); }
+  void all_gather(at::Tensor whole, const at::Tensor& part) override { begin_all_gather(whole, part).wait(); }
+
+  Begun begin_all_reduce(at::Tensor tensor) override {
     std::vector<at::Tensor> tensors{tensor};
-    wait("all-reduce", [&] { return group_->allreduce(tensors); });
+    return begun_call("all-reduce", [&] { return group_->allreduce(tensors); });
   }
 
-  void reduce_scatter(at::Tensor part, const at::Tensor& whole) override {
-    at::Tensor in = whole;
-    wait("reduce-scatter", [&] { return group_->_reduce_scatter_base(part, in); });
+  /// c10d's own reduces everything to all ranks. Here each rank gets the others' terms of its part, and sums them in the ranks' order.
+  Begun begin_reduce_scatter(at::Tensor part, const at::Tensor& whole) override {
+    at::Tensor terms = at::empty({size(), part.numel()}, whole.options()), sent = whole.view({size(), part.numel()});
+    std::vector<int64_t> equal_rows;
+    auto call = begun_call("reduce-scatter", [&] { return group_->alltoall_base(terms, sent, equal_rows, equal_rows); });
+    call.wait = [wait = call.wait, part, terms]() mutable {
+      wait();
+      const at::NoGradGuard no_grad;
+      auto sum = part.view({-1});
+      sum.copy_(terms[0]);
+      for (int64_t rank = 1; rank < terms.size(0); ++rank) sum.add_(terms[rank]);
+    };
+    return call;
   }
 
-  void all_gather(at::Tensor whole, const at::Tensor& part) override {
+  Begun begin_all_gather(at::Tensor whole, const at::Tensor& part) override {
     at::Tensor in = part;
-    wait("all-gather", [&] { return group_->_allgather_base(whole, in); });
+    return begun_call("all-gather", [&] { return group_->_allgather_base(whole, in); });
   }
 
   void all_to_all(at::Tensor out, const std::vector<int64_t>& out_rows, const at::Tensor& in, const std::vector<int64_t>& in_rows) override {
@@ -134,6 +155,17 @@ class Gloo : public Communicator {
   }
 
  private:
+  Begun begun_call(const std::string& what, const std::function<Work()>& begin) {
+    forget_done();
+    const Work work = named(what, begin);
+    begun_.push_back(work);
+    return {[what, work] { wait(what, [&] { return work; }); }, [work] { return work->isCompleted(); }};
+  }
+
+  void forget_done() {
+    std::erase_if(begun_, [](const Work& work) { return work->isCompleted(); });
+  }
+
   Work sending(const at::Tensor& tensor, int64_t to, int64_t tag) {
     std::vector<at::Tensor> tensors{tensor};
     return group_->send(tensors, static_cast<int>(to), static_cast<int>(tag));
@@ -176,6 +208,7 @@ class Gloo : public Communicator {
   c10::intrusive_ptr<c10d::Store> store_;  // as long as the group: rank 0 serves it
   c10::intrusive_ptr<c10d::ProcessGroupGloo> group_;
   int64_t num_splits_ = 0;
+  std::vector<Work> begun_;  // calls of all ranks that may be under way
   std::mutex mutex_;
   std::set<Work> messages_;  // under way
   bool is_abandoned_ = false;

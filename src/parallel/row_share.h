@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <vector>
 
 #include "parallel/communicator.h"
 
@@ -18,10 +19,12 @@ RowShare row_share(int64_t num_rows, Communicator& ranks);
 /// `whole` becomes every rank's rows, of which this one has `own`.
 void gather_rows(at::Tensor whole, const at::Tensor& own, Communicator& ranks);
 
-/// Every rank's rows of `whole` become what they are on that rank.
-void exchange_rows(at::Tensor whole, Communicator& ranks);
+/// Elements of `whole` in the rows of the rank that has most of them.
+int64_t share_size(const at::Tensor& whole, int64_t num_ranks);
 
-/// This rank's rows of the sum of all ranks' `whole`, in its dtype.
-at::Tensor own_rows_of_sum(const at::Tensor& whole, Communicator& ranks);
+/// Some rows of a tensor, and their place in `shares`, of the same shape.
+struct RowsInShares { at::Tensor rows, place; };
+/// `shares` [ranks, share] has in each row, from `begin` on, the elements of a rank's rows of `whole`: these are all of them.
+std::vector<RowsInShares> rows_in_shares(const at::Tensor& shares, int64_t begin, const at::Tensor& whole);
 
 }  // namespace ingot::parallel

@@ -45,40 +45,70 @@ struct Sum {
 
 /// What there is of one parameter; of one that is not here nothing.
 struct GradientSums::Slot {
-  explicit Slot(std::shared_ptr<model::Parameter> of) : parameter(std::move(of)), sums(1 + parameter->other_leaves.size()) {}
+  explicit Slot(std::shared_ptr<model::Parameter> of) : parameter(std::move(of)), sums(num_leaves()) {}
   bool is_expert() const { return parameter->expert >= 0; }
+  size_t num_leaves() const { return 1 + parameter->other_leaves.size(); }
 
   std::shared_ptr<model::Parameter> parameter;
-  std::vector<Sum> sums;  // of each leaf; of the first alone where they need not be told apart
-  at::Tensor gradient;    // of them all and over all ranks; undefined without one
+  Group* group = nullptr;
+  size_t place = 0;        // in the group
+  size_t num_here = 0;     // leaves that have their gradient of the pass under way
+  std::vector<Sum> sums;   // where there are no buckets: of each leaf; of the first alone where they need not be told apart
+  at::Tensor gradient;     // of them all and over all ranks; undefined without one
 };
 
-/// Called when a leaf has its gradient of a micro-batch.
+/// Called when a leaf has its gradient of a micro-batch: no .grad lives longer than this.
 struct GradientSums::Hook : torch::autograd::PostAccumulateGradHook {
-  Hook(GradientSums& of, Slot& slot) : of(of), slot(slot) {}
-  void operator()(const at::Tensor& leaf) override {
+  Hook(GradientSums& sums, Slot& slot, size_t leaf) : sums(sums), slot(slot), leaf(leaf) {}
+  void operator()(const at::Tensor&) override {
+    if (sums.pass_ == Pass::kNone) return;
     const at::NoGradGuard no_grad;
-    of.add_rows(slot, leaf.mutable_grad());
+    sums.take_in(slot, leaf);
+    auto& buckets = slot.group->buckets;
+    if (++slot.num_here == slot.num_leaves() && buckets && (sums.pass_ == Pass::kLast || slot.group->keeps_rows)) buckets->close(slot.place);
   }
-  GradientSums& of;
+  GradientSums& sums;
   Slot& slot;
+  const size_t leaf;
 };
 
-GradientSums::GradientSums(std::vector<std::shared_ptr<model::Parameter>> parameters, const parallel::Mesh& mesh, bool keeps_rows)
+GradientSums::GradientSums(std::vector<std::shared_ptr<model::Parameter>> parameters, const parallel::Mesh& mesh, GradientSharing sharing)
     : data_(mesh.data), tensor_(mesh.tensor), pipeline_(mesh.pipeline), experts_(mesh.experts), expert_data_(mesh.expert_data), context_(mesh.context),
-      sums_apart_(mesh.sums_apart), keeps_rows_(keeps_rows && data_.size() > 1) {
-  for (auto& parameter : parameters) slots_.push_back(std::make_shared<Slot>(std::move(parameter)));
-  if (!keeps_rows_) return;
+      terms_(mesh.tensor), sums_apart_(mesh.sums_apart), sharing_(sharing), by_rows_(sharing.by_rows && !sharing.in_tree && data_.size() > 1) {
+  for (auto& parameter : parameters) {
+    slots_.push_back(std::make_shared<Slot>(std::move(parameter)));
+    auto& slot = *slots_.back();
+    slot.group = slot.is_expert() && &expert_data_ != &data_ ? &of_experts_ : &of_all_;
+    if (!slot.parameter->part.is_here) continue;
+    slot.place = slot.group->slots.size();
+    slot.group->slots.push_back(slots_.back());
+  }
+  if (sharing_.in_tree) return;
+  make_buckets(of_all_, data_);
+  if (&expert_data_ != &data_) make_buckets(of_experts_, expert_data_);
   for (const auto& slot : slots_)
-    for (size_t leaf = 0; leaf <= slot->parameter->other_leaves.size(); ++leaf)
-      torch::autograd::impl::set_post_acc_grad_hooks(slot->parameter->leaf(leaf), std::make_unique<Hook>(*this, *slot));
+    for (size_t leaf = 0; leaf < slot->num_leaves(); ++leaf)
+      torch::autograd::impl::set_post_acc_grad_hooks(slot->parameter->leaf(leaf), std::make_unique<Hook>(*this, *slot, leaf));
 }
 
 GradientSums::~GradientSums() {
-  if (!keeps_rows_) return;
+  if (sharing_.in_tree) return;
   for (const auto& slot : slots_)
-    for (size_t leaf = 0; leaf <= slot->parameter->other_leaves.size(); ++leaf)
-      torch::autograd::impl::set_post_acc_grad_hooks(slot->parameter->leaf(leaf), nullptr);
+    for (size_t leaf = 0; leaf < slot->num_leaves(); ++leaf) torch::autograd::impl::set_post_acc_grad_hooks(slot->parameter->leaf(leaf), nullptr);
+}
+
+/// Buckets have a group of their own, as they leave while others' calls are made, on each rank at another moment.
+void GradientSums::make_buckets(Group& group, parallel::Communicator& replicas) {
+  const bool has_replicas = replicas.size() > 1;
+  group.meeting = has_replicas ? &replicas : &context_;
+  if (group.meeting->size() == 1 || group.slots.empty()) return;
+  group.others = has_replicas ? &context_ : &parallel::only_rank();
+  group.keeps_rows = sharing_.keeps_rows && has_replicas;
+  group.ranks = group.meeting->split(0);
+  std::vector<std::shared_ptr<model::Parameter>> parameters;
+  for (const auto& slot : group.slots) parameters.push_back(slot->parameter);
+  group.buckets = std::make_unique<GradientBuckets>(parameters, *group.ranks, terms_,
+                                                    GradientBuckets::Ways{.by_rows = by_rows_ && has_replicas, .waits = group.keeps_rows, .bucket_bytes = sharing_.bucket_bytes});
 }
 
 const at::Tensor& GradientSums::of(size_t i) const { return slots_[i]->gradient; }
@@ -88,60 +118,78 @@ parallel::Communicator& GradientSums::replicas_of(const model::Parameter& parame
 
 parallel::RowShare GradientSums::rows_of(const model::Parameter& parameter) const { return parallel::row_share(parameter.value.size(0), replicas_of(parameter)); }
 
-/// Adds this rank's rows of the sum over the ranks of a gradient of one micro-batch, and forgets it.
-void GradientSums::add_rows(Slot& slot, at::Tensor& fresh) {
-  const auto whole = fresh.detach().to(at::kFloat).contiguous();
+/// Adds the gradient of a leaf, if it has one, and forgets it.
+void GradientSums::take_in(Slot& slot, size_t leaf) {
+  at::Tensor& fresh = slot.parameter->leaf(leaf).mutable_grad();
+  if (!slot.group->buckets) return slot.sums[0].add(fresh, 0);
+  if (!fresh.defined()) return;
+  slot.group->buckets->add(slot.place, fresh.detach());
   fresh.reset();
-  if (tensor_.size() > 1) sum_terms(*slot.parameter, whole);
-  const auto rows = parallel::own_rows_of_sum(whole, replicas_of(*slot.parameter));
-  at::Tensor& sum = slot.sums[0].gradient;
-  sum.defined() ? void(sum.add_(rows)) : void(sum = rows);
 }
 
 void GradientSums::accumulate(const std::vector<int64_t>& shards) {
-  if (keeps_rows_) return;  // it is done
   const at::NoGradGuard no_grad;
   const auto own = static_cast<size_t>(experts_.rank());
-  for (const auto& slot : slots_) {
-    auto& parameter = *slot->parameter;
-    for (size_t leaf = 0; leaf <= parameter.other_leaves.size(); ++leaf)
-      slot->sums[sums_apart_ ? leaf : 0].add(parameter.leaf(leaf).mutable_grad(), shards.at(slot->is_expert() && experts_.size() > 1 ? leaf : own));
-  }
+  for (const auto& slot : slots_)
+    for (size_t leaf = 0; leaf < slot->num_leaves(); ++leaf) {
+      if (!sharing_.in_tree) take_in(*slot, leaf);
+      else slot->sums[sums_apart_ ? leaf : 0].add(slot->parameter->leaf(leaf).mutable_grad(), shards.at(slot->is_expert() && experts_.size() > 1 ? leaf : own));
+    }
+  end_pass();
+}
+
+void GradientSums::end_pass() {
+  pass_ = Pass::kNone;
+  for (const auto& slot : slots_) slot->num_here = 0;
+  for (auto* group : {&of_all_, &of_experts_})
+    if (group->keeps_rows) group->buckets->close_all();
 }
 
 void GradientSums::sum_over_ranks(int64_t num_shards) {
   const at::NoGradGuard no_grad;
+  TORCH_CHECK(sharing_.in_tree == (num_shards > 0), "gradients are summed in a tree or are not");
+  sharing_.in_tree ? sum_in_tree(num_shards) : sum_in_buckets();
+  for (const auto& slot : slots_) sum_ends(*slot);
+  if (!sharing_.in_tree) return;
+  for (const auto& slot : slots_)
+    if (slot->gradient.defined()) terms_.sum({{slot->parameter.get(), slot->gradient}});
+}
+
+void GradientSums::sum_in_buckets() {
+  for (auto* group : {&of_all_, &of_experts_})
+    if (group->buckets && !group->keeps_rows) group->buckets->close_all();
+  std::vector<GradientOf> alone;
+  for (auto* group : {&of_all_, &of_experts_}) {
+    const auto sums = group->buckets ? group->buckets->take(*group->others) : std::vector<at::Tensor>();
+    for (const auto& slot : group->slots) {
+      slot->gradient = group->buckets ? sums[slot->place] : slot->sums[0].take(0);
+      if (!group->buckets && slot->gradient.defined()) alone.push_back({slot->parameter.get(), slot->gradient});
+    }
+  }
+  terms_.sum(alone);
+}
+
+void GradientSums::sum_in_tree(int64_t num_shards) {
   for (const auto& slot : slots_) {
     for (auto& sum : slot->sums) sum.gradient = sum.take(num_shards);
-    if (!slot->is_expert() || num_shards == 0) continue;
+    if (!slot->is_expert()) continue;
     ops::TreeSum of_ranks;  // whose rows the leaves stand for
     for (auto& sum : slot->sums) of_ranks.add(std::exchange(sum.gradient, {}));
     slot->sums[0].gradient = of_ranks.take();
   }
-  std::vector<std::shared_ptr<Slot>> of_all, of_experts;
-  for (const auto& slot : slots_) (slot->is_expert() ? of_experts : of_all).push_back(slot);
-  if (!keeps_rows_) sum_over_group(data_, of_all, num_shards > 0), sum_over_group(expert_data_, of_experts, num_shards > 0);
-  sum_over_group(context_, slots_, num_shards > 0);
-  for (const auto& slot : slots_) {
+  sum_over_group(data_, of_all_.slots);
+  sum_over_group(expert_data_, of_experts_.slots);
+  sum_over_group(context_, slots_);
+  for (const auto& slot : slots_)
     for (auto& sum : slot->sums) {
       if (!sum.gradient.defined()) continue;
       slot->gradient.defined() ? void(slot->gradient.add_(sum.gradient)) : void(slot->gradient = sum.gradient);
       sum.gradient.reset();
     }
-    sum_ends(*slot);
-    if (tensor_.size() > 1 && !keeps_rows_ && slot->gradient.defined()) sum_terms(*slot->parameter, slot->gradient);
-  }
-}
-
-/// Of a rank that has no gradient where others have one.
-at::Tensor GradientSums::empty_sum(const Slot& slot) const {
-  auto shape = slot.parameter->value.sizes().vec();
-  if (keeps_rows_) shape[0] = rows_of(*slot.parameter).count;
-  return at::zeros(shape, slot.parameter->value.options().dtype(at::kFloat).requires_grad(false));
 }
 
 /// Of parameters that all of `ranks` have the same part of.
-void GradientSums::sum_over_group(parallel::Communicator& ranks, const std::vector<std::shared_ptr<Slot>>& slots, bool in_tree) {
+void GradientSums::sum_over_group(parallel::Communicator& ranks, const std::vector<std::shared_ptr<Slot>>& slots) {
   std::vector<std::pair<Slot*, Sum*>> sums;
   for (const auto& slot : slots)
     for (auto& sum : slot->sums) sums.emplace_back(slot.get(), &sum);
@@ -152,8 +200,9 @@ void GradientSums::sum_over_group(parallel::Communicator& ranks, const std::vect
   for (size_t i = 0; i < sums.size(); ++i) {
     at::Tensor& gradient = sums[i].second->gradient;
     if (present[static_cast<int64_t>(i)].item<int64_t>() == 0) continue;
-    if (!gradient.defined()) gradient = empty_sum(*sums[i].first);
-    in_tree ? parallel::tree_all_reduce(ranks, gradient) : ranks.all_reduce(gradient);
+    const auto& value = sums[i].first->parameter->value;
+    if (!gradient.defined()) gradient = at::zeros(value.sizes(), value.options().dtype(at::kFloat).requires_grad(false));
+    parallel::tree_all_reduce(ranks, gradient);
   }
 }
 
@@ -168,29 +217,17 @@ void GradientSums::sum_ends(Slot& slot) {
   slot.gradient.add_(other);
 }
 
-/// Makes whole a gradient of which the tensor ranks have a term each: of what all of them hold, or of a slice that some share.
-void GradientSums::sum_terms(const model::Parameter& parameter, at::Tensor gradient) {
-  if (parameter.partial_gradient) tensor_.all_reduce(gradient);
-  const auto slices = parameter.slices();
-  for (size_t i = 0; i < parameter.split.blocks.size(); ++i) {
-    const auto& block = parameter.split.blocks[i];
-    if (block.units >= tensor_.size()) continue;
-    const auto dim = parameter.split.dim;
-    auto own = gradient.narrow(dim, slices[i].begin, slices[i].extent);
-    auto shape = own.sizes().vec();
-    shape[static_cast<size_t>(dim)] *= block.units;
-    const auto whole = at::zeros(shape, own.options());
-    auto place = whole.narrow(dim, tensor_.rank() * block.units / tensor_.size() * slices[i].extent, slices[i].extent);
-    place.copy_(own);
-    tensor_.all_reduce(whole);
-    own.copy_(place);
-  }
-}
-
 void GradientSums::discard() {
   for (const auto& slot : slots_) {
-    slot->gradient.reset();
+    slot->gradient.reset(), slot->num_here = 0;
     for (auto& sum : slot->sums) sum = {};
+  }
+  pass_ = Pass::kNone;
+  for (auto* group : {&of_all_, &of_experts_}) {
+    if (!group->buckets) continue;
+    auto left = at::empty({group->meeting->size()}, at::kLong);
+    group->meeting->all_gather(left, at::full({1}, group->buckets->num_left(), at::kLong));
+    group->buckets->discard(left.max().item<int64_t>());
   }
 }
 
@@ -198,7 +235,7 @@ void GradientSums::discard() {
 double GradientSums::own_squares(const Slot& slot) const {
   const auto& parameter = *slot.parameter;
   if (parameter.part.count == 1) return ops::sum_of_squares(slot.gradient);
-  const parallel::RowShare rows = keeps_rows_ ? rows_of(parameter) : parallel::RowShare{0, slot.gradient.size(0)};
+  const parallel::RowShare rows = by_rows_ ? rows_of(parameter) : parallel::RowShare{0, slot.gradient.size(0)};
   double sum = 0;
   for (const auto& own : parameter.slices()) {
     if (!own.is_first) continue;
@@ -213,12 +250,12 @@ double GradientSums::norm() const {
   const auto squares = at::zeros({std::ssize(slots_)}, at::kDouble);
   double* const values = squares.mutable_data_ptr<double>();
   for (size_t i = 0; i < slots_.size(); ++i) {
-    const bool is_counted = keeps_rows_ || slots_[i]->is_expert() || experts_.rank() == 0;
+    const bool is_counted = by_rows_ || slots_[i]->is_expert() || experts_.rank() == 0;
     if (slots_[i]->gradient.defined() && slots_[i]->parameter->part.is_first && is_counted) values[i] = own_squares(*slots_[i]);
   }
   tensor_.all_reduce(squares);
   pipeline_.all_reduce(squares);
-  (keeps_rows_ ? data_ : experts_).all_reduce(squares);
+  (by_rows_ ? data_ : experts_).all_reduce(squares);
   return std::sqrt(std::accumulate(values, values + slots_.size(), 0.0));
 }
 

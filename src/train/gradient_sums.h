@@ -11,26 +11,35 @@
 #include "model/parameters.h"
 #include "parallel/mesh.h"
 #include "parallel/row_share.h"
+#include "train/gradient_buckets.h"
+#include "train/tensor_terms.h"
 
 namespace ingot::train {
+
+/// How ranks that have the same part of a parameter sum its gradients.
+struct GradientSharing {
+  bool in_tree = false;     // in the order of ops/tree_sum.h over logical shards; else in that which is fastest, and each rank
+  bool by_rows = false;     // gets the sums of its rows alone (Rajbhandari et al. 2020, ZeRO stage 1),
+  bool keeps_rows = false;  // and keeps no others: they are made in each backward pass, all ranks in the same one (ZeRO stage 2)
+  int64_t bucket_bytes = kBucketBytes;  // that travel together, where they are not summed in a tree
+};
 
 /// The float32 sums of the gradients of a step: over micro-batches, the uses of a parameter, and the ranks.
 class GradientSums {
  public:
-  /// Of these parameters. `keeps_rows`: of the ranks that have the same part of a parameter each keeps the sums of its rows alone: they meet in
-  /// the backward pass, as soon as a parameter's gradient of a micro-batch is there, all ranks at the same one (Rajbhandari et al. 2020, ZeRO
-  /// stage 2). The groups of the mesh must outlive it.
-  GradientSums(std::vector<std::shared_ptr<model::Parameter>> parameters, const parallel::Mesh& mesh, bool keeps_rows);
+  /// Of these parameters; all ranks of the mesh, whose groups must outlive it, make it together.
+  GradientSums(std::vector<std::shared_ptr<model::Parameter>> parameters, const parallel::Mesh& mesh, GradientSharing sharing);
   ~GradientSums();
   GradientSums(const GradientSums&) = delete;
   GradientSums& operator=(const GradientSums&) = delete;
 
-  /// See Optimizer::accumulate, sum_over_ranks, discard.
+  /// See Optimizer::begin_pass, accumulate, sum_over_ranks, discard.
+  void begin_pass(bool is_last) { pass_ = is_last ? Pass::kLast : Pass::kOneOfSome; }
   void accumulate(const std::vector<int64_t>& shards);
   void sum_over_ranks(int64_t num_shards);
   void discard();
 
-  /// The whole sum of parameter `i`'s gradients, or the rows that this rank keeps; undefined without one.
+  /// The whole sum of parameter `i`'s gradients, or this rank's rows of it; undefined without one.
   const at::Tensor& of(size_t i) const;
   void clear(size_t i);
   /// The ranks that have the same part of a parameter, and this rank's rows of its values.
@@ -41,18 +50,35 @@ class GradientSums {
   std::optional<std::string> first_bad() const;
 
  private:
+  enum class Pass { kNone, kOneOfSome, kLast };
   struct Slot;
   struct Hook;
-  void add_rows(Slot& slot, at::Tensor& fresh);
-  void sum_over_group(parallel::Communicator& ranks, const std::vector<std::shared_ptr<Slot>>& slots, bool in_tree);
-  at::Tensor empty_sum(const Slot& slot) const;
+  /// Of the parameters that the same ranks have the same part of: those that are here, and without a tree or alone the way of their sums.
+  struct Group {
+    std::vector<std::shared_ptr<Slot>> slots;
+    parallel::Communicator* meeting = nullptr;      // ranks with other rows of the batch, or where there are none with other tokens;
+    std::unique_ptr<parallel::Communicator> ranks;  // the same, for the buckets
+    std::unique_ptr<GradientBuckets> buckets;
+    parallel::Communicator* others = nullptr;       // more that have terms of the sums
+    bool keeps_rows = false;
+  };
+  void make_buckets(Group& group, parallel::Communicator& replicas);
+  void take_in(Slot& slot, size_t leaf);
+  void end_pass();
+  void sum_in_buckets();
+  void sum_in_tree(int64_t num_shards);
+  void sum_over_group(parallel::Communicator& ranks, const std::vector<std::shared_ptr<Slot>>& slots);
   void sum_ends(Slot& slot);
-  void sum_terms(const model::Parameter& parameter, at::Tensor gradient);
   double own_squares(const Slot& slot) const;
 
   std::vector<std::shared_ptr<Slot>> slots_;
   parallel::Communicator &data_, &tensor_, &pipeline_, &experts_, &expert_data_, &context_;
-  const bool sums_apart_, keeps_rows_;
+  const TensorTerms terms_;
+  const bool sums_apart_;
+  const GradientSharing sharing_;
+  const bool by_rows_;
+  Group of_all_, of_experts_;
+  Pass pass_ = Pass::kNone;
 };
 
 }  // namespace ingot::train

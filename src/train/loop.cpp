@@ -49,6 +49,12 @@ int64_t steps_in_all(const LoopConfig& config, const RunPosition& position) {
   return position.step + steps_of_samples(left, config.batch.global_batch);
 }
 
+OptimizerConfig optimizer_config(const LoopConfig& config) {
+  auto optimizer = config.optimizer;
+  optimizer.sums_in_tree = config.logical_shards > 0;
+  return optimizer;
+}
+
 /// What rank 0 alone writes.
 struct Written {
   Written(const LoopConfig& config, int64_t resumed_step, int64_t steps_left)
@@ -68,7 +74,7 @@ class Loop {
   Loop(model::CausalLm& model, const DataSource& train, const std::vector<EvaluationSet>& eval, const LoopConfig& config,
        const parallel::Mesh& mesh)
       : model_(model), train_(train), eval_(eval), config_(config), mesh_(mesh), ranks_(mesh.world), identity_(identity_of(config, model, train)),
-        eval_identity_(eval_identity_of(config)), optimizer_(model.parameters, config.optimizer, mesh), position_(start()),
+        eval_identity_(eval_identity_of(config)), optimizer_(model.parameters, optimizer_config(config), mesh), position_(start()),
         max_steps_(steps_in_all(config, position_)), saved_step_(position_.step) {
     schedule_ = config.schedule;
     schedule_.total_steps = max_steps_;

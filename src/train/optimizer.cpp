@@ -13,6 +13,7 @@
 #include "model/sharded_values.h"
 #include "ops/adamw.h"
 #include "train/named_state.h"
+#include "train/row_exchange.h"
 
 namespace ingot::train {
 namespace {
@@ -68,7 +69,7 @@ void OptimizerConfig::check(Problems& problems) const {
 
 Optimizer::Optimizer(const model::ParameterList& parameters, OptimizerConfig config, const parallel::Mesh& mesh)
     : config_(config), is_first_rank_(mesh.world.rank() == 0), writes_replicas_(mesh.context.rank() == 0),
-      sums_(trained_of(parameters), mesh, config.shards_gradients) {
+      sums_(trained_of(parameters), mesh, {.in_tree = config.sums_in_tree, .by_rows = config.is_sharded, .keeps_rows = config.shards_gradients, .bucket_bytes = config.bucket_bytes}) {
   for (const auto& parameter : trained_of(parameters))
     slots_.push_back(std::make_shared<Slot>(parameter, config_.is_sharded ? sums_.rows_of(*parameter) : parallel::RowShare{0, parameter->value.size(0)}));
 }
@@ -85,6 +86,7 @@ void Optimizer::step(double learning_rate, double scale, double norm) {
   const double clip = config_.max_grad_norm > 0 ? std::min(1.0, config_.max_grad_norm / (norm + kClipEpsilon)) : 1.0;
   ops::AdamwArguments arguments{learning_rate, config_.adam_beta1, config_.adam_beta2, config_.adam_epsilon,
                                 /*weight_decay=*/0, ++num_steps_, scale * clip};
+  RowExchange exchange(config_.bucket_bytes);
   for (size_t i = 0; i < slots_.size(); ++i) {
     const auto& slot = slots_[i];
     const auto& gradient = sums_.of(i);
@@ -95,9 +97,9 @@ void Optimizer::step(double learning_rate, double scale, double norm) {
     at::Tensor copy = slot->has_copy() ? slot->own : at::Tensor();
     ops::adamw_step(arguments, gradient.size(0) == slot->rows.count ? gradient : slot->rows.of(gradient), slot->master, slot->first_moment, slot->second_moment, copy);
     sums_.clear(i);
-    if (auto& replicas = sums_.replicas_of(*slot->parameter); config_.is_sharded && replicas.size() > 1 && !slot->parameter->sharded)
-      parallel::exchange_rows(slot->value, replicas);
+    if (config_.is_sharded && !slot->parameter->sharded) exchange.add(slot->value, sums_.replicas_of(*slot->parameter));
   }
+  exchange.finish();
 }
 
 checkpoint::RunTensor Optimizer::state_of(const std::string& prefix, const Slot& slot, const at::Tensor& rows) const {

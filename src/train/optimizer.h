@@ -23,7 +23,9 @@ struct OptimizerConfig {
   double weight_decay = 0.0;   // of parameters with `decay`
   double max_grad_norm = 1.0;  // 0: no clipping
   bool is_sharded = false;     // over the ranks that have the same part of the model
-  bool shards_gradients = false;  // their sums, too (GradientSums); where no logical shards are summed
+  bool shards_gradients = false;  // their sums, too, where they are not made in a tree
+  bool sums_in_tree = false;      // over logical shards
+  int64_t bucket_bytes = kBucketBytes;  // of gradients, and of updated rows, that travel together
   void check(Problems& problems) const;
 };
 
@@ -35,12 +37,16 @@ class Optimizer {
  public:
   /// Sets requires_grad of every parameter. Throws ConfigError for a trainable one that is neither float32 nor
   /// bfloat16.
-  /// The ranks of the mesh must outlive it. Of those that have the same part of the model each keeps, with `is_sharded`, the state of its rows of
+  /// All ranks of the mesh, which must outlive it, make it together. Of those that have the same part of the model each keeps, with `is_sharded`, the state of its rows of
   /// every parameter alone (Rajbhandari et al. 2020, ZeRO stage 1), updates these and gets the others.
   Optimizer(const model::ParameterList& parameters, OptimizerConfig config, const parallel::Mesh& mesh = parallel::only_rank());
   /// Takes the masters of bfloat16 parameters from the values that these were rounded from. A master that starts on
   /// bfloat16's grid loses updates below half its spacing at first, and with them a part of the first steps.
   void set_masters(const ExactWeights& exact);
+  /// Until accumulate() a gradient is added to the sums as soon as a backward pass has made it. `is_last`: of the passes of a step through these
+  /// layers; then sums begin their way to the other ranks while it goes on. What does not, as on a rank without a micro-batch, does so in
+  /// sum_over_ranks.
+  void begin_pass(bool is_last) { sums_.begin_pass(is_last); }
   /// Adds the .grad of every parameter that has one to the fp32 sums and clears it. Once a pass of a micro-batch through layers of this rank.
   /// The sums of one logical shard of the batch, of which `shards` counts this rank's, are a leaf of a tree (ops/tree_sum.h); a parameter gets
   /// them in the order of the shards. An expert gets rows of all ranks that share the experts: of each its own shard.
@@ -48,7 +54,7 @@ class Optimizer {
   /// The sums become those over the whole batch: of each rank's one sum, or, `num_shards` > 0, in the tree over so many shards of every rank.
   /// Then terms of which the ranks have one each are summed, too: tensor ranks, and the pipeline's ends of a tied embedding.
   void sum_over_ranks(int64_t num_shards = 0) { sums_.sum_over_ranks(num_shards); }
-  /// Forgets the sums: a step that is given up leaves no trace.
+  /// Forgets the sums: a step that is given up leaves no trace, and nothing under way. All ranks call it together.
   void discard() { sums_.discard(); }
   /// Norm of the whole model's summed gradients times `scale`, in double, the same on all ranks that share the model, which call it together.
   double gradient_norm(double scale) const { return sums_.norm() * std::abs(scale); }

@@ -91,6 +91,8 @@ class StepShare {
     for (size_t i = 0; i < batches_.size(); ++i) has_labels_[static_cast<int64_t>(i)] = batches_[i].num_labels() > 0 ? 1 : 0;
     mesh_.partners->all_reduce(has_labels_);
     while (std::ssize(batches_) < num_micro_batches_ && has_labels_[std::ssize(batches_)].item<int64_t>() > 0) batches_.push_back(blank_batch(2 * mesh_.context.size()));
+    for (int64_t i = 0; i < std::ssize(batches_); ++i)
+      if (has_labels_[i].item<int64_t>() > 0) last_ = i;
   }
 
   void run(const parallel::PipelineTask& task, Passes& passes, Account& account) {
@@ -116,6 +118,7 @@ class StepShare {
   /// Adds the gradients of one micro-batch to the optimizer's.
   void backward(const parallel::PipelineTask& task, Passes& passes) {
     if (task.micro_batch >= stops_at_) return;
+    optimizer_.begin_pass(task.micro_batch == last_);
     passes.backward(task.chunk, task.micro_batch, model_.cut.is_last(task.chunk) ? objectives_.extract(task.micro_batch).mapped() : at::Tensor());
     optimizer_.accumulate(shards_of(task.micro_batch));
   }
@@ -182,6 +185,7 @@ class StepShare {
   const MicroBatches own_;
   std::vector<data::Batch> batches_;  // own_, and blank ones
   at::Tensor has_labels_;             // [micro-batches] of each whether it, or a partner's, has labels
+  int64_t last_ = -1;                 // of those that are not passed over
   int64_t stops_at_ = std::numeric_limits<int64_t>::max();  // the first of this rank's micro-batches that does not come
   std::map<int64_t, at::Tensor> objectives_;                // of this rank's micro-batches that wait for their backward pass
 };

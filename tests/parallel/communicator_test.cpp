@@ -5,7 +5,9 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <future>
+#include <optional>
 #include <stdexcept>
 
 #include "core/error.h"
@@ -120,6 +122,67 @@ void check_split(Communicator& ranks) {
   EXPECT_EQ(sum.item<int64_t>(), wanted);
   check_calls(*group);
   ranks.barrier("the end of the split's test");
+}
+
+/// Several calls are begun before the first is waited for; a rank begins them long before the others do.
+void check_begun_calls(Communicator& world) {
+  const auto group = world.split(0);
+  auto& ranks = *group;
+  const int64_t rank = ranks.rank(), size = ranks.size();
+  if (rank > 0) world.barrier("until rank 0 has begun");
+  std::vector<at::Tensor> sums, parts, wholes;
+  std::vector<Begun> calls;
+  for (int64_t i = 0; i < 5; ++i) {
+    sums.push_back(at::full({1000}, static_cast<double>(rank + i), at::kFloat));
+    parts.push_back(at::empty({2, 3}, at::kFloat));
+    wholes.push_back(at::empty({2 * size}, at::kFloat));
+    calls.push_back(ranks.begin_all_reduce(sums.back()));
+    calls.push_back(ranks.begin_reduce_scatter(parts.back(), at::full({2 * size, 3}, static_cast<double>(rank * i), at::kFloat)));
+    calls.push_back(ranks.begin_all_gather(wholes.back(), at::full({2}, static_cast<double>(rank + i), at::kFloat)));
+  }
+  if (rank == 0) world.barrier("until rank 0 has begun");
+  for (const auto& call : calls) call.wait();
+  const int64_t rank_sum = size * (size - 1) / 2;
+  for (int64_t i = 0; i < 5; ++i) {
+    const auto n = static_cast<size_t>(i);
+    EXPECT_TRUE(sums[n].equal(at::full({1000}, static_cast<double>(rank_sum + size * i), at::kFloat)));
+    EXPECT_TRUE(parts[n].equal(at::full({2, 3}, static_cast<double>(rank_sum * i), at::kFloat)));
+    EXPECT_TRUE(wholes[n].equal(at::arange(size, at::kFloat).repeat_interleave(2) + static_cast<double>(i)));
+  }
+}
+
+TEST(Communicator, CallsThatHaveBegunGiveTheSame) {
+  check_begun_calls(only_rank());
+  for (const int64_t size : {2, 3, 4}) run_ranks(size, check_begun_calls);
+  for (const int64_t size : {2, 3, 4}) run_over_gloo(size, check_begun_calls);
+}
+
+TEST(Communicator, GlooGoesOnWhileACallIsUnderWay) {
+  run_over_gloo(2, [](Communicator& ranks) {
+    const auto group = ranks.split(0);
+    const auto sum = at::ones({1 << 20});
+    std::optional<Begun> call;
+    if (ranks.rank() == 0) call = group->begin_all_reduce(sum);
+    if (ranks.rank() == 0) EXPECT_FALSE(call->is_done());  // the other one has not begun
+    ranks.barrier("rank 0 has begun");
+    if (ranks.rank() == 1) call = group->begin_all_reduce(sum);
+    call->wait();
+    EXPECT_TRUE(call->is_done());
+    EXPECT_TRUE(sum.equal(at::full({1 << 20}, 2.0)));
+  });
+}
+
+TEST(Communicator, AGroupWhoseCallNobodyElseMakesIsLeftAtOnce) {
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_THROW(run_over_gloo(2,
+                             [](Communicator& ranks) {
+                               const auto group = ranks.split(0);
+                               if (ranks.rank() == 1) throw DataError("rank 1 has read a bad file");
+                               group->begin_all_reduce(at::ones({1}));
+                               throw CommError("rank 0 has failed, too");
+                             }),
+               Error);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(15));  // calls of this test wait for 20 s
 }
 
 TEST(Communicator, AGroupOfSomeRanksDoesTheSame) {

@@ -171,19 +171,21 @@ class Peak:
 
 
 SELECTIVE, FULL, BF16, LORA = {"recompute": "selective"}, {"recompute": "full"}, {"precision": "bf16"}, {"finetuning_type": "lora"}
+TP, PP, CP, EP = ({f"{axis}_parallel_size": 2} for axis in ("tensor_model", "pipeline_model", "context", "expert_model"))
 PEAKS = [
     *(Peak(family) for family in FAMILIES),
-    *(Peak(family, SELECTIVE) for family in ("llama", "qwen2 tied", "mixtral", "chatglm", "baichuan")),
-    *(Peak(family, FULL) for family in ("llama grouped", "qwen", "mistral windowed", "mixtral", "glm", "baichuan")),
-    *(Peak(family, {**LORA, "lora_rank": 16}) for family in ("llama", "qwen2 tied", "chatglm")),
-    *(Peak(family, {**LORA, **SELECTIVE}) for family in ("llama grouped", "baichuan")),
-    Peak("llama", {**LORA, **FULL, "micro_batch_size": 2, "global_batch_size": 4}), Peak("llama", {**LORA, "lora_target": ["q_proj", "v_proj"]}),
-    *(Peak("llama", {**BF16, **kind}) for kind in ({}, FULL)), Peak("mixtral", {**BF16, **FULL}),
-    Peak("llama", {**BF16, **LORA}), Peak("qwen2 tied", {**BF16, **LORA, "cutoff_len": 64}),
-    Peak("llama", {"micro_batch_size": 2, "global_batch_size": 2}), Peak("llama grouped", {"micro_batch_size": 2, "global_batch_size": 4, **SELECTIVE}),
-    Peak("qwen", {"cutoff_len": 1024, **FULL}), Peak("llama", {"reproducible": True, "logical_shards": 4, "global_batch_size": 8}),
-    Peak("llama", {}, ranks=2), Peak("qwen2 tied", {**SELECTIVE, "global_batch_size": 4}, ranks=2), Peak("llama", {**LORA}, ranks=2),
-    Peak("mixtral", {**FULL, "global_batch_size": 4}, ranks=2),
+    *(Peak(family, SELECTIVE) for family in ("qwen2 tied", "mixtral", "baichuan")), *(Peak(family, FULL) for family in ("llama grouped", "mistral windowed", "glm")),
+    *(Peak(family, {**LORA, "lora_rank": 16}) for family in ("llama", "qwen2 tied")), Peak("baichuan", {**LORA, **SELECTIVE}),
+    Peak("llama", BF16), Peak("mixtral", {**BF16, **FULL}),
+    Peak("llama", {**BF16, **LORA}), Peak("llama grouped", {"micro_batch_size": 2, "global_batch_size": 4, **SELECTIVE}),
+    Peak("llama", {"reproducible": True, "logical_shards": 4, "global_batch_size": 8}),
+    Peak("llama", {}, ranks=2), Peak("qwen2 tied", {**SELECTIVE, "zero_stage": 1, "global_batch_size": 4}, ranks=2), Peak("llama", LORA, ranks=2),
+    Peak("llama", {"zero_stage": 2, "global_batch_size": 4}, ranks=2), Peak("qwen2 tied", {**BF16, "zero_stage": 3, "global_batch_size": 4}, ranks=4),
+    Peak("chatglm", {**FULL, "zero_stage": 3}, ranks=2),
+    Peak("llama", TP, ranks=2), Peak("baichuan", {**TP, **SELECTIVE}, ranks=2), Peak("glm", {**TP, **FULL, "zero_stage": 1}, ranks=4), Peak("llama", {**TP, **LORA}, ranks=2),
+    Peak("llama", {**PP, "global_batch_size": 4}, ranks=2), Peak("qwen2 tied", {**PP, **FULL, "global_batch_size": 4}, ranks=2),
+    Peak("qwen", {**PP, **SELECTIVE, "virtual_pipeline_model_parallel_size": 3, "global_batch_size": 4}, ranks=2),
+    Peak("llama grouped", CP, ranks=2), Peak("mistral windowed", {**CP, **FULL}, ranks=2), Peak("mixtral", EP, ranks=2), Peak("mixtral", {**EP, **FULL, **TP}, ranks=4),
 ]
 FEW = [Peak("llama"), Peak("qwen2 tied", SELECTIVE), Peak("llama", {**LORA, "lora_rank": 16})]
 
@@ -214,7 +216,7 @@ def measured_and_planned(peak, folders, folder):
             "model_name_or_path": str(folders(peak.family, lora)), "train_from_scratch": not lora, **peak.keys}
     config = write_config(folder, **keys)
     _, mebibytes = peak_memory(INGOT, "train", config, *(["--nproc", peak.ranks] if peak.ranks > 1 else []))
-    planned = plan(config, "--dp", peak.ranks)["per_rank"]["total"] / (1 << 20)
+    planned = plan(config, "--devices", peak.ranks)["per_rank"]["total"] / (1 << 20)
     shutil.rmtree(folder)
     return mebibytes, planned
 

@@ -174,7 +174,9 @@ TEST(Plan, RanksSendWhatTheirSumsTake) {
   const auto values = static_cast<double>(values_of(shape));
   EXPECT_DOUBLE_EQ(planner_of(shape).estimate(shape).traffic.data, 4 * values);  // a ring of two sends the whole once
   shape.zero_stage = 1;
-  EXPECT_DOUBLE_EQ(planner_of(shape).estimate(shape).traffic.data, (4 + 4.0 / 2) * values);
+  EXPECT_DOUBLE_EQ(planner_of(shape).estimate(shape).traffic.data, (4.0 / 2 + 4.0 / 2) * values);  // of gradients and of weights half a ring
+  shape.logical_shards = 2;
+  EXPECT_DOUBLE_EQ(planner_of(shape).estimate(shape).traffic.data, (4 + 4.0 / 2) * values);  // sums in a tree are whole
   shape = llama(), shape.layout = {.tp = 2};
   const double half = 256 * 64 * 4, exchanges = (4 + 6) * 4 + 2 * 2;  // of a layer forward and backward, where two inputs are gathered again; of each end
   EXPECT_DOUBLE_EQ(planner_of(shape).estimate(shape).traffic.tensor, 16 * exchanges * half);

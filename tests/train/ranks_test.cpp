@@ -100,10 +100,8 @@ TEST_F(Ranks, WithoutItTheOrderOfTheSumShows) {
   EXPECT_EQ(two.losses[0], alone.losses[0]);
 }
 
-TEST_F(Ranks, AStopOfOneRankStopsAllAtOneStepAndAnotherNumberGoesOn) {
-  const auto whole = train(1, config("whole", 8));
-  auto stopped = config("stopped", 8);
-  std::mutex mutex;
+/// Stops a run on 4 ranks in its step 7, when rank 2 reads.
+void stop_in_step_seven(const LoopConfig& loop) {
   parallel::run_ranks(4, [&](parallel::Communicator& ranks) {
     at::set_num_threads(1);
     const auto model = tiny_llama();
@@ -113,12 +111,29 @@ TEST_F(Ranks, AStopOfOneRankStopsAllAtOneStepAndAnotherNumberGoesOn) {
       if (ranks.rank() == 2 && samples[0] >= 6 * kRowsPerStep) request_stop(SIGTERM);
       return batch(samples);
     };
-    const auto result = run_loop(*model, rows, {}, stopped, ranks);
+    const auto result = run_loop(*model, rows, {}, loop, ranks);
     EXPECT_TRUE(result.stopped);
     EXPECT_EQ(result.step, 6);
   });
   clear_stop();
+}
+
+TEST_F(Ranks, AStopOfOneRankStopsAllAtOneStepAndAnotherNumberGoesOn) {
+  const auto whole = train(1, config("whole", 8));
+  const auto stopped = config("stopped", 8);
+  stop_in_step_seven(stopped);
   EXPECT_TRUE(train(2, stopped).values.equal(whole.values));
+}
+
+TEST_F(Ranks, AStopLeavesNothingUnderWayWithoutATreeEither) {
+  for (const int zero : {0, 1, 2}) {
+    auto loop = config(fmt::format("whole_{}", zero), 0);
+    loop.optimizer.is_sharded = zero > 0, loop.optimizer.shards_gradients = zero > 1, loop.optimizer.bucket_bytes = 4096;
+    const auto whole = train(4, loop);
+    loop.output_dir = folder / fmt::format("stopped_{}", zero);
+    stop_in_step_seven(loop);
+    EXPECT_TRUE(train(4, loop).values.equal(whole.values)) << "ZeRO " << zero;
+  }
 }
 
 TEST_F(Ranks, OneOfAnotherConfigurationIsRefusedByTheFieldsThatDiffer) {

@@ -107,7 +107,7 @@ PassFound pass_over(const parallel::Layout& layout, const SharedKind& kind, cons
     std::vector<std::shared_ptr<model::Parameter>> trained;
     for (const auto& parameter : model->parameters.parameters)
       if (parameter->trainable) trained.push_back(parameter);
-    GradientSums sums(trained, mesh, /*keeps_rows=*/false);
+    GradientSums sums(trained, mesh, {});
     const auto rows = to_model_input(batch, *model);
     const auto terms = model->losses(rows.input, rows.labels);
     model->objective(terms, batch.num_labels()).backward();

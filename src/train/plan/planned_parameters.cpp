@@ -137,6 +137,7 @@ PartCounts part_counts(const std::vector<PlannedParameter>& parameters, const mo
   const int64_t own_experts = config.num_experts / std::max<int64_t>(1, ep);  // those of the first rank stand for all
   for (const auto& parameter : parameters) {
     const auto& spec = parameter.spec;
+    counts.whole.add(count_of(parameter, 1));
     if (spec.expert >= own_experts) continue;
     PartCount& part = spec.layer >= 0                    ? counts.layers[static_cast<size_t>(spec.layer)]
                       : parameter.use == Use::kEmbedding ? counts.embedding

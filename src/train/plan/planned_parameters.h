@@ -44,6 +44,7 @@ struct PartCount {
 struct PartCounts {
   std::vector<PartCount> layers;
   PartCount embedding, final_norm, head;  // head: nothing where it is the embedding
+  ValueCount whole;                       // of the model, whatever ranks share
 };
 
 PartCounts part_counts(const std::vector<PlannedParameter>& parameters, const model::DecoderConfig& config, int64_t tp, int64_t ep);

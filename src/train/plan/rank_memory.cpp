@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "parallel/pipeline.h"
+#include "train/bucket_bytes.h"
 #include "train/plan/held_bytes.h"
 #include "train/plan/layer_sizes.h"
 #include "train/plan/layer_walk.h"
@@ -16,6 +17,7 @@ constexpr int64_t kMomentBytes = 8;                        // of a value, both
 constexpr int64_t kLogitBytes = int64_t{128} << 20;        // at a time: ops/linear_cross_entropy.cpp
 constexpr int64_t kWidenedColumns = 4096;                  // at a time: ops/wide_product.cpp
 constexpr int64_t kMergedFloatBytes = int64_t{8} << 30, kMergeTokens = 64;  // hub/merge_check.cpp, hub/merge.h
+constexpr int64_t kBucketsUnderWay = 4;                    // train/gradient_buckets.cpp
 constexpr int64_t kBatchBytes = 3 * 8;                     // a token: id, position and label, int64
 
 /// One rank's passes over the micro-batches of a step.
@@ -51,6 +53,7 @@ class StepWalk {
   bool is_first() const { return stage_ == 0; }
   bool is_last() const { return stage_ == shape_.layout.pp - 1; }
   bool is_tied() const { return shape_.model.tie_word_embeddings; }
+  bool sums_in_tree() const { return shape_.logical_shards > 0; }
   bool is_narrow() const { return shape_.value_bytes < kFloatBytes; }
   /// The matrix behind the logits.
   const PartCount& head() const { return is_tied() ? counts_.embedding : counts_.head; }
@@ -156,44 +159,78 @@ class StepWalk {
         held_.drop_gradient(head_gradient(shape_.value_bytes));
       }
       if (shape_.layout.tp > 1) held_.touch(all_tokens()), held_.take(residual()), held_.drop(all_tokens());  // its share of the gradients' sum
+      if (!(is_first() && is_tied())) sum_of_end(head());
       held_.take(residual());
       held_.drop(2 * residual());  // x, and the gradient of the norm's output
     } else {
       held_.take(residual());      // the gradient from the next stage
     }
+    const int64_t layers_sums = layers_trained() * kFloatBytes, way = on_their_way(std::min(layers_sums, kBucketsUnderWay * kBucketBytes));
+    held_.take_gradient(way);
     for (int64_t layer = layers_.end; layer-- > layers_.first;) layer_backward(layer);
+    held_.drop_gradient(way);
     held_.drop(residual());
     if (is_first() && counts_.embedding.trained() >= head_values()) {
       held_.take_gradient(head_values() * shape_.value_bytes);
       if (is_last() && is_tied()) held_.drop_gradient(head_values() * shape_.value_bytes);  // the two of one matrix are added
+      sum_of_end(counts_.embedding);
     }
   }
 
   void layer_backward(int64_t layer) {
-    with_values(layer_counts(layer), [&] { walk_of(layer).backward(); });
-    if (!shape_.shards_gradients()) return;
-    const auto gradients = gradients_of(layer_counts(layer));
-    held_.drop_gradient(gradients.attention + gradients.feed_forward);  // scattered to those that sum them
+    const auto& part = layer_counts(layer);
+    with_values(part, [&] { walk_of(layer).backward(); });
+    sum_of(part.attention.trained + part.feed_forward.trained, shape_.layout.dp, part.largest_trained());
+    sum_of(part.experts.trained, shape_.layout.dp / shape_.layout.ep, part.largest_trained());
   }
 
-  /// Optimizer::accumulate: the gradients of a micro-batch go into float32 sums, one parameter after another.
+  /// Without a tree, gradients of a micro-batch go into float32 sums as soon as they are there (train/gradient_sums.h). With ZeRO those of
+  /// the rows of other ranks leave.
+  void sum_of(int64_t values, int64_t copies, int64_t largest) {
+    if (sums_in_tree()) return;
+    held_.drop_gradient(values * shape_.value_bytes);
+    if (shape_.zero_stage >= 2) return;
+    if (earlier_sums() == 0) held_.take_gradient(values * kFloatBytes);
+    else if (is_narrow()) held_.touch(kFloatBytes * largest);  // widened for the addition
+    if (shape_.zero_stage == 1) held_.drop_gradient(values * kFloatBytes * (copies - 1) / copies);
+  }
+
+  /// Of the matrix at an end of the model.
+  void sum_of_end(const PartCount& part) {
+    const int64_t values = part.trained() >= head_values() ? head_values() : 0;
+    held_.touch(on_their_way(values * kFloatBytes));
+    sum_of(values, shape_.layout.dp, values);
+  }
+
+  /// Beside the sums, of so many bytes of a bucket's (train/gradient_buckets.h): what arrives, and with shared sums the bucket.
+  int64_t on_their_way(int64_t bytes) const {
+    const bool by_rows = !sums_in_tree() && shape_.layout.dp > 1 && shape_.zero_stage > 0;
+    return by_rows ? bytes * std::min<int64_t>(shape_.zero_stage, 2) : 0;
+  }
+
+  /// With a tree, sums are made behind the pass, one parameter after another.
   void sum_up() {
-    if (!is_narrow() || shape_.shards_gradients()) return;
-    const bool first = earlier_sums() == 0;
-    if (!first) return held_.touch(kFloatBytes * largest_trained());  // widened for the addition
+    if (!sums_in_tree() || !is_narrow()) return;
+    if (earlier_sums() > 0) return held_.touch(kFloatBytes * largest_trained());  // widened for the addition
     held_.drop_gradient(bytes_of(&ValueCount::trained, shape_.value_bytes, false));
     held_.take_gradient(bytes_of(&ValueCount::trained, kFloatBytes, false));
   }
 
   /// hub/merge_check.cpp: the merged model, its largest tensor mapped from the file and copied, the adapter, and logits of a few tokens of
-  /// three models. In float32 where the weights are, and up to 8 GiB of them. Other layouts than data parallel ranks merge nothing yet.
+  /// three models. In float32 where the weights are, and up to 8 GiB of them. Rank 0 does it, in every layout.
   int64_t merge() const {
     const auto& model = shape_.model;
-    if (!shape_.tuning.lora || shape_.layout.num_ranks() != shape_.layout.dp) return 0;
-    const int64_t added = bytes_of(&ValueCount::trained, 1, false), values = bytes_of(&ValueCount::held, 1, false) - added;
+    if (!shape_.tuning.lora || !is_first()) return 0;
+    const int64_t added = counts_.whole.trained, values = counts_.whole.held - added;
     const bool wide = model.dtype == DType::kF32 || values * kFloatBytes <= kMergedFloatBytes;
     const int64_t table = model.vocab_size * model.hidden_size * size_of(model.dtype), logits = kMergeTokens * model.vocab_size * kFloatBytes;
     return values * (wide ? kFloatBytes : 2) + 2 * table + added * kFloatBytes + 3 * logits;
+  }
+
+  int64_t layers_trained() const {
+    int64_t values = 0;
+    for (int64_t layer = layers_.first; layer < layers_.end; ++layer) values += layer_counts(layer).trained();
+    return values;
   }
 
   int64_t largest_trained() const {

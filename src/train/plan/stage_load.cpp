@@ -1,8 +1,10 @@
 #include "train/plan/stage_load.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "parallel/pipeline.h"
+#include "train/bucket_bytes.h"
 
 namespace ingot::train {
 namespace {
@@ -109,10 +111,13 @@ double over_copies(const RunShape& shape, const std::vector<StageLoad>& loads, i
   return sent;
 }
 
-double half_ring_messages(const RunShape& shape, const std::vector<StageLoad>& loads, int64_t rank, int64_t copies) {
-  int64_t tensors = 0;
-  for (const auto& load : loads_of_rank(shape, loads, rank)) tensors += load.tensors;
-  return static_cast<double>(tensors * (copies - 1));
+/// Of buckets, or with a tree of one tensor after another.
+double half_ring_messages(const RunShape& shape, const std::vector<StageLoad>& loads, int64_t rank, double value_bytes, int64_t copies) {
+  double tensors = 0, bytes = 0;
+  for (const auto& load : loads_of_rank(shape, loads, rank))
+    tensors += static_cast<double>(load.tensors), bytes += (load.trained + load.trained_experts) * value_bytes;
+  const double calls = shape.logical_shards > 0 ? tensors : std::min(tensors, std::ceil(bytes / static_cast<double>(kBucketBytes)));
+  return calls * static_cast<double>(copies - 1);
 }
 
 }  // namespace
@@ -161,16 +166,19 @@ std::vector<StageLoad> loads_of_rank(const RunShape& shape, const std::vector<St
   return own;
 }
 
-/// Every rank gets the whole sum, with ZeRO 1 too; with 2 and 3 its share, of every micro-batch. Source of these: Rajbhandari et al. 2019.
+/// With ZeRO a rank gets its share alone, with 2 and 3 of every micro-batch; but sums in a tree are whole. Source of these: Rajbhandari et al. 2019.
 DataExchange gradient_sums(const RunShape& shape, const std::vector<StageLoad>& loads, int64_t rank) {
-  const double halves = shape.shards_gradients() ? static_cast<double>(shape.micro_batches()) : 2;
+  const double each = shape.zero_stage == 0 || shape.logical_shards > 0 ? 2 : 1;
+  const double halves = each * (shape.shards_gradients() ? static_cast<double>(shape.micro_batches()) : 1);
   const int64_t copies = shape.layout.dp * shape.layout.cp;
-  return {halves * over_copies(shape, loads, rank, kFloatBytes, copies), halves * half_ring_messages(shape, loads, rank, copies)};
+  return {halves * over_copies(shape, loads, rank, kFloatBytes, copies), halves * half_ring_messages(shape, loads, rank, kFloatBytes, copies)};
 }
 
 DataExchange weight_gathers(const RunShape& shape, const std::vector<StageLoad>& loads, int64_t rank) {
   if (shape.zero_stage != 1 && shape.zero_stage != 2) return {};
-  return {over_copies(shape, loads, rank, static_cast<double>(shape.value_bytes), shape.layout.dp), half_ring_messages(shape, loads, rank, shape.layout.dp)};
+  const auto value_bytes = static_cast<double>(shape.value_bytes);
+  const int64_t copies = shape.layout.dp;
+  return {over_copies(shape, loads, rank, value_bytes, copies), half_ring_messages(shape, loads, rank, value_bytes, copies)};
 }
 
 StepTraffic step_traffic(const RunShape& shape, const std::vector<StageLoad>& loads) {

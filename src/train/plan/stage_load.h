@@ -50,8 +50,7 @@ std::vector<StageLoad> stage_loads(const RunShape& shape, const PartCounts& coun
 /// Those of a pipeline rank's stages.
 std::vector<StageLoad> loads_of_rank(const RunShape& shape, const std::vector<StageLoad>& loads, int64_t rank);
 
-/// What a rank sends once a step, for the sums of its gradients (float32) and with ZeRO for new weights: rings, a tensor at a time, as
-/// parallel's all_reduce makes them.
+/// What a rank sends once a step, for the sums of its gradients (float32) and with ZeRO for new weights: rings, of buckets.
 struct DataExchange { double bytes = 0, messages = 0; };
 DataExchange gradient_sums(const RunShape& shape, const std::vector<StageLoad>& loads, int64_t rank);
 DataExchange weight_gathers(const RunShape& shape, const std::vector<StageLoad>& loads, int64_t rank);
