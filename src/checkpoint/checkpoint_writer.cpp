@@ -16,6 +16,7 @@
 #include "core/log.h"
 #include "core/staging.h"
 #include "core/stop.h"
+#include "core/trace.h"
 
 namespace ingot::checkpoint {
 namespace fs = std::filesystem;
@@ -100,7 +101,7 @@ void CheckpointWriter::save(int64_t step, RunState state) {
   const auto of = std::make_shared<const Save>(begin_save(step, std::move(state)));
   const auto save_it = [this, of] { run_save(*of); };
   try {
-    pending_ = std::async(std::launch::async, save_it);
+    pending_ = std::async(std::launch::async, [save_it] { name_trace_thread("checkpoint"), save_it(); });
   } catch (const std::system_error& error) {
     log_warning(fmt::format("no thread can be started ({}): training waits while step {} is saved", error.what(), step));
     save_it();
@@ -158,6 +159,7 @@ void CheckpointWriter::run_save(const Save& save) {
   } release{*this, save.state.tensors.size()};
   if (save.failure) std::rethrow_exception(save.failure);
   if (save.folder.empty()) return;  // the leader's folder could not be made
+  const Span span("checkpoint", "save", {"step", save.step});
   StateWriter store(save.folder, pieces_of(save.state.tensors), max_shard_bytes_, writers_.own);
   for (size_t i = 0; i < save.state.tensors.size(); ++i) {
     put_tensor(store, save.state.tensors[i]);

@@ -29,6 +29,7 @@ Job<workflows::TrainRequest> on_ranks(CLI::App* verb, const Job<workflows::Train
     job.command = {name, request.config.string()};
     for (const auto& pair : request.overrides) job.command.insert(job.command.end(), {"--set", pair});
     if (request.force) job.command.push_back("--force");
+    if (request.profile) job.command.push_back("--profile");
     return launch(job);
   };
 }
@@ -53,6 +54,7 @@ void add_train(CLI::App& app, const Jobs& jobs, int& exit_code) {
                             "The same command again goes on from the newest good checkpoint. Ctrl-C saves and exits 143.");
   auto request = add_config_verb(verb, on_ranks(verb, jobs.train, jobs.launch), jobs.check_train, exit_code);
   verb->add_flag("--force", request->force, "Go on with a run that needs more memory than there is");
+  verb->add_flag("--profile", request->profile, "Write what each rank does when to OUTPUT/profile/rank_N.json, for chrome://tracing or ui.perfetto.dev");
 }
 
 void add_preprocess(CLI::App& app, const Jobs& jobs, int& exit_code) {

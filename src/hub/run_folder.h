@@ -16,6 +16,7 @@ struct RunFolder {
   std::filesystem::path layout() const { return path / "source_layout"; }     // how its weights lay in their files
   std::filesystem::path record() const { return path / "run.json"; }          // what it is a run of: run_record.h
   std::filesystem::path model() const { return path / "model"; }              // the exported Hugging Face folder
+  std::filesystem::path profile() const { return path / "profile"; }          // what each rank did when: core/trace.h
   std::filesystem::path adapter() const { return path / "adapter"; }          // the exported adapter of a LoRA run
 };
 

@@ -15,6 +15,8 @@ namespace ingot::parallel {
 struct Begun {
   std::function<void()> wait;
   std::function<bool()> is_done;  // whether wait() has nothing to wait for
+  /// Has its argument called when the call has ended, from any thread. Null where the call is made in wait().
+  std::function<void(std::function<void()>)> when_done = {};
 };
 
 /// Some ranks of a job that exchange tensors. All of them make the same calls in the same order, with contiguous tensors of the same

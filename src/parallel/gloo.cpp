@@ -159,7 +159,8 @@ class Gloo : public Communicator {
     forget_done();
     const Work work = named(what, begin);
     begun_.push_back(work);
-    return {[what, work] { wait(what, [&] { return work; }); }, [work] { return work->isCompleted(); }};
+    return {[what, work] { wait(what, [&] { return work; }); }, [work] { return work->isCompleted(); },
+            [work](std::function<void()> then) { work->getFuture()->addCallback([then = std::move(then)](c10::ivalue::Future&) { then(); }); }};
   }
 
   void forget_done() {

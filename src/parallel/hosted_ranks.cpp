@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "core/error.h"
+#include "core/trace.h"
 #include "parallel/communicator.h"
 #include "parallel/tree_reduce.h"
 
@@ -198,6 +199,7 @@ void host_ranks(Communicator& processes, int64_t num_threads, const std::functio
   for (int64_t i = 0; i < num_threads; ++i)
     threads.emplace_back([&, i] {
       try {
+        name_trace_thread(fmt::format("rank {}", host.first_rank() + i));
         std::vector<int64_t> all(static_cast<size_t>(host.num_ranks()));
         std::iota(all.begin(), all.end(), 0);
         HostedRank rank(host, std::move(all), host.first_rank() + i);

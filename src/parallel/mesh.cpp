@@ -1,15 +1,31 @@
 #include "parallel/mesh.h"
 
 #include <stdexcept>
+#include <string>
+
+#include "parallel/traced.h"
 
 namespace ingot::parallel {
 namespace {
+
+/// The trace's name of the groups along an axis.
+std::string name_of(Axis axis) {
+  switch (axis) {
+    case Axis::kData: return "data";
+    case Axis::kContext: return "context";
+    case Axis::kTensor: return "tensor";
+    case Axis::kPipeline: return "pipeline";
+    case Axis::kExpert: return "experts";
+    case Axis::kExpertData: break;
+  }
+  return "expert data";
+}
 
 /// Nothing for an axis of one rank.
 std::unique_ptr<Communicator> split_off(Communicator& world, const Layout& layout, Axis axis, int64_t rank) {
   if (layout.num_ranks() != world.size()) throw std::logic_error("a mesh of " + to_string(layout) + " over another number of ranks");
   const auto group = group_of(layout, axis, rank);
-  return group.size() == 1 ? nullptr : world.split(group.front());
+  return group.size() == 1 ? nullptr : traced(world.split(group.front()), name_of(axis));
 }
 
 Communicator& group_or_alone(const std::unique_ptr<Communicator>& group) { return group ? *group : only_rank(); }

@@ -8,7 +8,7 @@
 namespace ingot::train {
 namespace {
 
-constexpr size_t kMostUnderWay = 4;    // each takes memory for what arrives
+constexpr size_t kMostUnderWay = 4;    // by rows: each takes memory for what arrives
 constexpr int64_t kLineElements = 16;  // float32 of a cache line: where a member begins
 
 int64_t in_lines(int64_t elements) { return (elements + kLineElements - 1) / kLineElements * kLineElements; }
@@ -64,7 +64,7 @@ void GradientBuckets::close_all() {
   for (; next_ < buckets_.size(); leave()) {
     auto& bucket = buckets_[next_];
     if (!bucket.is_closed()) complete(bucket);
-    while (bucket.arriving.defined() || under_way_.size() >= kMostUnderWay) arrive();
+    while (bucket.arriving.defined() || is_full()) arrive();
   }
   next_ = 0;
   for (auto& bucket : buckets_) {
@@ -88,9 +88,11 @@ void GradientBuckets::complete(const Bucket& bucket) {
 }
 
 bool GradientBuckets::has_room() {
-  while (!under_way_.empty() && (under_way_.front().call.is_done() || (ways_.waits && under_way_.size() >= kMostUnderWay))) arrive();
-  return under_way_.size() < kMostUnderWay;
+  while (!under_way_.empty() && (under_way_.front().call.is_done() || (ways_.waits && is_full()))) arrive();
+  return !is_full();
 }
+
+bool GradientBuckets::is_full() const { return ways_.by_rows && under_way_.size() >= kMostUnderWay; }
 
 /// The next bucket leaves. Of a member without a gradient on this rank there are zeros.
 void GradientBuckets::leave() {
@@ -140,7 +142,7 @@ std::vector<at::Tensor> GradientBuckets::take(parallel::Communicator& others) {
 void GradientBuckets::discard(int64_t most_left) {
   while (num_left() < most_left) {
     leave();
-    if (under_way_.size() >= kMostUnderWay) arrive();
+    if (is_full()) arrive();
   }
   while (!under_way_.empty()) arrive();
   next_ = 0;

@@ -67,6 +67,7 @@ class GradientBuckets {
   at::Tensor shares_of(const Bucket& bucket) const;
   void complete(const Bucket& bucket);
   bool has_room();
+  bool is_full() const;
   void leave();
   void arrive();
 

@@ -9,8 +9,10 @@
 #include <numeric>
 #include <utility>
 
+#include "core/trace.h"
 #include "ops/adamw.h"
 #include "ops/tree_sum.h"
+#include "parallel/traced.h"
 #include "parallel/tree_reduce.h"
 
 namespace ingot::train {
@@ -104,7 +106,7 @@ void GradientSums::make_buckets(Group& group, parallel::Communicator& replicas) 
   if (group.meeting->size() == 1 || group.slots.empty()) return;
   group.others = has_replicas ? &context_ : &parallel::only_rank();
   group.keeps_rows = sharing_.keeps_rows && has_replicas;
-  group.ranks = group.meeting->split(0);
+  group.ranks = parallel::traced(group.meeting->split(0), "gradients");
   std::vector<std::shared_ptr<model::Parameter>> parameters;
   for (const auto& slot : group.slots) parameters.push_back(slot->parameter);
   group.buckets = std::make_unique<GradientBuckets>(parameters, *group.ranks, terms_,
@@ -146,6 +148,7 @@ void GradientSums::end_pass() {
 }
 
 void GradientSums::sum_over_ranks(int64_t num_shards) {
+  const Span span("optimizer", "sum gradients over ranks");
   const at::NoGradGuard no_grad;
   TORCH_CHECK(sharing_.in_tree == (num_shards > 0), "gradients are summed in a tree or are not");
   sharing_.in_tree ? sum_in_tree(num_shards) : sum_in_buckets();
@@ -247,6 +250,7 @@ double GradientSums::own_squares(const Slot& slot) const {
 }
 
 double GradientSums::norm() const {
+  const Span span("optimizer", "gradient norm");
   const auto squares = at::zeros({std::ssize(slots_)}, at::kDouble);
   double* const values = squares.mutable_data_ptr<double>();
   for (size_t i = 0; i < slots_.size(); ++i) {

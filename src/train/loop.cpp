@@ -13,6 +13,7 @@
 #include "core/lease.h"
 #include "core/log.h"
 #include "core/stop.h"
+#include "core/trace.h"
 #include "monitor/metrics.h"
 #include "train/console.h"
 #include "train/loop_identity.h"
@@ -49,12 +50,6 @@ int64_t steps_in_all(const LoopConfig& config, const RunPosition& position) {
   return position.step + steps_of_samples(left, config.batch.global_batch);
 }
 
-OptimizerConfig optimizer_config(const LoopConfig& config) {
-  auto optimizer = config.optimizer;
-  optimizer.sums_in_tree = config.logical_shards > 0;
-  return optimizer;
-}
-
 /// What rank 0 alone writes.
 struct Written {
   Written(const LoopConfig& config, int64_t resumed_step, int64_t steps_left)
@@ -74,7 +69,7 @@ class Loop {
   Loop(model::CausalLm& model, const DataSource& train, const std::vector<EvaluationSet>& eval, const LoopConfig& config,
        const parallel::Mesh& mesh)
       : model_(model), train_(train), eval_(eval), config_(config), mesh_(mesh), ranks_(mesh.world), identity_(identity_of(config, model, train)),
-        eval_identity_(eval_identity_of(config)), optimizer_(model.parameters, optimizer_config(config), mesh), position_(start()),
+        eval_identity_(eval_identity_of(config)), optimizer_(model.parameters, config.optimizer_of_run(), mesh), position_(start()),
         max_steps_(steps_in_all(config, position_)), saved_step_(position_.step) {
     schedule_ = config.schedule;
     schedule_.total_steps = max_steps_;
@@ -187,6 +182,7 @@ class Loop {
   }
 
   void evaluate_now() {
+    const Span span("evaluation", "evaluation", {"step", position_.step});
     const auto evaluation = evaluate_all();
     if (!evaluation) return;  // it is made up for after the resume
     if (position_.step == 0) position_.first_evaluation = evaluation;
@@ -203,6 +199,7 @@ class Loop {
   }
 
   void save(const char* event) {
+    const Span span("checkpoint", "begin to save", {"step", position_.step});
     saved_step_ = position_.step;
     if (written_) check_leases(config_.output_dir / "checkpoints");
     write_metrics([&](auto& metrics) {
@@ -213,6 +210,7 @@ class Loop {
   }
 
   void finish_saving() {
+    const Span span("checkpoint", "wait until saved");
     try {
       checkpoints_->wait();
     } catch (const Error& error) {

@@ -48,6 +48,7 @@ struct LoopConfig {
   std::string eval_identity;  // of the rows to evaluate with: numbers of others are not compared with theirs
   std::function<void()> before_writing;  // called when nothing can refuse the run any more; absent: nothing is to be done
   void check(Problems& problems) const;
+  OptimizerConfig optimizer_of_run() const;  // with what follows from the other fields
 };
 
 struct LoopResult {

@@ -24,6 +24,12 @@ void set_length(const config::TrainConfig& config, std::optional<uint64_t> num_r
 
 }  // namespace
 
+OptimizerConfig LoopConfig::optimizer_of_run() const {
+  OptimizerConfig of_run = optimizer;
+  of_run.sums_in_tree = logical_shards > 0;
+  return of_run;
+}
+
 void LoopConfig::check(Problems& problems) const {
   batch.check(problems);
   ScheduleConfig whole = schedule;

@@ -10,6 +10,7 @@
 
 #include "core/error.h"
 #include "core/stop.h"
+#include "core/trace.h"
 #include "model/sharded_values.h"
 #include "ops/adamw.h"
 #include "train/named_state.h"
@@ -83,6 +84,7 @@ void Optimizer::set_masters(const ExactWeights& exact) {
 }
 
 void Optimizer::step(double learning_rate, double scale, double norm) {
+  const Span span("optimizer", "optimizer step");
   const double clip = config_.max_grad_norm > 0 ? std::min(1.0, config_.max_grad_norm / (norm + kClipEpsilon)) : 1.0;
   ops::AdamwArguments arguments{learning_rate, config_.adam_beta1, config_.adam_beta2, config_.adam_epsilon,
                                 /*weight_decay=*/0, ++num_steps_, scale * clip};

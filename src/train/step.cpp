@@ -11,6 +11,7 @@
 
 #include "core/error.h"
 #include "core/stop.h"
+#include "core/trace.h"
 #include "model/lora.h"
 #include "parallel/pipeline.h"
 #include "train/dropout_keys.h"
@@ -44,6 +45,7 @@ class StepShare {
     const auto width = static_cast<size_t>(plan_.micro_batch);
     for (int64_t i = own_.first; i < own_.end && !stop_requested(); ++i) {
       const size_t first = static_cast<size_t>(i) * width;
+      const Span span("data", "read", {"micro_batch", i - own_.first});
       batches_.push_back(source.batch(samples.subspan(first, std::min(width, samples.size() - first))));
     }
   }
@@ -108,6 +110,7 @@ class StepShare {
       stops_at_ = std::min(stops_at_, task.micro_batch);
       return;
     }
+    const Span span("compute", "forward", {"micro_batch", task.micro_batch}, {"chunk", task.chunk});
     const auto keys = model::has_dropout(model_.parameters) ? dropout_keys(batch, plan_.seed, plan_.step) : at::Tensor();
     const auto terms = passes.forward(task.chunk, task.micro_batch, to_model_input(batch, model_, keys));
     if (!terms) return;
@@ -118,6 +121,7 @@ class StepShare {
   /// Adds the gradients of one micro-batch to the optimizer's.
   void backward(const parallel::PipelineTask& task, Passes& passes) {
     if (task.micro_batch >= stops_at_) return;
+    const Span span("compute", "backward", {"micro_batch", task.micro_batch}, {"chunk", task.chunk});
     optimizer_.begin_pass(task.micro_batch == last_);
     passes.backward(task.chunk, task.micro_batch, model_.cut.is_last(task.chunk) ? objectives_.extract(task.micro_batch).mapped() : at::Tensor());
     optimizer_.accumulate(shards_of(task.micro_batch));
@@ -223,6 +227,7 @@ data::Batch blank_batch(int64_t seq_length) {
 
 std::optional<StepResult> train_step(model::CausalLm& model, Optimizer& optimizer, const DataSource& source, const StepPlan& plan,
                                      const parallel::Mesh& mesh) {
+  const Span span("step", "step", {"step", plan.step});
   StepShare share(model, optimizer, plan, mesh);
   share.read(source);
   StepResult result;

@@ -12,6 +12,7 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "core/stop.h"
+#include "core/trace.h"
 #include "checkpoint/run_checkpoint.h"
 #include "hub/export_run.h"
 #include "hub/load_model.h"
@@ -24,6 +25,7 @@
 #include "ops/tensor_pages.h"
 #include "parallel/join.h"
 #include "parallel/mesh.h"
+#include "parallel/traced.h"
 #include "train/loop_config.h"
 #include "train/loop_identity.h"
 #include "train/prepare_data.h"
@@ -75,6 +77,7 @@ Start from_checkpoint(const hub::ModelFolder& base, bool tie_word_embeddings, co
 
 /// The part of this rank of the mesh. `tied_in_checkpoint`: of a run that goes on, whether its model's head is its embedding.
 Start make_model(const config::TrainConfig& config, const hub::ModelFolder& base, std::optional<bool> tied_in_checkpoint, const parallel::Mesh& mesh) {
+  const Span span("setup", "make model");
   const auto compute = hub::choose_compute(compute_words(config));
   const bool is_lora = config.finetuning_type == "lora";
   Start start = tied_in_checkpoint && !is_lora ? from_checkpoint(base, *tied_in_checkpoint, compute, mesh)
@@ -195,6 +198,7 @@ void wait_for_lead(parallel::Communicator& world, bool is_beside_lead) {
 
 /// The shards are leased while they are opened, to one thread of a process at a time.
 train::Sources open_after_lead(const config::TrainConfig& config, const hub::ModelFolder& base) {
+  const Span span("setup", "open data");
   static std::mutex one_at_a_time;
   const std::lock_guard lock(one_at_a_time);
   return train::open_sources(config, base, train::DataPlace::direct(config.output_dir));
@@ -202,8 +206,9 @@ train::Sources open_after_lead(const config::TrainConfig& config, const hub::Mod
 
 /// The work of a rank other than 0: it writes nothing but its part of checkpoints, and begins when rank 0 has prepared everything, in another
 /// process or beside it.
-int follow(const config::TrainConfig& config, const hub::ModelFolder& base, const parallel::Mesh& mesh, bool is_beside_lead) {
+int follow(const config::TrainConfig& config, const hub::ModelFolder& base, const parallel::Mesh& mesh, bool is_beside_lead, Trace* trace) {
   wait_for_lead(mesh.world, is_beside_lead);
+  if (trace) trace->write_at_end();
   const hub::RunFolder run(config.output_dir);
   const train::Sources sources = open_after_lead(config, base);
   auto loop = loop_config(config, sources);
@@ -220,9 +225,10 @@ int follow(const config::TrainConfig& config, const hub::ModelFolder& base, cons
 }
 
 /// The work of rank 0.
-int lead(const config::TrainConfig& config, const hub::ModelFolder& base, const parallel::Mesh& mesh) {
+int lead(const config::TrainConfig& config, const hub::ModelFolder& base, const parallel::Mesh& mesh, Trace* trace) {
   const hub::RunFolder run(config.output_dir);
   const hub::RunLock lock(run);
+  if (trace) trace->write_at_end();
   hub::RunStart begun(config, base, run);
   check_origin(config, base, begun);
   if (begun.is_fresh()) begun.begin();
@@ -246,6 +252,7 @@ int lead(const config::TrainConfig& config, const hub::ModelFolder& base, const 
   start = {};  // the export of an adapter holds a model to compare with
   loop.exact_weights = {};
   ops::let_pages_go();
+  const Span span("export", "export model");
   hub::export_run({run.path, {}, config.export_dtype}, base);
   log_info(fmt::format("the trained model is in {}", run.model().string()));
   return kExitOk;
@@ -261,6 +268,9 @@ int train(const TrainRequest& request) {
   check_start(config, base, request.force);
   const auto processes = parallel::join_ranks(kRankTimeout, config.in_effect);
   const auto sharing = sharing_of(config, processes->size());
+  std::unique_ptr<Trace> trace;
+  if (request.profile) trace = std::make_unique<Trace>(hub::RunFolder(config.output_dir).profile() / fmt::format("rank_{}.json", processes->rank()), processes->rank());
+  const auto traced_processes = trace ? parallel::traced(processes->split(0), "world") : nullptr;
   const int64_t threads = sharing.threads();
   if (config.reproducible) at::set_num_threads(1);  // a product's bits may depend on its threads
   int exit_code = kExitOk;
@@ -273,11 +283,12 @@ int train(const TrainRequest& request) {
     std::optional<QuietThread> quiet;
     if (!speaks) quiet.emplace();
     std::optional<hub::ModelFolder> own_base;  // a folder is for one thread
-    const int found = world.rank() == 0 ? lead(config, base, mesh) : follow(config, speaks ? base : own_base.emplace(open_base(config)), mesh, processes->rank() == 0);
+    const int found = world.rank() == 0 ? lead(config, base, mesh, trace.get())
+                                        : follow(config, speaks ? base : own_base.emplace(open_base(config)), mesh, processes->rank() == 0, trace.get());
     if (speaks) exit_code = found;
   };
   // The sums of logical ranks are made in a tree, whichever of them are threads of one process.
-  config.reproducible && sharing.logical.tp * sharing.logical.cp > 1 ? parallel::host_ranks(*processes, threads, run) : run(*processes);
+  config.reproducible && sharing.logical.tp * sharing.logical.cp > 1 ? parallel::host_ranks(*processes, threads, run) : run(traced_processes ? *traced_processes : *processes);
   return exit_code;
 }
 

@@ -12,6 +12,7 @@ struct TrainRequest {
   std::vector<std::string> overrides;  // "key=value"
   bool check = false;                  // only the configuration is read and checked
   bool force = false;                  // a run that needs more memory than there is goes on
+  bool profile = false;                // each rank writes what it does when into the run's folder
 };
 
 /// Checks a configuration without reading weights or data, and prints every key with the value in effect, as YAML.

@@ -180,26 +180,24 @@ class StepWalk {
   void layer_backward(int64_t layer) {
     const auto& part = layer_counts(layer);
     with_values(part, [&] { walk_of(layer).backward(); });
-    sum_of(part.attention.trained + part.feed_forward.trained, shape_.layout.dp, part.largest_trained());
-    sum_of(part.experts.trained, shape_.layout.dp / shape_.layout.ep, part.largest_trained());
+    sum_of(part.trained(), part.largest_trained());
   }
 
-  /// Without a tree, gradients of a micro-batch go into float32 sums as soon as they are there (train/gradient_sums.h). With ZeRO those of
-  /// the rows of other ranks leave.
-  void sum_of(int64_t values, int64_t copies, int64_t largest) {
+  /// Without a tree, gradients of a micro-batch go into float32 sums as soon as they are there (train/gradient_sums.h). With ZeRO 2 those of
+  /// the rows of other ranks are gone; with ZeRO 1 on a slow network they are all there at the end of the pass.
+  void sum_of(int64_t values, int64_t largest) {
     if (sums_in_tree()) return;
     held_.drop_gradient(values * shape_.value_bytes);
     if (shape_.zero_stage >= 2) return;
     if (earlier_sums() == 0) held_.take_gradient(values * kFloatBytes);
     else if (is_narrow()) held_.touch(kFloatBytes * largest);  // widened for the addition
-    if (shape_.zero_stage == 1) held_.drop_gradient(values * kFloatBytes * (copies - 1) / copies);
   }
 
   /// Of the matrix at an end of the model.
   void sum_of_end(const PartCount& part) {
     const int64_t values = part.trained() >= head_values() ? head_values() : 0;
     held_.touch(on_their_way(values * kFloatBytes));
-    sum_of(values, shape_.layout.dp, values);
+    sum_of(values, values);
   }
 
   /// Beside the sums, of so many bytes of a bucket's (train/gradient_buckets.h): what arrives, and with shared sums the bucket.
