@@ -1,10 +1,12 @@
-"""Tokens a second and peak memory of a rank: one rank on two threads beside two ranks on one thread each, which share the batch, the batch and
-the optimizer's state (ZeRO-1), or the matrices (tensor parallel).
+"""Tokens a second and peak memory of a rank: one rank on two threads beside two ranks on one thread each, which share the batch (DP), the batch and
+the optimizer's state (ZeRO-1), the sums of the gradients, too (ZeRO-2), the layers (PP), or the matrices (TP).
 
-    ~/.cache/ingot/test-env/bin/python bench/ranks.py [--shape 30M|134M|0.5B] [--rounds 3] [--steps 4] [--rows 4] [--length 512] [--ddp]
+    ~/.cache/ingot/test-env/bin/python bench/ranks.py [--shape 30M|134M|0.5B] [--rounds 3] [--steps 3] [--rows 16] [--length 512] [--torch]
+                                                      [--sides DP,PP]
 
 The model has random weights and AdamW; a step has ROWS rows, one a forward pass. All sides take turns (A B C A B C ...), the first step of each is
-not counted. With --ddp PyTorch's DistributedDataParallel on gloo does the same steps by two processes of one thread (fp32).
+not counted. With --torch PyTorch's DistributedDataParallel and FSDP2 (fully_shard of every layer) on gloo do the same steps by two processes of one
+thread, fp32.
 """
 
 import argparse
@@ -25,8 +27,10 @@ from train_step import ROOT, make_model_folder
 SHAPES = {"30M": {"vocab_size": 32000, "hidden_size": 512, "num_hidden_layers": 4, "num_attention_heads": 8, "num_key_value_heads": 4, "intermediate_size": 1408},
           "134M": {"vocab_size": 32000, "hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "num_key_value_heads": 4, "intermediate_size": 3072},
           "0.5B": {}}
-SIDES = {"1 rank, 2 threads": (1, {}), "2 ranks, batch": (2, {}), "2 ranks, batch, ZeRO-1": (2, {"zero_stage": 1}),
-         "2 ranks, matrices": (2, {"tensor_model_parallel_size": 2})}
+FIRST = "1 rank, 2 threads"
+SIDES = {FIRST: (1, {}), "DP": (2, {}), "DP, ZeRO-1": (2, {"zero_stage": 1}), "DP, ZeRO-2": (2, {"zero_stage": 2}),
+         "PP": (2, {"pipeline_model_parallel_size": 2}), "TP": (2, {"tensor_model_parallel_size": 2})}
+PEERS = {"PyTorch DDP": "ddp", "PyTorch FSDP2": "fsdp"}
 
 
 def watch_peaks(root, peaks, stop):
@@ -69,28 +73,41 @@ def train(arguments, folder, ranks, keys):
     return sum(step["tokens"] for step in steps) / sum(step["seconds"] for step in steps), peak
 
 
-def train_by_ddp(arguments, _):
-    peak, output = run_watched([sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "29512", __file__, "--side",
+def train_by_torch(arguments, peer):
+    peak, output = run_watched([sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "29512", __file__, "--peer", peer,
                                 "--shape", arguments.shape, "--steps", str(arguments.steps), "--rows", str(arguments.rows), "--length", str(arguments.length)],
                                {"OMP_NUM_THREADS": "1"})
     return float(output.split()[-1]), peak
 
 
-def run_ddp_side(arguments):
+def shared_model(shape, peer):
+    """The model over both ranks, and a function that says whether the next backward pass sums gradients over them."""
     import torch
     import transformers
+    model = transformers.Qwen2ForCausalLM(transformers.Qwen2Config(**shape))
+    if peer == "ddp":
+        shared = torch.nn.parallel.DistributedDataParallel(model, gradient_as_bucket_view=True)
+        return shared, lambda sums: setattr(shared, "require_backward_grad_sync", sums)
+    mesh = torch.distributed.init_device_mesh("cpu", (2,))
+    for layer in model.model.layers:
+        torch.distributed.fsdp.fully_shard(layer, mesh=mesh)
+    return torch.distributed.fsdp.fully_shard(model, mesh=mesh), lambda sums: None  # its gradients are shared in every pass: what it is for
+
+
+def run_peer(arguments):
+    import torch
     torch.distributed.init_process_group("gloo")
     torch.set_num_threads(1)
     torch.manual_seed(0)
     shape = {key: value for key, value in {**SHAPE, **SHAPES[arguments.shape]}.items() if key not in ("architectures", "model_type", "torch_dtype")}
-    model = torch.nn.parallel.DistributedDataParallel(transformers.Qwen2ForCausalLM(transformers.Qwen2Config(**shape)))
+    model, set_sums = shared_model(shape, arguments.peer)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
     seconds = 0.0
     for step in range(arguments.steps + 1):
         begin = time.perf_counter()
         for i in range(arguments.rows // 2):
             ids = torch.randint(0, 512, (1, arguments.length))
-            model.require_backward_grad_sync = i == arguments.rows // 2 - 1
+            set_sums(i == arguments.rows // 2 - 1)
             model(input_ids=ids, labels=ids).loss.backward()
         optimizer.step()
         optimizer.zero_grad()
@@ -104,18 +121,20 @@ def run_ddp_side(arguments):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shape", choices=SHAPES, default="30M")
-    for name, default in (("rounds", 3), ("steps", 4), ("rows", 4), ("length", 512)):
+    for name, default in (("rounds", 3), ("steps", 3), ("rows", 16), ("length", 512)):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--precision", choices=["auto", "bf16", "fp32"], default="fp32")
     parser.add_argument("--program", default=str(ROOT / "build/release/bin/ingot"))
-    parser.add_argument("--ddp", action="store_true")
-    parser.add_argument("--side", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--torch", action="store_true")
+    parser.add_argument("--sides", default=",".join(name.replace(", ", "/") for name in SIDES if name != FIRST), help="of %(default)s; separated by commas")
+    parser.add_argument("--peer", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.side:
-        return run_ddp_side(arguments)
-    sides = {name: lambda folder, how=how: train(arguments, folder, *how) for name, how in SIDES.items()}
-    if arguments.ddp:
-        sides["PyTorch DDP, 2 ranks"] = lambda folder: train_by_ddp(arguments, folder)
+    if arguments.peer:
+        return run_peer(arguments)
+    names = [FIRST, *(name.replace("/", ", ") for name in arguments.sides.split(",") if name)]
+    sides = {name: lambda folder, how=SIDES[name]: train(arguments, folder, *how) for name in names}
+    if arguments.torch:
+        sides |= {name: lambda folder, peer=peer: train_by_torch(arguments, peer) for name, peer in PEERS.items()}
     results = {name: [] for name in sides}
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
@@ -127,7 +146,7 @@ def main():
     print(f"{cpu_name()}, {os.cpu_count()} cores; {arguments.shape}, {arguments.steps} steps of {arguments.rows} x {arguments.length} tokens; medians of {arguments.rounds}")
     for side, runs in results.items():
         rate, peak = (statistics.median(run[i] for run in runs) for i in range(2))
-        print(f"{side:<24} {rate:8.1f} tokens/s ({rate / first:4.2f} of the first) {peak:6.2f} GiB a rank")
+        print(f"{side:<20} {rate:8.1f} tokens/s ({rate / first:4.2f} of the first) {peak:6.2f} GiB a rank; rounds {' '.join(f'{run[0]:.1f}' for run in runs)}")
     return 0
 
 

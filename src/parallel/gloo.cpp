@@ -159,7 +159,11 @@ class Gloo : public Communicator {
     forget_done();
     const Work work = named(what, begin);
     begun_.push_back(work);
-    return {[what, work] { wait(what, [&] { return work; }); }, [work] { return work->isCompleted(); },
+    const auto end = [this, what, work] {
+      wait(what, [&] { return work; });
+      forget_done();  // it holds its tensors
+    };
+    return {end, [work] { return work->isCompleted(); },
             [work](std::function<void()> then) { work->getFuture()->addCallback([then = std::move(then)](c10::ivalue::Future&) { then(); }); }};
   }
 

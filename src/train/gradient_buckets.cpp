@@ -27,17 +27,17 @@ GradientBuckets::GradientBuckets(const std::vector<std::shared_ptr<model::Parame
   }
 }
 
-/// Into the last bucket, or a new one where that is full.
+/// Into the last bucket, or a new one where there is no room: a larger one has one of its own.
 void GradientBuckets::put(std::shared_ptr<model::Parameter> parameter) {
   const auto& value = parameter->value;
   const auto own = ways_.by_rows ? parallel::row_share(value.size(0), ranks_) : parallel::RowShare{0, value.size(0)};
   const int64_t size = parallel::share_size(value, shares_);
-  const auto bytes_of = [](const Bucket& bucket) {
-    int64_t elements = 0;
+  const auto bytes_with = [&](const Bucket& bucket) {
+    int64_t elements = value.numel();
     for (const auto& member : bucket.members) elements += member.parameter->value.numel();
     return elements * static_cast<int64_t>(sizeof(float));
   };
-  if (buckets_.empty() || bytes_of(buckets_.back()) >= ways_.bucket_bytes) buckets_.emplace_back();
+  if (buckets_.empty() || bytes_with(buckets_.back()) > ways_.bucket_bytes) buckets_.emplace_back();
   buckets_.back().members.push_back({std::move(parameter), own, size});
 }
 

@@ -23,7 +23,7 @@ class GradientBuckets {
   struct Ways {
     bool by_rows = false;  // a rank gets the sums of its rows (row_share) alone: half of what whole sums take on their way
     bool waits = false;    // a rank may wait inside a backward pass, as all are in the same one: never are more than some buckets under way
-    int64_t bucket_bytes = kBucketBytes;  // at least: a parameter is never cut
+    int64_t bucket_bytes = kBucketBytes;  // at most, but for one parameter, which is never cut
   };
   /// Parameters in the order of the model. All of `ranks`, which must outlive it, make it together, and nobody else uses them.
   /// `terms` are made whole before a bucket leaves.

@@ -3,10 +3,10 @@ that `ingot train` is measured at."""
 
 import dataclasses
 import json
+import resource
 import shutil
 import statistics
 import sys
-import time
 
 import pytest
 
@@ -45,13 +45,19 @@ def test_counts_equal_the_table_of_models(shared):
     assert {one["model"]: one["parameters"] for one in found} == {row[0]: int(row[column]) for row in rows[1:]}
 
 
+def cpu_seconds():
+    """Of all programs that have ended: what else runs on the machine does not count."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
 def test_every_recommended_layout_is_planned_in_milliseconds():
     seconds = []
     for key, layouts in LAYOUTS.items():
         for length, (tp, pp) in zip((4096, 8192), layouts, strict=True):
-            start = time.perf_counter()
+            start = cpu_seconds()
             found = plan("--model", key, "--tp", tp, "--pp", pp, "--cutoff-len", length, "--recompute", "full", "--zero", 1)
-            seconds.append(time.perf_counter() - start)
+            seconds.append(cpu_seconds() - start)
             assert (found["layout"]["tp"], found["layout"]["pp"], found["devices"]) == (tp, pp, tp * pp), key
             assert len(found["stages"]) == pp and found["per_rank"]["total"] > 0, key
     assert len(seconds) == 64
