@@ -50,7 +50,7 @@ ValueUnit Decoder::unit_of(const std::string& module) const {
 
 TensorPart Decoder::part_of(const ParameterSpec& spec, const parallel::Mesh& mesh) const {
   const bool is_embedding = spec.name.starts_with(family_.names.embedding + ".");
-  const bool is_here = spec.layer >= 0 ? cut.chunk_of_layer(spec.layer, config.num_layers) >= 0
+  const bool is_here = spec.layer >= 0 ? cut.chunk_of_layer(spec.layer, {config.num_layers, config.head_in_layers()}) >= 0
                        : is_embedding  ? cut.has_first() || (config.tie_word_embeddings && cut.has_last())
                                        : cut.has_last();
   const bool has_expert = spec.expert < 0 || spec.expert / (config.num_experts / mesh.experts.size()) == mesh.experts.rank();
@@ -59,7 +59,7 @@ TensorPart Decoder::part_of(const ParameterSpec& spec, const parallel::Mesh& mes
 }
 
 std::span<const Decoder::Block> Decoder::blocks_of(int64_t chunk) const {
-  const auto [first, end] = parallel::stage_layers(config.num_layers, cut.num_stages(), cut.stage_of(chunk));
+  const auto [first, end] = parallel::stage_layers({config.num_layers, config.head_in_layers()}, cut.num_stages(), cut.stage_of(chunk));
   return std::span(blocks_).subspan(static_cast<size_t>(first), static_cast<size_t>(end - first));
 }
 

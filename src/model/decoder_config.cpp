@@ -272,6 +272,11 @@ DecoderConfig DecoderConfig::from_folder(const FolderFiles& folder) {
   return from_json(folder.json("config.json", size_t{16} << 20), folder.text("config.json").source);
 }
 
+double DecoderConfig::head_in_layers() const {
+  const int64_t attention = 2 * (num_heads + num_kv_heads) * head_dim, mlp = 3 * intermediate_size * (num_experts > 0 ? experts_per_token : 1);
+  return static_cast<double>(vocab_size) / static_cast<double>(attention + mlp);  // of each times hidden_size
+}
+
 int64_t DecoderConfig::rotary_dim() const {
   return alibi ? 0 : static_cast<int64_t>(static_cast<double>(head_dim) * std::min(1.0, partial_rotary_factor));
 }

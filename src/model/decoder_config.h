@@ -54,6 +54,8 @@ struct DecoderConfig {
   static DecoderConfig from_json(const Json& config, const std::string& source);
   static DecoderConfig from_folder(const FolderFiles& folder);  // reads config.json
 
+  /// Products of the output projection in those of a layer, of one token.
+  double head_in_layers() const;
   /// Dims of each head that rotate; 0 with ALiBi.
   int64_t rotary_dim() const;
   /// Angles per position, one for each rotated pair: [rotary_dim/2], scaling applied; "dynamic" for rows of `length` tokens.

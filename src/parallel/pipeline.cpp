@@ -18,16 +18,33 @@ std::vector<PipelineTask> in_order(const PipelineCut& cut, int64_t num_micro_bat
   return tasks;
 }
 
+/// Work of the stage that has most, where the last one has `last` layers.
+double most_work(const DealtLayers& dealt, int64_t stages, int64_t last) {
+  const int64_t others = (dealt.count - last + stages - 2) / (stages - 1);
+  return std::max(static_cast<double>(others), static_cast<double>(last) + dealt.head);
+}
+
+/// An even share, or fewer where that makes the fullest stage's work less.
+int64_t layers_of_last(const DealtLayers& dealt, int64_t stages) {
+  if (stages == 1) return dealt.count;
+  int64_t best = dealt.count / stages;
+  for (int64_t last = best - 1; last >= 1; --last)
+    if (most_work(dealt, stages, last) < most_work(dealt, stages, best)) best = last;
+  return best;
+}
+
 }  // namespace
 
-int64_t PipelineCut::chunk_of_layer(int64_t layer, int64_t num_layers) const {
+int64_t PipelineCut::chunk_of_layer(int64_t layer, const DealtLayers& dealt) const {
   for (int64_t chunk = 0; chunk < chunks; ++chunk)
-    if (const auto [first, end] = stage_layers(num_layers, num_stages(), stage_of(chunk)); layer >= first && layer < end) return chunk;
+    if (const auto [first, end] = stage_layers(dealt, num_stages(), stage_of(chunk)); layer >= first && layer < end) return chunk;
   return -1;
 }
 
-StageLayers stage_layers(int64_t num_layers, int64_t stages, int64_t stage) {
-  const auto first = [&](int64_t s) { return (s * num_layers + stages - 1) / stages; };
+StageLayers stage_layers(const DealtLayers& dealt, int64_t stages, int64_t stage) {
+  const int64_t last = layers_of_last(dealt, stages), others = dealt.count - last;
+  if (stage == stages - 1) return {others, dealt.count};
+  const auto first = [&](int64_t s) { return (s * others + stages - 2) / (stages - 1); };
   return {first(stage), first(stage + 1)};
 }
 

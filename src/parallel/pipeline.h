@@ -5,6 +5,12 @@
 
 namespace ingot::parallel {
 
+/// Layers that are alike, and the head behind them, whose work is that of so many of them.
+struct DealtLayers {
+  int64_t count = 0;
+  double head = 0;
+};
+
 /// How a model's layers are cut into stages, which pipeline ranks hold in turn: stage s is chunk s / ranks of rank s % ranks. Stage 0 has the
 /// embedding, the last one the final norm and the head. Source: Narayanan et al. 2021 (interleaved stages).
 struct PipelineCut {
@@ -17,12 +23,13 @@ struct PipelineCut {
   bool has_first() const { return rank == 0; }
   bool has_last() const { return rank == ranks - 1; }
   /// The chunk of this rank that has the layer, -1 where another rank has it.
-  int64_t chunk_of_layer(int64_t layer, int64_t num_layers) const;
+  int64_t chunk_of_layer(int64_t layer, const DealtLayers& dealt) const;
 };
 
-/// The layers [first, end) of stage `stage` of `stages`: neighbours differ by at most one.
+/// The layers [first, end) of stage `stage` of `stages`, each of which has one or more: the last stage has as many fewer as makes the stage with
+/// most work do least; the others differ by at most one.
 struct StageLayers { int64_t first, end; };
-StageLayers stage_layers(int64_t num_layers, int64_t stages, int64_t stage);
+StageLayers stage_layers(const DealtLayers& dealt, int64_t stages, int64_t stage);
 
 /// A pass of one micro-batch through one chunk of a rank.
 struct PipelineTask {

@@ -82,7 +82,7 @@ TEST(Pipeline, LayersAreDealtWithNeighboursThatDifferByOneAtMost) {
     for (int64_t stages = 1; stages <= layers; ++stages) {
       int64_t end = 0;
       for (int64_t stage = 0; stage < stages; ++stage) {
-        const auto own = stage_layers(layers, stages, stage);
+        const auto own = stage_layers({layers}, stages, stage);
         EXPECT_EQ(own.first, end);
         EXPECT_GE(own.end - own.first, layers / stages);
         EXPECT_LE(own.end - own.first, layers / stages + 1);
@@ -90,8 +90,28 @@ TEST(Pipeline, LayersAreDealtWithNeighboursThatDifferByOneAtMost) {
       }
       EXPECT_EQ(end, layers);
     }
-  EXPECT_EQ((PipelineCut{2, 2, 1}.chunk_of_layer(3, 4)), 1);
-  EXPECT_EQ((PipelineCut{2, 2, 0}.chunk_of_layer(3, 4)), -1);
+  EXPECT_EQ((PipelineCut{2, 2, 1}.chunk_of_layer(3, {4})), 1);
+  EXPECT_EQ((PipelineCut{2, 2, 0}.chunk_of_layer(3, {4})), -1);
+}
+
+TEST(Pipeline, TheStageWithTheHeadHasFewerLayers) {
+  const DealtLayers qwen2_half_billion{24, 9.2};
+  EXPECT_EQ(stage_layers(qwen2_half_billion, 2, 0).end, 17);  // 17 beside 7 + 9.2; even shares were 12 beside 12 + 9.2
+  EXPECT_EQ(stage_layers(qwen2_half_billion, 2, 1).first, 17);
+  EXPECT_EQ(stage_layers(qwen2_half_billion, 4, 3).first, 23);  // one layer at least
+  EXPECT_EQ(stage_layers({80, 0.3}, 2, 0).end, 40);
+  for (const double head : {0.0, 0.5, 3.0, 100.0})
+    for (int64_t layers = 1; layers <= 20; ++layers)
+      for (int64_t stages = 1; stages <= layers; ++stages) {
+        int64_t end = 0;
+        for (int64_t stage = 0; stage < stages; ++stage) {
+          const auto own = stage_layers({layers, head}, stages, stage);
+          EXPECT_EQ(own.first, end);
+          EXPECT_GE(own.end, own.first + 1);
+          end = own.end;
+        }
+        EXPECT_EQ(end, layers);
+      }
 }
 
 }  // namespace

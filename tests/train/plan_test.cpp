@@ -108,8 +108,8 @@ TEST(Plan, StagesShareLayersAndTheFirstKeepsMostPasses) {
   const auto first = planner.memory(shape, 0), third = planner.memory(shape, 2);
   EXPECT_GT(first.activations, third.activations);
   EXPECT_LT(first.weights, memory_of(llama()).weights / 2);
-  EXPECT_EQ(parallel::stage_layers(10, 4, 0).end, 3);
-  EXPECT_EQ(parallel::stage_layers(10, 4, 3).first, 8);
+  EXPECT_EQ(parallel::stage_layers({10}, 4, 0).end, 3);
+  EXPECT_EQ(parallel::stage_layers({10}, 4, 3).first, 8);
 }
 
 TEST(Plan, AnImpossibleLayoutIsToldWithTheNearestOnes) {

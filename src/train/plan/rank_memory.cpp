@@ -24,7 +24,7 @@ constexpr int64_t kBatchBytes = 3 * 8;                     // a token: id, posit
 class StepWalk {
  public:
   StepWalk(const RunShape& shape, const std::vector<LayerTuning>& tunings, const PartCounts& counts, int64_t stage)
-      : shape_(shape), counts_(counts), layers_(parallel::stage_layers(shape.model.num_layers, shape.layout.pp, stage)), stage_(stage),
+      : shape_(shape), counts_(counts), layers_(parallel::stage_layers({shape.model.num_layers, shape.model.head_in_layers()}, shape.layout.pp, stage)), stage_(stage),
         tunings_(tunings) {
     for (int64_t layer = layers_.first; layer < layers_.end; ++layer) held_counts_.push_back(&counts.layers[static_cast<size_t>(layer)]);
     if (is_first()) held_counts_.push_back(&counts.embedding);

@@ -81,7 +81,7 @@ double message_bytes(const RunShape& shape) {
 StageLoad stage_load(const RunShape& shape, const PartCounts& counts, const ModelWork& work, int64_t stage) {
   const int64_t stages = shape.layout.pp * shape.layout.virtual_stages;
   StageLoad load;
-  const auto [first, end] = parallel::stage_layers(shape.model.num_layers, stages, stage);
+  const auto [first, end] = parallel::stage_layers({shape.model.num_layers, shape.model.head_in_layers()}, stages, stage);
   for (auto layer = static_cast<size_t>(first); layer < static_cast<size_t>(end); ++layer) {
     add_layer(shape, work.layers[layer], counts.layers[layer], load);
     add_values(counts.layers[layer], work.layers[layer], load);
