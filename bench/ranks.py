@@ -5,8 +5,8 @@ the optimizer's state (ZeRO-1), the sums of the gradients, too (ZeRO-2), the lay
                                                       [--sides DP,PP]
 
 The model has random weights and AdamW; a step has ROWS rows, one a forward pass. All sides take turns (A B C A B C ...), the first step of each is
-not counted. With --torch PyTorch's DistributedDataParallel and FSDP2 (fully_shard of every layer) on gloo do the same steps by two processes of one
-thread, fp32.
+not counted. Tokens a core second tell what the work takes where others use the machine, too; waiting for others and spinning count with it. With
+--torch PyTorch's DistributedDataParallel and FSDP2 (fully_shard of every layer) on gloo do the same steps by two processes of one thread, fp32.
 """
 
 import argparse
@@ -33,51 +33,69 @@ SIDES = {FIRST: (1, {}), "DP": (2, {}), "DP, ZeRO-1": (2, {"zero_stage": 1}), "D
 PEERS = {"PyTorch DDP": "ddp", "PyTorch FSDP2": "fsdp"}
 
 
-def watch_peaks(root, peaks, stop):
-    """Notes the highest resident set of each process below `root`."""
-    while not stop.is_set():
-        for entry in pathlib.Path("/proc").iterdir():
-            try:
-                if entry.name.isdigit() and (int(entry.name) == root or int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1]) == root):
-                    lines = (entry / "status").read_text().splitlines()
-                    peaks[entry.name] = max(peaks.get(entry.name, 0), next((int(line.split()[1]) for line in lines if line.startswith("VmHWM")), 0))
-            except (OSError, ValueError):
-                pass
-        time.sleep(0.1)
+class Watch(threading.Thread):
+    """Notes the highest resident set of each process below `root`, and what all of them have computed: (time, core seconds)."""
+
+    def __init__(self, root):
+        super().__init__()
+        self.root, self.peaks, self.cpu, self.stop = root, {}, [], threading.Event()
+
+    def note(self, entry):
+        fields = (entry / "stat").read_text().rsplit(")", 1)[1].split()
+        if int(entry.name) != self.root and int(fields[1]) != self.root:
+            return 0
+        lines = (entry / "status").read_text().splitlines()
+        self.peaks[entry.name] = max(self.peaks.get(entry.name, 0), next((int(line.split()[1]) for line in lines if line.startswith("VmHWM")), 0))
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def run(self):
+        while not self.stop.wait(0.1):
+            seconds = 0
+            for entry in pathlib.Path("/proc").iterdir():
+                try:
+                    seconds += self.note(entry) if entry.name.isdigit() else 0
+                except (OSError, ValueError):
+                    pass
+            self.cpu.append((time.time(), seconds))
+
+    def cpu_at(self, moment):
+        return min(self.cpu, key=lambda one: abs(one[0] - moment))[1]
 
 
 def run_watched(command, environment):
-    """Peak resident set in GiB of the largest process of a command."""
+    """What a command prints, and its watch."""
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment})
-    peaks, stop = {}, threading.Event()
-    watch = threading.Thread(target=watch_peaks, args=(process.pid, peaks, stop))
+    watch = Watch(process.pid)
     watch.start()
     output, errors = process.communicate()
-    stop.set()
+    watch.stop.set()
     watch.join()
     if process.returncode != 0:
         sys.exit(f"{command} ended with {process.returncode}\n{errors[-2000:]}")
-    return max(peaks.values()) / 2**20, output
+    return output, watch
 
 
 def train(arguments, folder, ranks, keys):
-    """One run: (tokens a second, peak of a rank in GiB)."""
+    """One run: tokens a second, peak of a rank in GiB, tokens a core second."""
     run = folder / "run"
     shutil.rmtree(run, ignore_errors=True)
     config = {"model_name_or_path": str(folder / "model"), "train_from_scratch": True, "precision": arguments.precision,
               "dataset": str(ROOT / "examples/data/shakespeare.parquet"), "cutoff_len": arguments.length, "micro_batch_size": 1,
               "global_batch_size": arguments.rows, "save_steps": 0, "max_steps": arguments.steps + 1, "output_dir": str(run), **keys}
     (folder / "run.yaml").write_text("".join(f"{key}: {json.dumps(value)}\n" for key, value in config.items()))
-    peak, _ = run_watched([arguments.program, "train", str(folder / "run.yaml"), "--nproc", str(ranks)], {"OMP_NUM_THREADS": str(2 // ranks)})
-    steps = steps_of(run)[1:]
-    return sum(step["tokens"] for step in steps) / sum(step["seconds"] for step in steps), peak
+    _, watch = run_watched([arguments.program, "train", str(folder / "run.yaml"), "--nproc", str(ranks)], {"OMP_NUM_THREADS": str(2 // ranks)})
+    first, *steps = steps_of(run)
+    tokens = sum(step["tokens"] for step in steps)
+    core_seconds = watch.cpu_at(steps[-1]["time"]) - watch.cpu_at(first["time"])
+    return tokens / sum(step["seconds"] for step in steps), max(watch.peaks.values()) / 2**20, tokens / core_seconds
 
 
 def train_by_torch(arguments, peer):
-    peak, output = run_watched([sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "29512", __file__, "--peer", peer,
-                                "--shape", arguments.shape, "--steps", str(arguments.steps), "--rows", str(arguments.rows), "--length", str(arguments.length)],
-                               {"OMP_NUM_THREADS": "1"})
-    return float(output.split()[-1]), peak
+    output, watch = run_watched([sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "29512", __file__, "--peer", peer,
+                                 "--shape", arguments.shape, "--steps", str(arguments.steps), "--rows", str(arguments.rows), "--length", str(arguments.length)],
+                                {"OMP_NUM_THREADS": "1"})
+    rate, of_core = map(float, output.split()[-2:])
+    return rate, max(watch.peaks.values()) / 2**20, of_core
 
 
 def shared_model(shape, peer):
@@ -102,18 +120,22 @@ def run_peer(arguments):
     shape = {key: value for key, value in {**SHAPE, **SHAPES[arguments.shape]}.items() if key not in ("architectures", "model_type", "torch_dtype")}
     model, set_sums = shared_model(shape, arguments.peer)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
-    seconds = 0.0
+    seconds = cpu = 0.0
     for step in range(arguments.steps + 1):
-        begin = time.perf_counter()
+        begin, cpu_begin = time.perf_counter(), time.process_time()
         for i in range(arguments.rows // 2):
             ids = torch.randint(0, 512, (1, arguments.length))
             set_sums(i == arguments.rows // 2 - 1)
             model(input_ids=ids, labels=ids).loss.backward()
         optimizer.step()
         optimizer.zero_grad()
-        seconds += time.perf_counter() - begin if step > 0 else 0
+        if step > 0:
+            seconds, cpu = seconds + time.perf_counter() - begin, cpu + time.process_time() - cpu_begin
+    of_both = torch.tensor(cpu)
+    torch.distributed.all_reduce(of_both)
     if torch.distributed.get_rank() == 0:
-        print(arguments.steps * arguments.rows * arguments.length / seconds)
+        tokens = arguments.steps * arguments.rows * arguments.length
+        print(tokens / seconds, tokens / of_both.item())
     torch.distributed.destroy_process_group()
     return 0
 
@@ -142,11 +164,13 @@ def main():
         for _ in range(arguments.rounds):
             for side, run in sides.items():
                 results[side].append(run(folder))
-    first = statistics.median(run[0] for run in next(iter(results.values())))
+                print(side, *results[side][-1], file=sys.stderr)
+    first = [statistics.median(run[i] for run in results[FIRST]) for i in range(3)]
     print(f"{cpu_name()}, {os.cpu_count()} cores; {arguments.shape}, {arguments.steps} steps of {arguments.rows} x {arguments.length} tokens; medians of {arguments.rounds}")
     for side, runs in results.items():
-        rate, peak = (statistics.median(run[i] for run in runs) for i in range(2))
-        print(f"{side:<20} {rate:8.1f} tokens/s ({rate / first:4.2f} of the first) {peak:6.2f} GiB a rank; rounds {' '.join(f'{run[0]:.1f}' for run in runs)}")
+        rate, peak, of_core = (statistics.median(run[i] for run in runs) for i in range(3))
+        print(f"{side:<18} {rate:8.1f} tokens/s ({rate / first[0]:4.2f} of the first) {of_core:8.1f} a core second ({of_core / first[2]:4.2f}) {peak:6.2f} GiB a rank; "
+              f"rounds {' '.join(f'{run[0]:.1f}' for run in runs)}")
     return 0
 
 

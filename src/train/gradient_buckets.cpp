@@ -21,10 +21,8 @@ GradientBuckets::GradientBuckets(const std::vector<std::shared_ptr<model::Parame
     put(parameters[i]);
     places_[i] = {buckets_.size() - 1, buckets_.back().members.size() - 1};
   }
-  for (auto& bucket : buckets_) {
-    bucket.share = in_lines(std::ssize(bucket.members));
-    for (auto& member : bucket.members) member.begin = bucket.share, bucket.share += in_lines(member.size);
-  }
+  for (auto& bucket : buckets_)
+    for (auto& member : bucket.members) member.begin = in_lines(bucket.share), bucket.share = member.begin + member.size;
 }
 
 /// Into the last bucket, or a new one where there is no room: a larger one has one of its own.
@@ -43,11 +41,20 @@ void GradientBuckets::put(std::shared_ptr<model::Parameter> parameter) {
 
 at::Tensor GradientBuckets::shares_of(const Bucket& bucket) const { return bucket.sum.view({shares_, bucket.share}); }
 
+/// Whether the gradient can be the bucket's sum itself, as a large one's can.
+bool GradientBuckets::is_all_of(const Bucket& bucket, const at::Tensor& gradient) const {
+  return bucket.members.size() == 1 && gradient.numel() == shares_ * bucket.share && gradient.scalar_type() == at::kFloat && gradient.is_contiguous();
+}
+
 void GradientBuckets::add(size_t i, const at::Tensor& gradient) {
   auto& bucket = buckets_[places_[i].bucket];
   auto& member = bucket.members[places_[i].member];
   TORCH_CHECK(!member.is_closed, member.parameter->name, " has a gradient more than its sum waits for");
   while (bucket.arriving.defined()) arrive();  // of the micro-batch before
+  if (!bucket.sum.defined() && is_all_of(bucket, gradient)) {
+    bucket.sum = gradient.view({-1}), member.has_gradient = true;
+    return;
+  }
   if (!bucket.sum.defined()) bucket.sum = at::empty({shares_ * bucket.share}, gradient.options().dtype(at::kFloat).requires_grad(false));
   for (auto& [rows, place] : parallel::rows_in_shares(shares_of(bucket), member.begin, gradient.contiguous())) member.has_gradient ? place.add_(rows) : place.copy_(rows);
   member.has_gradient = true;
@@ -100,9 +107,8 @@ void GradientBuckets::leave() {
   const auto options = bucket.members[0].parameter->value.options().dtype(at::kFloat).requires_grad(false);
   if (!bucket.sum.defined()) bucket.sum = at::zeros({shares_ * bucket.share}, options);
   const auto shares = shares_of(bucket);
-  for (size_t i = 0; i < bucket.members.size(); ++i) {
-    auto& member = bucket.members[i];
-    shares.select(1, static_cast<int64_t>(i)).fill_(member.has_gradient ? 1 : 0);
+  for (auto& member : bucket.members) {
+    member.was_there |= member.has_gradient;
     if (!std::exchange(member.has_gradient, false)) shares.narrow(1, member.begin, member.size).zero_();
   }
   bucket.arriving = ways_.by_rows ? at::empty({bucket.share}, options) : bucket.sum;
@@ -120,17 +126,28 @@ void GradientBuckets::arrive() {
   bucket.arrived.defined() ? void(bucket.arrived.add_(arrived)) : void(bucket.arrived = arrived);
 }
 
+/// Of each parameter the ranks that had a gradient; it is forgotten.
+at::Tensor GradientBuckets::num_with_gradient(parallel::Communicator& others) {
+  const auto present = at::zeros({std::ssize(places_)}, at::kLong);
+  for (size_t i = 0; i < places_.size(); ++i)
+    present.mutable_data_ptr<int64_t>()[i] = std::exchange(buckets_[places_[i].bucket].members[places_[i].member].was_there, false) ? 1 : 0;
+  ranks_.all_reduce(present);
+  others.all_reduce(present);
+  return present;
+}
+
 std::vector<at::Tensor> GradientBuckets::take(parallel::Communicator& others) {
   while (!under_way_.empty()) arrive();
   std::vector<parallel::Begun> calls;
   if (others.size() > 1)
     for (const auto& bucket : buckets_) calls.push_back(others.begin_all_reduce(bucket.arrived));
   for (const auto& call : calls) call.wait();
+  const auto present = num_with_gradient(others);
   std::vector<at::Tensor> sums(places_.size());
   for (size_t i = 0; i < sums.size(); ++i) {
     const auto& bucket = buckets_[places_[i].bucket];
     const auto& member = bucket.members[places_[i].member];
-    if (bucket.arrived[static_cast<int64_t>(places_[i].member)].item<float>() == 0) continue;
+    if (present.const_data_ptr<int64_t>()[i] == 0) continue;
     auto shape = member.parameter->value.sizes().vec();
     shape[0] = member.own.count;
     sums[i] = bucket.arrived.narrow(0, member.begin, c10::multiply_integers(shape)).view(shape);
@@ -148,7 +165,7 @@ void GradientBuckets::discard(int64_t most_left) {
   next_ = 0;
   for (auto& bucket : buckets_) {
     bucket.num_closed = 0, bucket.sum.reset(), bucket.arrived.reset();
-    for (auto& member : bucket.members) member.is_closed = member.has_gradient = false;
+    for (auto& member : bucket.members) member.is_closed = member.has_gradient = member.was_there = false;
   }
 }
 

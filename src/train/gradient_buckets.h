@@ -29,7 +29,7 @@ class GradientBuckets {
   /// `terms` are made whole before a bucket leaves.
   GradientBuckets(const std::vector<std::shared_ptr<model::Parameter>>& parameters, parallel::Communicator& ranks, const TensorTerms& terms, Ways ways);
 
-  /// Adds to the sum of parameter `i` on this rank.
+  /// Adds to the sum of parameter `i` on this rank. The gradient may become the sum: nobody else uses it any more.
   void add(size_t i, const at::Tensor& gradient);
   /// All that this rank adds for parameter `i` is there.
   void close(size_t i);
@@ -51,10 +51,11 @@ class GradientBuckets {
     int64_t size;       // elements of a share, where the last ones may have fewer
     int64_t begin = 0;  // in each share of the bucket's sum
     bool has_gradient = false, is_closed = false;
+    bool was_there = false;  // a gradient, in what has left
   };
   struct Bucket {
     std::vector<Member> members;
-    int64_t share = 0;    // elements; before those of the members one of each, on how many ranks it has a gradient
+    int64_t share = 0;    // elements
     at::Tensor sum;       // [shares * share] on this rank; undefined: nothing was added
     at::Tensor arriving;  // [share] of the sum over the ranks, while it is under way
     at::Tensor arrived;   // [share]
@@ -65,6 +66,8 @@ class GradientBuckets {
 
   void put(std::shared_ptr<model::Parameter> parameter);
   at::Tensor shares_of(const Bucket& bucket) const;
+  bool is_all_of(const Bucket& bucket, const at::Tensor& gradient) const;
+  at::Tensor num_with_gradient(parallel::Communicator& others);
   void complete(const Bucket& bucket);
   bool has_room();
   bool is_full() const;
