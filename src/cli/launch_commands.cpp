@@ -53,7 +53,7 @@ void add_launch(CLI::App& app, const Jobs& jobs, int& exit_code) {
   verb->add_option("--node-rank", request->node_rank, "Which of them this one is, from 0")->check(CLI::NonNegativeNumber);
   verb->add_option("--master-addr", request->master_addr, "Host of node 0");
   verb->add_option("--master-port", request->master_port, "Port on node 0 at which the ranks meet")->check(CLI::Range(1, 65535));
-  verb->add_option("--log-dir", request->log_dir, "Folder for rank_0.log, rank_1.log ...; a new one among the temporary files when not given");
+  verb->add_option("--log-dir", request->log_dir, "Folder for rank_0.log, rank_1.log ...; when not given one among the temporary files, kept where the job fails");
   add_restart_flags(verb, *request);
   add_seconds(verb, "--grace", request->grace, 0, "Seconds that the other ranks have to end after one has failed");
   add_seconds(verb, "--silence", request->silence, 3, "Seconds without a sign of life after which a rank or node counts as lost");

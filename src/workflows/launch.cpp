@@ -46,11 +46,29 @@ launch::RankVariables node_of(const LaunchRequest& request) {
   return node;
 }
 
-fs::path new_log_folder() {
-  std::string path = fs::temp_directory_path() / "ingot-ranks-XXXXXX";
-  if (::mkdtemp(path.data()) == nullptr) throw CommError(fmt::format("{}: cannot be made: {}", path, std::strerror(errno)));
-  return path;
-}
+/// Where the ranks' logs go: without a folder from the user one among the temporary files, which stays where there are logs of a failure.
+class LogFolder {
+ public:
+  explicit LogFolder(const fs::path& of_user) : is_temporary_(of_user.empty()), path_(of_user) {
+    if (!is_temporary_) return;
+    std::string path = fs::temp_directory_path() / "ingot-ranks-XXXXXX";
+    if (::mkdtemp(path.data()) == nullptr) throw CommError(fmt::format("{}: cannot be made: {}", path, std::strerror(errno)));
+    path_ = path;
+  }
+  LogFolder(const LogFolder&) = delete;
+  ~LogFolder() {
+    if (std::error_code ignored; is_temporary_) ended_well_ ? fs::remove_all(path_, ignored) : fs::remove(path_, ignored);
+  }
+
+  void ended(int status) { ended_well_ = status == 0; }
+  const fs::path& path() const { return path_; }
+  std::string words() const { return path_.string() + (is_temporary_ ? ", and stay there where they fail (--log-dir keeps them always)" : ""); }
+
+ private:
+  const bool is_temporary_;
+  bool ended_well_ = false;
+  fs::path path_;
+};
 
 /// Of train: its configuration, as the ranks will read it.
 config::TrainConfig config_of(const std::vector<std::string>& command) {
@@ -76,14 +94,14 @@ std::string token_of(int64_t num_nodes) {
   return "";
 }
 
-launch::LocalRanks ranks_of(const LaunchRequest& request, const launch::RankVariables& node) {
+launch::LocalRanks ranks_of(const LaunchRequest& request, const launch::RankVariables& node, const fs::path& log_folder) {
   launch::LocalRanks ranks;
   ranks.command = {fs::read_symlink("/proc/self/exe").string()};
   if (is_quiet()) ranks.command.push_back("--quiet");
   ranks.command.insert(ranks.command.end(), request.command.begin(), request.command.end());
   ranks.count = request.nproc.value_or(node.ranks_per_node.value_or(1));
   ranks.grace = request.grace, ranks.silence = request.silence;
-  ranks.log_folder = request.log_dir.empty() ? new_log_folder() : request.log_dir;
+  ranks.log_folder = log_folder;
   return ranks;
 }
 
@@ -120,11 +138,14 @@ int launch(const LaunchRequest& request) {
   if (verb == "preprocess" && (request.max_restarts > 0 || request.min_nproc || request.min_nnodes))
     throw ConfigError("ingot launch: found preprocess with --max-restarts, --min-nproc or --nnodes MIN:MAX, wanted train: the same command again goes on by itself");
   const auto node = node_of(request);
-  const auto ranks = ranks_of(request, node);
+  LogFolder logs(request.log_dir);
+  const auto ranks = ranks_of(request, node, logs.path());
   if (request.min_nproc && *request.min_nproc > ranks.count)
     throw ConfigError(fmt::format("--min-nproc: found {}, wanted at most the {} ranks of this node", *request.min_nproc, ranks.count));
-  log_info(fmt::format("{} on this node ({}); the logs of its ranks are in {}", verb, node.source, ranks.log_folder.string()));
-  return verb == "preprocess" ? launch_preprocess(node, ranks) : launch_train(request, node, ranks);
+  log_info(fmt::format("{} on this node ({}); the logs of its ranks are in {}", verb, node.source, logs.words()));
+  const int status = verb == "preprocess" ? launch_preprocess(node, ranks) : launch_train(request, node, ranks);
+  logs.ended(status);
+  return status;
 }
 
 }  // namespace ingot::workflows

@@ -16,7 +16,7 @@ struct LaunchRequest {
   std::optional<int64_t> node_rank;
   std::optional<std::string> master_addr;
   std::optional<uint16_t> master_port;
-  std::filesystem::path log_dir;        // empty: a new folder among the temporary files
+  std::filesystem::path log_dir;        // empty: a new folder among the temporary files, which goes when all ends well
   std::chrono::seconds grace{30};       // that ranks have to end after one has failed
   std::chrono::seconds silence{30};     // without a sign of life, after which a rank or a node is lost
   std::chrono::seconds patience{600};   // for nodes that are missing

@@ -174,6 +174,17 @@ def test_the_logs_of_all_ranks_are_kept(tmp_path):
     assert "iteration        2/       2" in (tmp_path / "logs/rank_0.log").read_text()
 
 
+@pytest.mark.parametrize("keys, status, is_left", [({}, 0, False), ({"micro_batch_size": 8}, 2, True), ({"weight_decay": "much"}, 2, False)],
+                         ids=["ended well", "failed", "refused before it began"])
+def test_logs_among_the_temporary_files_stay_where_a_job_failed(tmp_path, keys, status, is_left):
+    (tmp_path / "temporary").mkdir()
+    config = write_config(tmp_path, **{**FEW, "max_steps": 1, **keys})
+    result = ingot("launch", "--nproc", 2, "--", "train", config, check=False, environment={"TMPDIR": str(tmp_path / "temporary")})
+    assert result.returncode == status
+    left = sorted(path.name for path in (tmp_path / "temporary").rglob("*"))
+    assert left[1:] == ["rank_0.log", "rank_1.log"] if is_left else left == []
+
+
 def test_ranks_share_the_cores(tmp_path):
     ingot("train", write_config(tmp_path, **{**FEW, "max_steps": 1, "save_steps": 1}), "--nproc", 2)
     manifest = json.loads((tmp_path / "run/checkpoints/iter_0000001/manifest.json").read_text())
