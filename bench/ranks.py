@@ -1,5 +1,5 @@
 """Tokens a second and peak memory of a rank: one rank on two threads beside two ranks on one thread each, which share the batch (DP), the batch and
-the optimizer's state (ZeRO-1), the sums of the gradients, too (ZeRO-2), the layers (PP), or the matrices (TP).
+the optimizer's state (ZeRO-1), the sums of the gradients, too (ZeRO-2), the weights as well (ZeRO-3), the layers (PP), or the matrices (TP).
 
     ~/.cache/ingot/test-env/bin/python bench/ranks.py [--shape 30M|134M|0.5B] [--rounds 3] [--steps 3] [--rows 16] [--length 512] [--torch]
                                                       [--sides DP,PP]
@@ -29,7 +29,7 @@ SHAPES = {"30M": {"vocab_size": 32000, "hidden_size": 512, "num_hidden_layers": 
           "0.5B": {}}
 FIRST = "1 rank, 2 threads"
 SIDES = {FIRST: (1, {}), "DP": (2, {}), "DP, ZeRO-1": (2, {"zero_stage": 1}), "DP, ZeRO-2": (2, {"zero_stage": 2}),
-         "PP": (2, {"pipeline_model_parallel_size": 2}), "TP": (2, {"tensor_model_parallel_size": 2})}
+         "DP, ZeRO-3": (2, {"zero_stage": 3}), "PP": (2, {"pipeline_model_parallel_size": 2}), "TP": (2, {"tensor_model_parallel_size": 2})}
 PEERS = {"PyTorch DDP": "ddp", "PyTorch FSDP2": "fsdp"}
 
 
