@@ -59,11 +59,11 @@ ShardedValue::ShardedValue(const at::Tensor& value, parallel::Communicator& rank
   set_memory(value_, 0);
 }
 
-void ShardedValue::gather() {
-  if (users_++ > 0) return;
+parallel::Begun ShardedValue::begin_gather() {
+  if (users_++ > 0) return {.wait = [] {}, .is_done = [] { return true; }};
   const at::NoGradGuard no_grad;
   set_memory(value_, value_.numel() * value_.element_size());
-  parallel::gather_rows(value_, own, ranks_);
+  return parallel::begin_gather_rows(value_, own, ranks_);
 }
 
 void ShardedValue::let_go() {
@@ -85,7 +85,9 @@ std::vector<at::Tensor> ValueUnit::around(const ops::Computation& function, cons
 }
 
 void ValueUnit::gather() const {
-  for (const auto& value : values_) value->gather();
+  std::vector<parallel::Begun> calls;
+  for (const auto& value : values_) calls.push_back(value->begin_gather());
+  for (const auto& call : calls) call.wait();
 }
 
 void ValueUnit::let_go() const {

@@ -15,8 +15,9 @@ class ShardedValue {
  public:
   /// `value` is from now on without memory; so is what shares it.
   ShardedValue(const at::Tensor& value, parallel::Communicator& ranks);
-  /// Makes the value whole, as often as let_go() is to be called until it is without memory again. All ranks call it.
-  void gather();
+  /// Makes the value whole, as often as let_go() is to be called until it is without memory again; it is when what this begins has ended. All
+  /// ranks call it.
+  parallel::Begun begin_gather();
   void let_go();
 
   const parallel::RowShare rows;

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace ingot::parallel {
 namespace {
@@ -25,13 +26,18 @@ RowShare row_share(int64_t num_rows, Communicator& ranks) {
   return {first, std::min(each, num_rows - first)};
 }
 
-void gather_rows(at::Tensor whole, const at::Tensor& own, Communicator& ranks) {
+Begun begin_gather_rows(at::Tensor whole, const at::Tensor& own, Communicator& ranks) {
   const int64_t each = most_rows(whole.size(0), ranks.size());
-  if (each * ranks.size() == whole.size(0)) return ranks.all_gather(whole, own);
+  if (each * ranks.size() == whole.size(0)) return ranks.begin_all_gather(whole, own);
   const auto mine = rows_like(whole, each), all = rows_like(whole, each * ranks.size());
   mine.narrow(0, 0, own.size(0)).copy_(own);
-  ranks.all_gather(all, mine);
-  whole.copy_(all.narrow(0, 0, whole.size(0)));
+  auto call = ranks.begin_all_gather(all, mine);
+  call.wait = [wait = std::move(call.wait), whole, all] {
+    wait();
+    const at::NoGradGuard no_grad;
+    whole.copy_(all.narrow(0, 0, whole.size(0)));
+  };
+  return call;
 }
 
 std::vector<RowsInShares> rows_in_shares(const at::Tensor& shares, int64_t begin, const at::Tensor& whole) {

@@ -17,7 +17,7 @@ struct RowShare {
 RowShare row_share(int64_t num_rows, Communicator& ranks);
 
 /// `whole` becomes every rank's rows, of which this one has `own`.
-void gather_rows(at::Tensor whole, const at::Tensor& own, Communicator& ranks);
+Begun begin_gather_rows(at::Tensor whole, const at::Tensor& own, Communicator& ranks);
 
 /// Elements of `whole` in the rows of the rank that has most of them.
 int64_t share_size(const at::Tensor& whole, int64_t num_ranks);

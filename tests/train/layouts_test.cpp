@@ -97,7 +97,7 @@ class LayoutRuns : public testing::TestWithParam<Kind> {
     const std::vector<EvaluationSet> eval{{"eval", random_rows(11)}};
     const auto result = run_loop(*model, random_rows(100, [](uint64_t row) { return static_cast<int64_t>(row % 7) * 2 + 1; }), eval, loop, mesh);
     for (const auto& parameter : model->parameters.parameters)
-      if (parameter->sharded) parameter->sharded->gather();
+      if (parameter->sharded) parameter->sharded->begin_gather().wait();
     const std::lock_guard lock(mutex);
     if (world.rank() == 0 && result.last_evaluation) outcome.evaluation = result.last_evaluation->loss;
     for (const auto& parameter : model->parameters.parameters) put_parts(*parameter, outcome.values);
@@ -258,8 +258,8 @@ TEST_P(LayoutRuns, ThePipelineChangesNoBit) {
 
 TEST_P(LayoutRuns, RanksThatShareTheTokensOfARowDoWhatOneDoes) {
   const auto alone = train({}, config("alone")), shared = train({.cp = 2}, config("two"));
-  if (GetParam().dtype == at::kFloat)
-    for (size_t i = 0; i < alone.losses.size(); ++i) EXPECT_NEAR(shared.losses[i], alone.losses[i], 2e-5 * (1 + 10 * static_cast<double>(i))) << i;
+  for (size_t i = 0; GetParam().dtype == at::kFloat && i < alone.losses.size(); ++i)
+    EXPECT_NEAR(shared.losses[i], alone.losses[i], 2e-5 * (1 + 10 * static_cast<double>(i))) << i;
   EXPECT_NEAR(shared.evaluation, alone.evaluation, GetParam().dtype == at::kFloat ? 1e-3 : 5e-2);
   for (const parallel::Layout& layout : {parallel::Layout{.dp = 2, .cp = 2}, {.cp = 2, .pp = 2}}) {
     const auto found = train(layout, config(to_string(layout)));
