@@ -41,8 +41,8 @@ class Mixture : public FeedForward {
     const auto router_logits = project(h, gate_).flatten(0, -2);  // [tokens, experts]
     const auto routing = ops::route(router_logits, choices_);
     const auto order = ops::order_by_expert(routing.experts, num_experts_);
-    const auto rows = ops::gather_rows(h.value.flatten(0, -2), order);
-    const auto outs = ranks_.size() == 1 ? own_rows(h, rows, order, pass) : rows_of_ranks(h, rows, order, pass);
+    auto rows = ops::gather_rows(h.value.flatten(0, -2), order);
+    const auto outs = ranks_.size() == 1 ? own_rows(h, rows, order, pass) : rows_of_ranks(h, std::move(rows), order, pass);
     return {ops::combine_rows(outs, routing.weights, order).view(h.value.sizes()), router_logits};
   }
 
@@ -57,11 +57,11 @@ class Mixture : public FeedForward {
 
   /// Rows go to the ranks that have their experts and come back. Those of each rank are products of their own, with gradients of their own: so
   /// their bits are those of a rank that has all experts. They are kept for the backward pass, as another rank's cannot be made again here.
-  at::Tensor rows_of_ranks(const RemakableInput& h, const at::Tensor& rows, const ops::ExpertOrder& order, const Pass& pass) const {
+  at::Tensor rows_of_ranks(const RemakableInput& h, at::Tensor rows, const ops::ExpertOrder& order, const Pass& pass) const {
     const auto own = at::tensor(order.counts, at::kLong).view({ranks_.size(), num_own_});
     const auto others = parallel::counts_to_ranks(own, ranks_);
     const auto sent = row_sums(own), received = row_sums(others);
-    const auto here = parallel::rows_to_ranks(rows, sent, received, ranks_).split_with_sizes(received);
+    const auto here = parallel::rows_to_ranks(std::exchange(rows, {}), sent, received, ranks_).split_with_sizes(received);
     std::vector<at::Tensor> keys(here.size());
     if (h.dropout_keys.defined())
       keys = parallel::rows_to_ranks(h.dropout_keys.flatten().index_select(0, order.tokens), sent, received, ranks_).split_with_sizes(received);
@@ -75,7 +75,8 @@ class Mixture : public FeedForward {
       for (size_t expert = 0; expert < parts.size(); ++expert)
         outs.push_back(experts_[rank][expert]->forward({parts[expert], {}, part_keys[expert]}, kept).x);
     }
-    return parallel::rows_to_ranks(at::cat(outs), received, sent, ranks_);
+    const auto joined = at::cat(std::exchange(outs, {}));
+    return parallel::rows_to_ranks(joined, received, sent, ranks_);
   }
 
   static std::vector<int64_t> counts_of(const at::Tensor& counts) {

@@ -8,7 +8,6 @@
 namespace ingot::train {
 namespace {
 
-constexpr size_t kMostUnderWay = 4;    // by rows: each takes memory for what arrives
 constexpr int64_t kLineElements = 16;  // float32 of a cache line: where a member begins
 
 int64_t in_lines(int64_t elements) { return (elements + kLineElements - 1) / kLineElements * kLineElements; }
@@ -99,7 +98,8 @@ bool GradientBuckets::has_room() {
   return !is_full();
 }
 
-bool GradientBuckets::is_full() const { return ways_.by_rows && under_way_.size() >= kMostUnderWay; }
+/// By rows one bucket takes memory for what arrives, while the next one is filled.
+bool GradientBuckets::is_full() const { return ways_.by_rows && !under_way_.empty(); }
 
 /// The next bucket leaves. Of a member without a gradient on this rank there are zeros.
 void GradientBuckets::leave() {

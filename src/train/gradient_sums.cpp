@@ -16,10 +16,9 @@
 #include "parallel/tree_reduce.h"
 
 namespace ingot::train {
-namespace {
 
 /// The sum of a leaf's gradients over micro-batches.
-struct Sum {
+struct GradientSums::Sum {
   at::Tensor gradient;  // float32, of the value's shape; of the shard under way; undefined until the first
   int64_t shard = 0;
   ops::TreeSum earlier;  // of the shards before it
@@ -42,8 +41,6 @@ struct Sum {
     return sum.defined() ? sum.add_(0.0) : sum;  // -0 becomes 0, as where zeros stand for a rank's empty branch
   }
 };
-
-}  // namespace
 
 /// What there is of one parameter; of one that is not here nothing.
 struct GradientSums::Slot {

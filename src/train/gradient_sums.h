@@ -51,6 +51,7 @@ class GradientSums {
 
  private:
   enum class Pass { kNone, kOneOfSome, kLast };
+  struct Sum;
   struct Slot;
   struct Hook;
   /// Of the parameters that the same ranks have the same part of: those that are here, and without a tree or alone the way of their sums.

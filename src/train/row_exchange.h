@@ -3,7 +3,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
-#include <deque>
+#include <optional>
 #include <vector>
 
 #include "parallel/communicator.h"
@@ -32,7 +32,7 @@ class RowExchange {
 
   const int64_t bucket_bytes_;
   std::vector<Bucket> filling_;  // one for each group and dtype
-  std::deque<Bucket> under_way_;
+  std::optional<Bucket> under_way_;  // while the next ones are filled
 };
 
 }  // namespace ingot::train

@@ -75,6 +75,7 @@ LayerSizes::LayerSizes(const RunShape& shape, const LayerTuning& tuning, int64_t
   key_gradients = 2 * keys;
   if (model.num_experts > 0) {
     routed = rows * model.hidden_size * value;
+    exchanges = shape.layout.ep > 1;
     // Probabilities and the logits, twice for the balance; choices, their weights and places.
     routing = tokens * model.num_experts * (3 * kFloatBytes + value) + rows * (3 * kIndexBytes + 3 * kFloatBytes);
   }

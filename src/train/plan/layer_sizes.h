@@ -25,6 +25,7 @@ struct LayerSizes {
   int64_t queries, keys;    // [tokens, heads * head_dim], [tokens, kv_heads * head_dim]; values are like keys
   int64_t inner;            // [rows, ffn]           of gate, up and SwiGLU; rows: tokens, of experts tokens * choices
   int64_t routed = 0;       // [tokens * choices, hidden]  0 without experts
+  bool exchanges = false;   // routed rows with the ranks that have their experts
   int64_t log_sums;         // [tokens, heads]       float32, of the softmax
   int64_t inverse_rms;      // [tokens]              float32, of a norm; its share
   int64_t norm_partials;    // [tasks, hidden]       float32, of a norm's weight gradient

@@ -4,7 +4,7 @@ namespace ingot::train {
 
 LayerWalk::LayerWalk(HeldBytes& held, LayerSizes sizes, LayerTuning tuning, LayerGradients gradients, model::Recompute recompute)
     : held_(held), sizes_(sizes), tuning_(tuning), gradients_(gradients), recompute_(recompute),
-      remakes_(recompute == model::Recompute::kSelective), remakes_inputs_(remakes_ || sizes_.gathers) {}
+      remakes_(recompute == model::Recompute::kSelective), remakes_inputs_(remakes_ || sizes_.gathers), keeps_rows_(sizes_.exchanges || !remakes_inputs_) {}
 
 int64_t LayerWalk::kept() const {
   if (recompute_ == model::Recompute::kFull) return sizes_.residual + sizes_.routing / 4;  // x, and logits of the router
@@ -30,8 +30,8 @@ int64_t LayerWalk::kept_middle() const { return middle_flows() || tuning_.norms 
 int64_t LayerWalk::kept_feed_forward() const {
   const bool routes = sizes_.routed > 0;
   const int64_t input = !remakes_ && (routes ? tuning_.router : tuning_.gate_up) ? sizes_.residual : 0;
-  const int64_t rows = routes ? sizes_.routing + sizes_.routed + (!remakes_inputs_ && tuning_.gate_up ? sizes_.routed : 0) : 0;
-  return input + rows + 2 * sizes_.inner + (!remakes_ && tuning_.down ? sizes_.inner : 0) + sizes_.feed_forward_inner;
+  const int64_t rows = routes ? sizes_.routing + sizes_.routed + (keeps_rows_ && tuning_.gate_up ? sizes_.routed : 0) : 0;
+  return input + rows + 2 * sizes_.inner + (!remakes_products() && tuning_.down ? sizes_.inner : 0) + sizes_.feed_forward_inner;
 }
 
 void LayerWalk::backward() {
@@ -76,7 +76,7 @@ void LayerWalk::feed_forward_backward() {
 
 /// Of rows whose input and its gradient have `input` bytes.
 void LayerWalk::mlp_backward(int64_t inner, int64_t input, int64_t gradients) {
-  if (tuning_.down && remakes_) held_.take(inner);
+  if (tuning_.down && remakes_products()) held_.take(inner);
   held_.take(inner);  // gradient of the map's input
   held_.take_gradient(gradients / 3);
   if (sizes_.routed == 0) held_.drop(gathered());
@@ -84,7 +84,7 @@ void LayerWalk::mlp_backward(int64_t inner, int64_t input, int64_t gradients) {
   held_.take(2 * inner);      // gradients of gate and up,
   held_.drop(inner + 2 * inner);  // for which gate and up are let go
   if (sizes_.joint_gate_up) held_.touch(2 * inner);
-  if (tuning_.gate_up && remakes_inputs_) held_.take(input);
+  if (tuning_.gate_up && !keeps_rows_) held_.take(input);
   held_.take(input);
   held_.take_gradient(gradients - gradients / 3);
   held_.drop(2 * inner);
@@ -96,8 +96,10 @@ void LayerWalk::experts_backward() {
   constexpr int64_t kParts = 8;  // experts work one after another; their number changes little
   held_.take(sizes_.routed);               // gradients of the rows that experts give,
   held_.drop(sizes_.routed + gathered());  // for which those are let go
-  const bool keeps_rows = tuning_.gate_up && !remakes_inputs_;
-  if (remakes_inputs_) held_.take(sizes_.all_tokens);    // all rows of the norm, to choose from
+  if (sizes_.exchanges) held_.touch(sizes_.routed);  // they come from the ranks that have the tokens
+  const bool keeps_rows = tuning_.gate_up && keeps_rows_;
+  const int64_t norm_rows = remakes_inputs_ ? sizes_.all_tokens : 0;  // made again for the router, and for experts to choose from
+  if (!keeps_rows_) held_.take(norm_rows);
   for (int64_t part = 0; part < kParts; ++part) {
     if (keeps_rows) held_.take(sizes_.routed / kParts);  // what mlp_backward drops is a part of the one tensor
     mlp_backward(sizes_.inner / kParts, sizes_.routed / kParts, gradients_.feed_forward / kParts);
@@ -106,8 +108,9 @@ void LayerWalk::experts_backward() {
   held_.touch(sizes_.routed);    // gradients of the experts' rows become one tensor
   held_.take(sizes_.all_tokens);   // and are summed by token
   held_.drop(sizes_.routed);
+  if (keeps_rows_) held_.take(norm_rows);
   held_.touch(sizes_.all_tokens);  // of the router
-  held_.drop(sizes_.routing + (tuning_.router && !remakes_ ? sizes_.residual : 0) + (remakes_inputs_ ? sizes_.all_tokens : 0));
+  held_.drop(sizes_.routing + (tuning_.router && !remakes_ ? sizes_.residual : 0) + norm_rows);
   scatter_gradient();
 }
 

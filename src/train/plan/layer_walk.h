@@ -31,6 +31,7 @@ class LayerWalk {
   int64_t kept_feed_forward() const;
   bool attention_flows() const { return tuning_.any_before || tuning_.norms || tuning_.qkv; }
   bool middle_flows() const { return attention_flows() || tuning_.attention_out; }
+  bool remakes_products() const { return remakes_ && !sizes_.exchanges; }  // of gate and up
   void feed_forward_backward();
   void mlp_backward(int64_t inner, int64_t input, int64_t gradients);
   void experts_backward();
@@ -47,6 +48,7 @@ class LayerWalk {
   const model::Recompute recompute_;
   const bool remakes_;         // norms' and SwiGLU's outputs
   const bool remakes_inputs_;  // of column matrices: norms' outputs made or gathered again
+  const bool keeps_rows_;      // of other ranks experts keep all (model/mixture.cpp)
 };
 
 }  // namespace ingot::train

@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <bit>
 #include <functional>
+#include <ranges>
 
 #include "parallel/pipeline.h"
 #include "train/bucket_bytes.h"
 #include "train/plan/held_bytes.h"
 #include "train/plan/layer_sizes.h"
 #include "train/plan/layer_walk.h"
+#include "train/plan/sum_walk.h"
 
 namespace ingot::train {
 namespace {
@@ -17,20 +19,26 @@ constexpr int64_t kMomentBytes = 8;                        // of a value, both
 constexpr int64_t kLogitBytes = int64_t{128} << 20;        // at a time: ops/linear_cross_entropy.cpp
 constexpr int64_t kWidenedColumns = 4096;                  // at a time: ops/wide_product.cpp
 constexpr int64_t kMergedFloatBytes = int64_t{8} << 30, kMergeTokens = 64;  // hub/merge_check.cpp, hub/merge.h
-constexpr int64_t kBucketsUnderWay = 4;                    // train/gradient_buckets.cpp
 constexpr int64_t kBatchBytes = 3 * 8;                     // a token: id, position and label, int64
+
+/// Of a pipeline rank, which has a stage in each of its chunks.
+std::vector<int64_t> layers_of(const RunShape& shape, int64_t rank) {
+  const int64_t pp = shape.layout.pp, stages = pp * shape.layout.virtual_stages;
+  std::vector<int64_t> layers;
+  for (int64_t stage = rank; stage < stages; stage += pp) {
+    const auto [first, end] = parallel::stage_layers({shape.model.num_layers, shape.model.head_in_layers()}, stages, stage);
+    for (int64_t layer = first; layer < end; ++layer) layers.push_back(layer);
+  }
+  return layers;
+}
 
 /// One rank's passes over the micro-batches of a step.
 class StepWalk {
  public:
   StepWalk(const RunShape& shape, const std::vector<LayerTuning>& tunings, const PartCounts& counts, int64_t stage)
-      : shape_(shape), counts_(counts), layers_(parallel::stage_layers({shape.model.num_layers, shape.model.head_in_layers()}, shape.layout.pp, stage)), stage_(stage),
-        tunings_(tunings) {
-    for (int64_t layer = layers_.first; layer < layers_.end; ++layer) held_counts_.push_back(&counts.layers[static_cast<size_t>(layer)]);
-    if (is_first()) held_counts_.push_back(&counts.embedding);
-    if (is_last()) held_counts_.insert(held_counts_.end(), {&counts.final_norm, &counts.head});
-    if (is_last() && !is_first() && is_tied()) held_counts_.push_back(&counts.embedding);
-  }
+      : shape_(shape), counts_(counts), layers_(layers_of(shape, stage)), stage_(stage),
+        tunings_(tunings), held_counts_(held_parts()), sums_(held_, bytes_in_buckets(false), ways_of(shape.layout.dp * shape.layout.cp)),
+        sums_of_experts_(held_, bytes_in_buckets(true), ways_of(std::max<int64_t>(1, shape.layout.dp * shape.layout.cp / shape.layout.ep))) {}
 
   RankMemory walk() {
     held_.take(static_cast<int64_t>(shape_.tokens() * kBatchBytes * shape_.micro_batches()) + rope_table());
@@ -40,6 +48,7 @@ class StepWalk {
     if (is_last()) with_values(head(), [&] { cross_entropy(); });
     backward();
     sum_up();
+    gather_weights();
     RankMemory memory{.weights = weights(),
                       .gradients = held_.peak_gradients(),
                       .optimizer = bytes_of(&ValueCount::trained, kMomentBytes + (is_narrow() ? kFloatBytes : 0), shape_.zero_stage >= 1),
@@ -53,6 +62,16 @@ class StepWalk {
   bool is_first() const { return stage_ == 0; }
   bool is_last() const { return stage_ == shape_.layout.pp - 1; }
   bool is_tied() const { return shape_.model.tie_word_embeddings; }
+
+  std::vector<const PartCount*> held_parts() const {
+    std::vector<const PartCount*> parts;
+    for (const int64_t layer : layers_) parts.push_back(&layer_counts(layer));
+    if (is_first()) parts.push_back(&counts_.embedding);
+    if (is_last()) parts.insert(parts.end(), {&counts_.final_norm, &counts_.head});
+    if (is_last() && !is_first() && is_tied()) parts.push_back(&counts_.embedding);
+    return parts;
+  }
+
   bool sums_in_tree() const { return shape_.logical_shards > 0; }
   bool is_narrow() const { return shape_.value_bytes < kFloatBytes; }
   /// The matrix behind the logits.
@@ -80,7 +99,7 @@ class StepWalk {
     const int64_t shards = std::max<int64_t>(1, shape_.logical_shards / shape_.layout.dp);
     const bool in_shard = (all + shards - 1) / shards > 1;
     const auto branches = static_cast<int64_t>(std::bit_width(static_cast<uint64_t>(shards)) - 1);
-    return all > 1 || shape_.shards_gradients() ? sums * (branches + (in_shard || branches == 0)) : 0;
+    return all > 1 ? sums * (branches + (in_shard || branches == 0)) : 0;
   }
 
   int64_t micro_batches_in_flight() const {
@@ -103,13 +122,13 @@ class StepWalk {
 
   int64_t kept_by_layers() {
     int64_t kept = 0;
-    for (int64_t layer = layers_.first; layer < layers_.end; ++layer) kept += walk_of(layer).kept();
+    for (const int64_t layer : layers_) kept += walk_of(layer).kept();
     return kept;
   }
 
   void forward() {
     if (is_first()) with_values(counts_.embedding, [] {});
-    for (int64_t layer = layers_.first; layer < layers_.end; ++layer) with_values(layer_counts(layer), [&] { walk_of(layer).forward(); });
+    for (const int64_t layer : layers_) with_values(layer_counts(layer), [&] { walk_of(layer).forward(); });
   }
 
   /// While they are used, the values are whole; see model/sharded_values.h.
@@ -165,45 +184,55 @@ class StepWalk {
     } else {
       held_.take(residual());      // the gradient from the next stage
     }
-    const int64_t layers_sums = layers_trained() * kFloatBytes, way = on_their_way(std::min(layers_sums, kBucketsUnderWay * kBucketBytes));
-    held_.take_gradient(way);
-    for (int64_t layer = layers_.end; layer-- > layers_.first;) layer_backward(layer);
-    held_.drop_gradient(way);
+    for (const int64_t layer : std::views::reverse(layers_)) layer_backward(layer);
     held_.drop(residual());
     if (is_first() && counts_.embedding.trained() >= head_values()) {
       held_.take_gradient(head_values() * shape_.value_bytes);
       if (is_last() && is_tied()) held_.drop_gradient(head_values() * shape_.value_bytes);  // the two of one matrix are added
       sum_of_end(counts_.embedding);
     }
+    sums_.finish(), sums_of_experts_.finish();
   }
 
   void layer_backward(int64_t layer) {
     const auto& part = layer_counts(layer);
     with_values(part, [&] { walk_of(layer).backward(); });
-    sum_of(part.trained(), part.largest_trained());
+    sum_of(part, part.largest_trained());
   }
 
-  /// Without a tree, gradients of a micro-batch go into float32 sums as soon as they are there (train/gradient_sums.h). With ZeRO 2 those of
-  /// the rows of other ranks are gone; with ZeRO 1 on a slow network they are all there at the end of the pass.
-  void sum_of(int64_t values, int64_t largest) {
+  /// Without a tree, gradients of a micro-batch go into float32 sums as soon as they are there (train/gradient_sums.h).
+  void sum_of(const PartCount& part, int64_t largest) {
     if (sums_in_tree()) return;
-    held_.drop_gradient(values * shape_.value_bytes);
-    if (shape_.zero_stage >= 2) return;
-    if (earlier_sums() == 0) held_.take_gradient(values * kFloatBytes);
-    else if (is_narrow()) held_.touch(kFloatBytes * largest);  // widened for the addition
+    const int64_t apart = has_experts_apart() ? part.experts.trained : 0;
+    held_.drop_gradient(part.trained() * shape_.value_bytes);
+    sums_.add((part.trained() - apart) * kFloatBytes, largest * kFloatBytes);
+    sums_of_experts_.add(apart * kFloatBytes, largest * kFloatBytes);
+    if (earlier_sums() > 0 && is_narrow()) held_.touch(kFloatBytes * largest);  // widened for the addition
   }
 
   /// Of the matrix at an end of the model.
   void sum_of_end(const PartCount& part) {
     const int64_t values = part.trained() >= head_values() ? head_values() : 0;
-    held_.touch(on_their_way(values * kFloatBytes));
-    sum_of(values, values);
+    sum_of({.feed_forward = {.trained = values}}, values);
   }
 
-  /// Beside the sums, of so many bytes of a bucket's (train/gradient_buckets.h): what arrives, and with shared sums the bucket.
-  int64_t on_their_way(int64_t bytes) const {
-    const bool by_rows = !sums_in_tree() && shape_.layout.dp > 1 && shape_.zero_stage > 0;
-    return by_rows ? bytes * std::min<int64_t>(shape_.zero_stage, 2) : 0;
+  /// Of experts that several ranks share there are fewer copies, with sums of their own.
+  bool has_experts_apart() const { return shape_.layout.ep > 1; }
+
+  SumWalk::Ways ways_of(int64_t copies) const {
+    const bool by_rows = shape_.layout.dp > 1 && shape_.zero_stage > 0 && copies > 1, keeps_rows = by_rows && shape_.zero_stage >= 2;
+    return {.copies = copies, .by_rows = by_rows, .keeps_rows = keeps_rows, .are_there = earlier_sums() > 0};
+  }
+
+  /// Of what shares buckets.
+  int64_t bytes_in_buckets(bool of_experts) const {
+    int64_t bytes = 0;
+    for (const auto* part : held_counts_) {
+      const int64_t experts = part->experts.trained * kFloatBytes, all = part->trained() * kFloatBytes;
+      const int64_t own = of_experts ? experts : has_experts_apart() ? all - experts : all;
+      if (part->largest_trained() * kFloatBytes <= kBucketBytes) bytes += own;
+    }
+    return bytes;
   }
 
   /// With a tree, sums are made behind the pass, one parameter after another.
@@ -212,6 +241,15 @@ class StepWalk {
     if (earlier_sums() > 0) return held_.touch(kFloatBytes * largest_trained());  // widened for the addition
     held_.drop_gradient(bytes_of(&ValueCount::trained, shape_.value_bytes, false));
     held_.take_gradient(bytes_of(&ValueCount::trained, kFloatBytes, false));
+  }
+
+  /// With ZeRO 1 and 2 updated rows travel in buckets (train/row_exchange.h): what a rank sends and what all have of one, and what it will send of the next.
+  void gather_weights() {
+    if (shape_.zero_stage != 1 && shape_.zero_stage != 2) return;
+    if (!sums_in_tree() && !shape_.shards_gradients())
+      held_.drop_gradient(bytes_of(&ValueCount::trained, kFloatBytes, false) - bytes_of(&ValueCount::trained, kFloatBytes, true));
+    const int64_t bucket = std::max(kBucketBytes, largest_trained() * shape_.value_bytes);
+    held_.touch(bucket + 2 * bucket / shape_.layout.dp);
   }
 
   /// hub/merge_check.cpp: the merged model, its largest tensor mapped from the file and copied, the adapter, and logits of a few tokens of
@@ -225,12 +263,6 @@ class StepWalk {
     return values * (wide ? kFloatBytes : 2) + 2 * table + added * kFloatBytes + 3 * logits;
   }
 
-  int64_t layers_trained() const {
-    int64_t values = 0;
-    for (int64_t layer = layers_.first; layer < layers_.end; ++layer) values += layer_counts(layer).trained();
-    return values;
-  }
-
   int64_t largest_trained() const {
     int64_t largest = 0;
     for (const auto* part : held_counts_) largest = std::max(largest, part->largest_trained());
@@ -239,11 +271,12 @@ class StepWalk {
 
   const RunShape& shape_;
   const PartCounts& counts_;
-  const parallel::StageLayers layers_;
+  const std::vector<int64_t> layers_;  // of this rank
   const int64_t stage_;
   const std::vector<LayerTuning>& tunings_;
   std::vector<const PartCount*> held_counts_;
   HeldBytes held_;
+  SumWalk sums_, sums_of_experts_;
 };
 
 }  // namespace
