@@ -2,11 +2,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <system_error>
-#include <thread>
 
 #include "checkpoint/checkpoint_name.h"
 #include "checkpoint/own_folder.h"
@@ -45,21 +44,15 @@ void put_tensor(StateWriter& store, const RunTensor& tensor) {
   }
 }
 
-constexpr std::chrono::seconds kPartTimeout{600};  // from the end of the leader's own part on
+// What a writer tells the leader: that it has written its part, and which, or why it has not.
+constexpr char kWritten = '+', kFailed = '-';
 
-fs::path part_path(const fs::path& folder, int64_t writer) { return folder / fmt::format("part-{:05}.json", writer); }
-
-/// Waits until every other writer has noted its part.
-std::vector<fs::path> parts_of_others(const fs::path& folder, int64_t count) {
-  const auto end = std::chrono::steady_clock::now() + kPartTimeout;
-  std::vector<fs::path> parts;
-  for (int64_t writer = 1; writer < count; ++writer) {
-    parts.push_back(part_path(folder, writer));
-    while (!fs::exists(parts.back())) {
-      if (std::chrono::steady_clock::now() > end)
-        throw CommError(fmt::format("{}: not there {} s after the leader's part", parts.back().string(), kPartTimeout.count()));
-      std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    }
+/// The texts behind kWritten. Throws CommError with the first reason for which there is none.
+std::vector<std::string> parts_in(const std::vector<std::string>& texts) {
+  std::vector<std::string> parts;
+  for (size_t i = 0; i < texts.size(); ++i) {
+    if (texts[i].front() == kFailed) throw CommError(fmt::format("rank {}: {}", i + 1, texts[i].substr(1)));
+    parts.push_back(texts[i].substr(1));
   }
   return parts;
 }
@@ -160,16 +153,49 @@ void CheckpointWriter::run_save(const Save& save) {
   if (save.failure) std::rethrow_exception(save.failure);
   if (save.folder.empty()) return;  // the leader's folder could not be made
   const Span span("checkpoint", "save", {"step", save.step});
-  StateWriter store(save.folder, pieces_of(save.state.tensors), max_shard_bytes_, writers_.own);
+  writers_.own.index == 0 ? lead(save) : write_part(save);
+}
+
+void CheckpointWriter::write_pieces(const Save& save, StateWriter& store) {
   for (size_t i = 0; i < save.state.tensors.size(); ++i) {
     put_tensor(store, save.state.tensors[i]);
     note_written(i + 1);
   }
-  writers_.own.index == 0 ? lead(save, store) : store.commit_part(part_path(save.folder, writers_.own.index));
 }
 
-void CheckpointWriter::lead(const Save& save, StateWriter& store) {
-  store.commit(save.step, save.state.state, parts_of_others(save.folder, writers_.own.count));
+/// The leader hears all of the others, whatever became of its own part: they wait until it has.
+void CheckpointWriter::lead(const Save& save) {
+  std::exception_ptr failure;
+  std::optional<StateWriter> store;
+  try {
+    store.emplace(save.folder, pieces_of(save.state.tensors), max_shard_bytes_, writers_.own);
+    write_pieces(save, *store);
+  } catch (const std::exception&) {
+    failure = std::current_exception();
+  }
+  const auto texts = writers_.own.count > 1 ? writers_.texts_of_others("") : std::vector<std::string>();
+  if (failure) std::rethrow_exception(failure);
+  store->commit(save.step, save.state.state, parts_in(texts));
+  publish(save);
+}
+
+/// Throws what it has told the leader.
+void CheckpointWriter::write_part(const Save& save) {
+  std::exception_ptr failure;
+  std::string told;
+  try {
+    StateWriter store(save.folder, pieces_of(save.state.tensors), max_shard_bytes_, writers_.own);
+    write_pieces(save, store);
+    told = kWritten + store.part();
+  } catch (const std::exception& error) {
+    failure = std::current_exception();
+    told = kFailed + std::string(error.what());
+  }
+  writers_.texts_of_others(told);
+  if (failure) std::rethrow_exception(failure);
+}
+
+void CheckpointWriter::publish(const Save& save) {
   const auto target = folder_ / checkpoint_name(save.step);
   check_not_foreign(target);
   save.staging->publish(target);

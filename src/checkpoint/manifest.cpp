@@ -91,12 +91,11 @@ struct ManifestReader {
   }
 };
 
-Manifest read_document(const std::filesystem::path& file, bool is_part) {
-  const Json document = read_json(file);
+Manifest read_document(const Json& document, const std::string& name, bool is_part) {
   try {
-    return ManifestReader{file.string(), is_part}.read(document);
+    return ManifestReader{name, is_part}.read(document);
   } catch (const nlohmann::json::exception& error) {
-    throw DataError(fmt::format("{}: {}", file.string(), printable(error.what())));
+    throw DataError(fmt::format("{}: {}", name, printable(error.what())));
   }
 }
 
@@ -117,9 +116,9 @@ std::string format_manifest(const Manifest& manifest) {
   return document.dump(1) + "\n";
 }
 
-Manifest read_manifest(const std::filesystem::path& file) { return read_document(file, /*is_part=*/false); }
+Manifest read_manifest(const std::filesystem::path& file) { return read_document(read_json(file), file.string(), /*is_part=*/false); }
 
-Manifest read_manifest_part(const std::filesystem::path& file) { return read_document(file, /*is_part=*/true); }
+Manifest read_manifest_part(const std::string& text, const std::string& name) { return read_document(parse_json(text, name), name, /*is_part=*/true); }
 
 ManifestOutline outline_of_manifest(const std::filesystem::path& file) try {
   ManifestOutline outline;

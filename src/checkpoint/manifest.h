@@ -55,8 +55,8 @@ std::string format_manifest(const Manifest& manifest);
 /// wrong, or the pieces of a tensor overlap, leave a gap or reach beyond it.
 Manifest read_manifest(const std::filesystem::path& file);
 
-/// The same of what one of several writers has written: its pieces need not cover a tensor.
-Manifest read_manifest_part(const std::filesystem::path& file);
+/// The same of the text of what one of several writers has written: its pieces need not cover a tensor. `name` stands in the errors.
+Manifest read_manifest_part(const std::string& text, const std::string& name);
 
 /// What a manifest of either version tells of its folder though it may be damaged.
 struct ManifestOutline {

@@ -56,6 +56,8 @@ struct Writers {
   WriterPlace own;
   /// The leader's text on every writer; all call it.
   std::function<std::string(const std::string& text)> text_of_leader = {};
+  /// The other writers' texts, in their order, on the leader; all call it, each in the thread that saves.
+  std::function<std::vector<std::string>(const std::string& text)> texts_of_others = {};
 };
 
 /// Saves in the background, from the tensors themselves: who changes one asks first, with wait_until_written. They go to
@@ -81,7 +83,10 @@ class CheckpointWriter {
   struct Save;
   Save begin_save(int64_t step, RunState state);
   void run_save(const Save& save);
-  void lead(const Save& save, StateWriter& store);
+  void write_pieces(const Save& save, StateWriter& store);
+  void lead(const Save& save);
+  void publish(const Save& save);
+  void write_part(const Save& save);
   void note_written(size_t num_tensors);
   std::filesystem::path folder_;
   int64_t save_total_limit_;

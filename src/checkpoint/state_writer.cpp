@@ -150,21 +150,18 @@ void StateWriter::put(const std::string& tensor, const Slice& slice, std::string
   impl_->manifest.tensors[owner].pieces[piece].digest = impl_->files[file].put(name, bytes);
 }
 
-void StateWriter::commit(int64_t step, const Json& state, const std::vector<fs::path>& others) {
+void StateWriter::commit(int64_t step, const Json& state, const std::vector<std::string>& others) {
   impl_->note_files();
-  for (const auto& other : others) {
-    impl_->take_up(read_manifest_part(other));
-    fs::remove(other);
-  }
+  for (size_t i = 0; i < others.size(); ++i) impl_->take_up(read_manifest_part(others[i], fmt::format("the part of writer {}", i + 1)));
   impl_->check_cover();
   impl_->manifest.step = step;
   impl_->manifest.state = state;
   write_file(impl_->folder / kManifestFile, format_manifest(impl_->manifest));
 }
 
-void StateWriter::commit_part(const fs::path& part) {
+std::string StateWriter::part() {
   impl_->note_files();
-  write_file(part, format_manifest(impl_->manifest));
+  return format_manifest(impl_->manifest);
 }
 
 }  // namespace ingot::checkpoint

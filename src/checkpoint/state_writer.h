@@ -42,11 +42,10 @@ class StateWriter {
   /// Throws CommError when the disk is full or fails, std::logic_error for a piece that was not announced.
   void put(const std::string& tensor, const Slice& slice, std::string_view bytes);
   /// The only writer, or the first of several, writes the manifest, with which the store is whole. `state` is small. `others` are the
-  /// part files of the other writers; they are taken up and removed. Throws std::logic_error when the pieces do not cover a tensor without
-  /// overlap.
-  void commit(int64_t step, const Json& state, const std::vector<std::filesystem::path>& others = {});
-  /// Another writer notes what it has written in a part file.
-  void commit_part(const std::filesystem::path& part);
+  /// parts of the other writers, in their order. Throws std::logic_error when the pieces do not cover a tensor without overlap.
+  void commit(int64_t step, const Json& state, const std::vector<std::string>& others = {});
+  /// What this writer has written, for the first one's commit().
+  std::string part();
 
  private:
   struct Impl;

@@ -83,8 +83,6 @@ GradientSums::GradientSums(std::vector<std::shared_ptr<model::Parameter>> parame
     slot.group->slots.push_back(slots_.back());
   }
   if (sharing_.in_tree) return;
-  make_buckets(of_all_, data_);
-  if (&expert_data_ != &data_) make_buckets(of_experts_, expert_data_);
   for (const auto& slot : slots_)
     for (size_t leaf = 0; leaf < slot->num_leaves(); ++leaf)
       torch::autograd::impl::set_post_acc_grad_hooks(slot->parameter->leaf(leaf), std::make_unique<Hook>(*this, *slot, leaf));
@@ -94,6 +92,18 @@ GradientSums::~GradientSums() {
   if (sharing_.in_tree) return;
   for (const auto& slot : slots_)
     for (size_t leaf = 0; leaf < slot->num_leaves(); ++leaf) torch::autograd::impl::set_post_acc_grad_hooks(slot->parameter->leaf(leaf), nullptr);
+}
+
+/// Of the ranks that have the same parameters, once.
+void GradientSums::meet() {
+  if (std::exchange(have_met_, true) || sharing_.in_tree) return;
+  make_buckets(of_all_, data_);
+  if (&expert_data_ != &data_) make_buckets(of_experts_, expert_data_);
+}
+
+void GradientSums::begin_pass(bool is_last) {
+  meet();
+  pass_ = is_last ? Pass::kLast : Pass::kOneOfSome;
 }
 
 /// Buckets have a group of their own, as they leave while others' calls are made, on each rank at another moment.
@@ -127,6 +137,7 @@ void GradientSums::take_in(Slot& slot, size_t leaf) {
 }
 
 void GradientSums::accumulate(const std::vector<int64_t>& shards) {
+  meet();
   const at::NoGradGuard no_grad;
   const auto own = static_cast<size_t>(experts_.rank());
   for (const auto& slot : slots_)
@@ -146,6 +157,7 @@ void GradientSums::end_pass() {
 
 void GradientSums::sum_over_ranks(int64_t num_shards) {
   const Span span("optimizer", "sum gradients over ranks");
+  meet();
   const at::NoGradGuard no_grad;
   TORCH_CHECK(sharing_.in_tree == (num_shards > 0), "gradients are summed in a tree or are not");
   sharing_.in_tree ? sum_in_tree(num_shards) : sum_in_buckets();

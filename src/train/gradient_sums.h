@@ -27,14 +27,14 @@ struct GradientSharing {
 /// The float32 sums of the gradients of a step: over micro-batches, the uses of a parameter, and the ranks.
 class GradientSums {
  public:
-  /// Of these parameters; all ranks of the mesh, whose groups must outlive it, make it together.
+  /// Of these parameters. The groups of the mesh must outlive it; their ranks meet in the first pass, not here.
   GradientSums(std::vector<std::shared_ptr<model::Parameter>> parameters, const parallel::Mesh& mesh, GradientSharing sharing);
   ~GradientSums();
   GradientSums(const GradientSums&) = delete;
   GradientSums& operator=(const GradientSums&) = delete;
 
   /// See Optimizer::begin_pass, accumulate, sum_over_ranks, discard.
-  void begin_pass(bool is_last) { pass_ = is_last ? Pass::kLast : Pass::kOneOfSome; }
+  void begin_pass(bool is_last);
   void accumulate(const std::vector<int64_t>& shards);
   void sum_over_ranks(int64_t num_shards);
   void discard();
@@ -63,6 +63,7 @@ class GradientSums {
     parallel::Communicator* others = nullptr;       // more that have terms of the sums
     bool keeps_rows = false;
   };
+  void meet();
   void make_buckets(Group& group, parallel::Communicator& replicas);
   void take_in(Slot& slot, size_t leaf);
   void end_pass();
@@ -80,6 +81,7 @@ class GradientSums {
   const bool by_rows_;
   Group of_all_, of_experts_;
   Pass pass_ = Pass::kNone;
+  bool have_met_ = false;
 };
 
 }  // namespace ingot::train

@@ -59,8 +59,10 @@ struct Written {
 };
 
 /// All ranks write a checkpoint together, each what it is the first to hold.
-checkpoint::Writers writers_of(parallel::Communicator& world) {
-  return {{world.rank(), world.size()}, [&world](const std::string& text) { return text_of_first_rank(world, text); }};
+/// `savers`: they, too, for the threads that save beside the steps.
+checkpoint::Writers writers_of(parallel::Communicator& world, const std::unique_ptr<parallel::Communicator>& savers) {
+  return {{world.rank(), world.size()}, [&world](const std::string& text) { return text_of_first_rank(world, text); },
+          [&savers](const std::string& text) { return texts_to_first_rank(*savers, text); }};
 }
 
 /// One session of a run. Saving and evaluating happen between two steps and nowhere else; a stop inside a step gives it up.
@@ -73,7 +75,7 @@ class Loop {
         max_steps_(steps_in_all(config, position_)), saved_step_(position_.step) {
     schedule_ = config.schedule;
     schedule_.total_steps = max_steps_;
-    checkpoints_.emplace(config.output_dir / "checkpoints", config.save_total_limit, checkpoint::kMaxStateBytes, writers_of(mesh.world));
+    checkpoints_.emplace(config.output_dir / "checkpoints", config.save_total_limit, checkpoint::kMaxStateBytes, writers_of(mesh.world, savers_));
     optimizer_.before_change([this](const at::Tensor& tensor) { checkpoints_->wait_until_written(tensor); });
     if (ranks_.rank() == 0) written_.emplace(config, resumed_ ? position_.step : -1, max_steps_ - position_.step);
   }
@@ -206,6 +208,7 @@ class Loop {
       metrics.event(position_.step, event, fmt::format("iter_{:07d}", position_.step));
       metrics.sync();
     });
+    if (!savers_) savers_ = ranks_.split(0);
     checkpoints_->save(position_.step, pack_run_state(model_, optimizer_, position_, identity_, mesh_));
   }
 
@@ -266,6 +269,7 @@ class Loop {
   const LoopConfig& config_;
   const parallel::Mesh& mesh_;
   parallel::Communicator& ranks_;  // all of them
+  std::unique_ptr<parallel::Communicator> savers_;  // they, too, from the first save on
   RunIdentity identity_;
   std::string eval_identity_;
   Optimizer optimizer_;

@@ -4,23 +4,34 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <random>
 #include <string>
 
 #include "core/error.h"
+#include "core/file.h"
+#include "core/process_identity.h"
 #include "core/problems.h"
 
 namespace ingot::train {
-
 namespace {
+
+std::string text_in(const at::Tensor& bytes) { return {bytes.const_data_ptr<uint8_t>(), bytes.const_data_ptr<uint8_t>() + bytes.numel()}; }
+
+at::Tensor bytes_of(const std::string& text) {
+  auto bytes = at::zeros({std::ssize(text)}, at::kByte);
+  std::copy(text.begin(), text.end(), bytes.mutable_data_ptr<uint8_t>());
+  return bytes;
+}
+
+constexpr int64_t kTextTag = 4096;  // beyond those of pipeline stages (train/passes.cpp), which the other threads of these ranks may exchange beside it
 
 /// The text of the one rank that says it.
 std::string text_of_one(parallel::Communicator& ranks, const std::string& text, bool is_said) {
   auto size = at::full({1}, is_said ? static_cast<int64_t>(text.size()) : 0, at::kLong);
   ranks.all_reduce(size);
-  auto bytes = at::zeros({size.item<int64_t>()}, at::kByte);
-  if (is_said) std::copy(text.begin(), text.end(), bytes.mutable_data_ptr<uint8_t>());
+  auto bytes = is_said ? bytes_of(text) : at::zeros({size.item<int64_t>()}, at::kByte);
   ranks.all_reduce(bytes);
-  return {bytes.const_data_ptr<uint8_t>(), bytes.const_data_ptr<uint8_t>() + bytes.numel()};
+  return text_in(bytes);
 }
 
 }  // namespace
@@ -33,6 +44,35 @@ std::string first_text(parallel::Communicator& ranks, const std::string& text) {
   for (int64_t rank = 0; rank < ranks.size(); ++rank)
     if (sizes[rank].item<int64_t>() > 0) return text_of_one(ranks, text, ranks.rank() == rank);
   return "";
+}
+
+std::vector<std::string> texts_to_first_rank(parallel::Communicator& ranks, const std::string& text) {
+  std::vector<std::string> texts;
+  auto size = at::full({1}, static_cast<int64_t>(text.size()), at::kLong);
+  if (ranks.rank() > 0) {
+    ranks.send(size, 0, kTextTag);
+    ranks.send(bytes_of(text), 0, kTextTag);
+    return texts;
+  }
+  for (int64_t rank = 1; rank < ranks.size(); ++rank) {
+    ranks.receive(size, rank, kTextTag);
+    auto bytes = at::empty({size.item<int64_t>()}, at::kByte);
+    ranks.receive(bytes, rank, kTextTag);
+    texts.push_back(text_in(bytes));
+  }
+  return texts;
+}
+
+void check_shared_folder(parallel::Communicator& ranks, const std::filesystem::path& folder) {
+  if (ranks.size() == 1) return;
+  std::string mark;  // of a name that no one has looked for yet
+  if (ranks.rank() == 0) write_file(folder / (mark = fmt::format(".seen-{:08x}", std::random_device()())), "");
+  mark = text_of_first_rank(ranks, mark);
+  const bool is_seen = std::filesystem::exists(folder / mark);
+  const auto blind = first_text(ranks, is_seen ? "" : fmt::format("rank {} on {}", ranks.rank(), this_process().host));
+  if (ranks.rank() == 0) std::filesystem::remove(folder / mark);
+  if (!blind.empty())
+    throw ConfigError(fmt::format("output_dir: {} does not see what rank 0 writes in {}, wanted a folder on a disk that all nodes share", blind, folder.string()));
 }
 
 void check_ranks_agree(parallel::Communicator& ranks, const Json& facts) {

@@ -208,6 +208,7 @@ train::Sources open_after_lead(const config::TrainConfig& config, const hub::Mod
 /// process or beside it.
 int follow(const config::TrainConfig& config, const hub::ModelFolder& base, const parallel::Mesh& mesh, bool is_beside_lead, Trace* trace) {
   wait_for_lead(mesh.world, is_beside_lead);
+  train::check_shared_folder(mesh.world, config.output_dir);
   if (trace) trace->write_at_end();
   const hub::RunFolder run(config.output_dir);
   const train::Sources sources = open_after_lead(config, base);
@@ -240,6 +241,7 @@ int lead(const config::TrainConfig& config, const hub::ModelFolder& base, const 
   const auto begin_late = [&] {
     if (!begun.is_fresh()) begun.begin(), data.keep();
     mesh.world.barrier(kPreparation);
+    train::check_shared_folder(mesh.world, run.path);
   };
   begun.goes_on() ? void(loop.before_writing = begin_late) : begin_late();
   if (!begun.goes_on()) samples.print(*start.model, "before", mesh);

@@ -69,6 +69,14 @@ def test_another_number_of_ranks_goes_on_with_the_same_bits(tmp_path):
     assert weights_of(tmp_path / "parts/run") == whole[0]
 
 
+@pytest.mark.parametrize("zero_stage", [0, 2])
+def test_a_run_goes_on_with_its_bits_in_the_order_that_is_fastest(tmp_path, zero_stage):
+    keys = {"reproducible": False, "zero_stage": zero_stage}
+    whole = trained(tmp_path / "whole", 2, **keys)
+    trained(tmp_path / "parts", 2, **keys, max_steps=2)
+    assert trained(tmp_path / "parts", 2, **keys)[:2] == whole[:2]
+
+
 def start(config, *arguments, environment=None):
     return subprocess.Popen([INGOT, "train", str(config), *map(str, arguments)], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                             env={**os.environ, **(environment or {})})
@@ -216,15 +224,38 @@ def test_torchrun_starts_ranks_as_well(tmp_path):
     assert len(read_losses(tmp_path / "run")) == FEW["max_steps"]
 
 
+def two_nodes(folder, of_second, *keys):
+    """Both nodes' ends and what they said; `of_second`: a folder and what stands before the second's command."""
+    port, (place, before) = free_port(), of_second
+    config = write_config(folder, **{**FEW, "output_dir": "run", "zero_stage": 1, **dict(keys)})
+    jobs = [subprocess.Popen([*shell, INGOT, "launch", "--nproc", "1", "--nnodes", "2", "--node-rank", str(rank), "--master-addr", "localhost",
+                              "--master-port", str(port), "--", "train", str(config)], cwd=cwd, text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+            for rank, (cwd, shell) in enumerate([(folder, []), (place, before)])]
+    said = [job.communicate(timeout=120)[1] for job in jobs]
+    return [job.returncode for job in jobs], said
+
+
 def test_two_nodes_of_one_rank_are_two_ranks(tmp_path):
-    port = free_port()
-    nodes = [subprocess.Popen([INGOT, "launch", "--nproc", "1", "--nnodes", "2", "--node-rank", str(rank), "--master-addr", "localhost", "--master-port",
-                               str(port), "--", "train", str(write_config(tmp_path, **FEW))], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-             for rank in (0, 1)]
-    for node in nodes:
-        said, _ = node.communicate(timeout=120)
-        assert node.returncode == 0, said
+    codes, said = two_nodes(tmp_path, (tmp_path, []))
+    assert codes == [0, 0], said
     assert len(read_losses(tmp_path / "run")) == FEW["max_steps"]
+
+
+def test_nodes_without_a_shared_disk_are_told_so(tmp_path):
+    (tmp_path / "other").mkdir()
+    codes, said = two_nodes(tmp_path, (tmp_path / "other", []))
+    assert codes == [2, 2]
+    for text in said:
+        assert "output_dir: rank 1 on " in text and "does not see what rank 0 writes in run, wanted a folder on a disk that all nodes share" in text
+    assert not list((tmp_path / "run").glob("**/iter_*")) and not list((tmp_path / "run").glob(".seen-*"))
+
+
+def test_a_rank_that_cannot_write_its_part_ends_the_job_at_once(tmp_path):
+    few_blocks = ["bash", "-c", "trap '' XFSZ; ulimit -f 200; exec \"$@\"", "-"]  # of 1024 bytes; its part of the optimizer is larger
+    codes, said = two_nodes(tmp_path, (tmp_path, few_blocks), ("max_steps", 2), ("save_steps", 2))
+    assert codes == [4, 4], said
+    assert "rank 1: " in said[0] and "File too large" in said[0] and "not saved: step" in said[0]
+    assert not list((tmp_path / "run/checkpoints").glob("iter_*"))
 
 
 def test_a_port_that_is_taken_is_said(tmp_path):
