@@ -57,6 +57,16 @@ std::vector<std::string> parts_in(const std::vector<std::string>& texts) {
   return parts;
 }
 
+/// What a writer's own part has failed with is worth more than that it could not be told.
+std::vector<std::string> tell(const Writers& writers, const std::string& text, const std::exception_ptr& failure) {
+  try {
+    return writers.texts_of_others(text);
+  } catch (const std::exception&) {
+    if (failure) std::rethrow_exception(failure);
+    throw;
+  }
+}
+
 /// Removes the oldest checkpoints up to `newest` until `limit` of them are left; 0 keeps all. Later ones belong to a run that was
 /// given up: they are not counted and stay.
 void remove_beyond_limit(const fs::path& folder, int64_t newest, int64_t limit) {
@@ -173,7 +183,7 @@ void CheckpointWriter::lead(const Save& save) {
   } catch (const std::exception&) {
     failure = std::current_exception();
   }
-  const auto texts = writers_.own.count > 1 ? writers_.texts_of_others("") : std::vector<std::string>();
+  const auto texts = writers_.own.count > 1 ? tell(writers_, "", failure) : std::vector<std::string>();
   if (failure) std::rethrow_exception(failure);
   store->commit(save.step, save.state.state, parts_in(texts));
   publish(save);
@@ -191,7 +201,7 @@ void CheckpointWriter::write_part(const Save& save) {
     failure = std::current_exception();
     told = kFailed + std::string(error.what());
   }
-  writers_.texts_of_others(told);
+  tell(writers_, told, failure);
   if (failure) std::rethrow_exception(failure);
 }
 

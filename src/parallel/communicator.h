@@ -53,7 +53,9 @@ class Communicator {
   /// Waits for every rank, however long it lives. `reason` stands in the message when one does not come.
   virtual void barrier(const std::string& reason) = 0;
   /// The ranks that name one colour become a group of their own, in the order of their ranks. All call it.
-  virtual std::unique_ptr<Communicator> split(int64_t colour) = 0;
+  std::unique_ptr<Communicator> split(int64_t colour) { return split(colour, false); }
+  /// With `is_patient` its calls wait as long as the other ranks live, where they are of other processes.
+  virtual std::unique_ptr<Communicator> split(int64_t colour, bool is_patient) = 0;
   /// Calls of this rank's threads, those under way too, throw from now on.
   virtual void abandon() = 0;
 };

@@ -131,7 +131,8 @@ class Gloo : public Communicator {
     }
   }
 
-  std::unique_ptr<Communicator> split(int64_t colour) override {
+  using Communicator::split;
+  std::unique_ptr<Communicator> split(int64_t colour, bool is_patient) override {
     auto colours = at::empty({size()}, at::kLong);
     all_gather(colours, at::full({1}, colour, at::kLong));
     int64_t rank_there = 0, size_there = 0;
@@ -141,8 +142,10 @@ class Gloo : public Communicator {
     }
     if (size_there == 1) return only_rank().split(colour);
     auto store = c10::make_intrusive<c10d::PrefixStore>(fmt::format("split_{}_{}", num_splits_++, colour), store_);
+    auto options = c10d::ProcessGroupGloo::Options::create(is_patient ? kNoLimit : group_->getOptions()->timeout);
+    options->devices = group_->getOptions()->devices, options->threads = group_->getOptions()->threads;
     try {
-      return std::make_unique<Gloo>(store, new_group(store, rank_there, size_there, group_->getOptions()));
+      return std::make_unique<Gloo>(store, new_group(store, rank_there, size_there, options));
     } catch (const std::exception& error) {
       throw CommError(fmt::format("a group of {} ranks could not meet: {}", size_there, first_line(error.what())));
     }

@@ -156,7 +156,8 @@ class HostedRank : public Communicator {
     gathered(at::zeros({1}));
   }
 
-  std::unique_ptr<Communicator> split(int64_t colour) override {
+  using Communicator::split;
+  std::unique_ptr<Communicator> split(int64_t colour, bool) override {
     const auto colours = gathered(at::full({1}, colour, at::kLong));
     std::vector<int64_t> members;
     int64_t rank = 0;

@@ -21,7 +21,7 @@ class OnlyRank : public Communicator {
   void receive(at::Tensor, int64_t from, int64_t) override { refuse(from); }
   void exchange(const at::Tensor&, at::Tensor, int64_t with, Tags) override { refuse(with); }
   void barrier(const std::string&) override {}
-  std::unique_ptr<Communicator> split(int64_t) override { return std::make_unique<OnlyRank>(); }
+  std::unique_ptr<Communicator> split(int64_t, bool) override { return std::make_unique<OnlyRank>(); }
   void abandon() override {}
 
  private:

@@ -26,7 +26,7 @@ struct PipelineCut {
   int64_t chunk_of_layer(int64_t layer, const DealtLayers& dealt) const;
 };
 
-/// The layers [first, end) of stage `stage` of `stages`, each of which has one or more: the last stage has as many fewer as makes the stage with
+/// The layers [first, end) of stage `stage` of `stages`, each of which has one or more where there are as many: the last stage has as many fewer as makes the stage with
 /// most work do least; the others differ by at most one.
 struct StageLayers { int64_t first, end; };
 StageLayers stage_layers(const DealtLayers& dealt, int64_t stages, int64_t stage);

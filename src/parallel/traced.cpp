@@ -93,7 +93,7 @@ class Traced : public Communicator {
     const Span span(kCategory, barrier_);
     ranks_.barrier(reason);
   }
-  std::unique_ptr<Communicator> split(int64_t colour) override { return ranks_.split(colour); }
+  std::unique_ptr<Communicator> split(int64_t colour, bool is_patient) override { return ranks_.split(colour, is_patient); }
   void abandon() override { ranks_.abandon(); }
 
  private:

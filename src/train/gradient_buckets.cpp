@@ -8,7 +8,7 @@
 namespace ingot::train {
 namespace {
 
-constexpr int64_t kLineElements = 16;  // float32 of a cache line: where a member begins
+constexpr int64_t kLineElements = 16;  // float32 of a cache line: where a member of the first share begins
 
 int64_t in_lines(int64_t elements) { return (elements + kLineElements - 1) / kLineElements * kLineElements; }
 

@@ -94,7 +94,6 @@ GradientSums::~GradientSums() {
     for (size_t leaf = 0; leaf < slot->num_leaves(); ++leaf) torch::autograd::impl::set_post_acc_grad_hooks(slot->parameter->leaf(leaf), nullptr);
 }
 
-/// Of the ranks that have the same parameters, once.
 void GradientSums::meet() {
   if (std::exchange(have_met_, true) || sharing_.in_tree) return;
   make_buckets(of_all_, data_);
@@ -102,7 +101,7 @@ void GradientSums::meet() {
 }
 
 void GradientSums::begin_pass(bool is_last) {
-  meet();
+  TORCH_CHECK(have_met_, "a pass before the ranks have met");
   pass_ = is_last ? Pass::kLast : Pass::kOneOfSome;
 }
 
@@ -137,7 +136,6 @@ void GradientSums::take_in(Slot& slot, size_t leaf) {
 }
 
 void GradientSums::accumulate(const std::vector<int64_t>& shards) {
-  meet();
   const at::NoGradGuard no_grad;
   const auto own = static_cast<size_t>(experts_.rank());
   for (const auto& slot : slots_)
@@ -157,8 +155,8 @@ void GradientSums::end_pass() {
 
 void GradientSums::sum_over_ranks(int64_t num_shards) {
   const Span span("optimizer", "sum gradients over ranks");
-  meet();
   const at::NoGradGuard no_grad;
+  TORCH_CHECK(have_met_ || data_.size() * context_.size() == 1, "sums over ranks that have not met");
   TORCH_CHECK(sharing_.in_tree == (num_shards > 0), "gradients are summed in a tree or are not");
   sharing_.in_tree ? sum_in_tree(num_shards) : sum_in_buckets();
   for (const auto& slot : slots_) sum_ends(*slot);

@@ -27,13 +27,14 @@ struct GradientSharing {
 /// The float32 sums of the gradients of a step: over micro-batches, the uses of a parameter, and the ranks.
 class GradientSums {
  public:
-  /// Of these parameters. The groups of the mesh must outlive it; their ranks meet in the first pass, not here.
+  /// Of these parameters. The groups of the mesh must outlive it; their ranks meet in meet(), not here.
   GradientSums(std::vector<std::shared_ptr<model::Parameter>> parameters, const parallel::Mesh& mesh, GradientSharing sharing);
   ~GradientSums();
   GradientSums(const GradientSums&) = delete;
   GradientSums& operator=(const GradientSums&) = delete;
 
-  /// See Optimizer::begin_pass, accumulate, sum_over_ranks, discard.
+  /// See Optimizer::meet, begin_pass, accumulate, sum_over_ranks, discard.
+  void meet();
   void begin_pass(bool is_last);
   void accumulate(const std::vector<int64_t>& shards);
   void sum_over_ranks(int64_t num_shards);
@@ -63,7 +64,6 @@ class GradientSums {
     parallel::Communicator* others = nullptr;       // more that have terms of the sums
     bool keeps_rows = false;
   };
-  void meet();
   void make_buckets(Group& group, parallel::Communicator& replicas);
   void take_in(Slot& slot, size_t leaf);
   void end_pass();

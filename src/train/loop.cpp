@@ -208,7 +208,7 @@ class Loop {
       metrics.event(position_.step, event, fmt::format("iter_{:07d}", position_.step));
       metrics.sync();
     });
-    if (!savers_) savers_ = ranks_.split(0);
+    if (!savers_) savers_ = ranks_.split(0, /*is_patient=*/true);
     checkpoints_->save(position_.step, pack_run_state(model_, optimizer_, position_, identity_, mesh_));
   }
 

@@ -37,12 +37,14 @@ class Optimizer {
  public:
   /// Sets requires_grad of every parameter. Throws ConfigError for a trainable one that is neither float32 nor
   /// bfloat16.
-  /// All ranks of the mesh, which must outlive it, make it together. Of those that have the same part of the model each keeps, with `is_sharded`, the state of its rows of
+  /// The mesh must outlive it. Of the ranks that have the same part of the model each keeps, with `is_sharded`, the state of its rows of
   /// every parameter alone (Rajbhandari et al. 2020, ZeRO stage 1), updates these and gets the others.
   Optimizer(const model::ParameterList& parameters, OptimizerConfig config, const parallel::Mesh& mesh = parallel::only_rank());
   /// Takes the masters of bfloat16 parameters from the values that these were rounded from. A master that starts on
   /// bfloat16's grid loses updates below half its spacing at first, and with them a part of the first steps.
   void set_masters(const ExactWeights& exact);
+  /// All ranks of the mesh call it together, once or more, before the first pass of any of them.
+  void meet() { sums_.meet(); }
   /// Until accumulate() a gradient is added to the sums as soon as a backward pass has made it. `is_last`: of the passes of a step through these
   /// layers; then sums begin their way to the other ranks while it goes on. What does not, as on a rank without a micro-batch, does so in
   /// sum_over_ranks.

@@ -63,6 +63,7 @@ class StepShare {
 
   /// Sums the gradients and losses of all micro-batches. False when a rank is asked to stop: then the sums are forgotten.
   bool sum(StepResult& result) {
+    optimizer_.meet();
     Account account(num_micro_batches_, model_.config.num_experts);
     Passes passes(model_, mesh_.pipeline);
     for (const auto& task : parallel::pipeline_tasks(model_.cut, std::ssize(batches_))) run(task, passes, account);

@@ -60,9 +60,9 @@ class LogFolder {
     if (std::error_code ignored; is_temporary_) ended_well_ ? fs::remove_all(path_, ignored) : fs::remove(path_, ignored);
   }
 
-  void ended(int status) { ended_well_ = status == 0; }
+  void ended(int status) { ended_well_ = status == kExitOk || status == kExitTerminated; }
   const fs::path& path() const { return path_; }
-  std::string words() const { return path_.string() + (is_temporary_ ? ", and stay there where they fail (--log-dir keeps them always)" : ""); }
+  std::string words() const { return path_.string() + (is_temporary_ ? ", which is kept if the job fails (ingot launch --log-dir: always)" : ""); }
 
  private:
   const bool is_temporary_;

@@ -77,6 +77,16 @@ def test_a_run_goes_on_with_its_bits_in_the_order_that_is_fastest(tmp_path, zero
     assert trained(tmp_path / "parts", 2, **keys)[:2] == whole[:2]
 
 
+def test_a_first_step_may_leave_ranks_without_a_row(tmp_path):
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text("".join(json.dumps({"messages": [{"role": "user", "content": "Who?"}, {"role": "assistant", "content": f"The dog, {i} times."}]}) + "\n"
+                            for i in range(3)))
+    keys = {"stage": "sft", "dataset": str(rows), "template": "default", "val_size": 0, "micro_batch_size": 1, "global_batch_size": 4, "num_train_epochs": 1,
+            "max_steps": None, "cutoff_len": 128}
+    _, losses, _ = trained(tmp_path / "run", 4, **keys)  # of four ranks one has no row of three
+    assert losses == pytest.approx(trained(tmp_path / "alone", 1, **keys)[1], abs=1e-4)
+
+
 def start(config, *arguments, environment=None):
     return subprocess.Popen([INGOT, "train", str(config), *map(str, arguments)], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                             env={**os.environ, **(environment or {})})

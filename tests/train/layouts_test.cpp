@@ -293,7 +293,7 @@ class Forgetful : public parallel::Communicator {
   using Communicator::exchange;
   void exchange(const at::Tensor& sent, at::Tensor received, int64_t with, Tags tags) override { group_->exchange(sent, received, with, tags); }
   void barrier(const std::string& reason) override { group_->barrier(reason); }
-  std::unique_ptr<Communicator> split(int64_t colour) override { return std::make_unique<Forgetful>(group_->split(colour)); }
+  std::unique_ptr<Communicator> split(int64_t colour, bool is_patient) override { return std::make_unique<Forgetful>(group_->split(colour, is_patient)); }
   void abandon() override { group_->abandon(); }
 
  private:

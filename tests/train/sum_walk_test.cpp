@@ -41,7 +41,7 @@ TEST(SumWalk, SumsOfEarlierMicroBatchesAreAddedTo) {
 
 TEST(SumWalk, ByRowsOneBucketArrivesAtATime) {
   HeldBytes held;
-  SumWalk sums(held, 100 * kMebibyte, {.copies = 2, .by_rows = true});
+  SumWalk sums(held, 100 * kMebibyte, {.copies = 2, .shares = 2});
   sums.add(100 * kMebibyte, kMebibyte);
   EXPECT_EQ(held.peak(), 100 * kMebibyte + kBucketBytes * 3 / 2);
   sums.finish();
@@ -50,7 +50,7 @@ TEST(SumWalk, ByRowsOneBucketArrivesAtATime) {
 
 TEST(SumWalk, WhereOnlyRowsAreKeptNoMoreThanTwoBucketsAreThere) {
   HeldBytes held;
-  SumWalk sums(held, 100 * kMebibyte, {.copies = 2, .by_rows = true, .keeps_rows = true});
+  SumWalk sums(held, 100 * kMebibyte, {.copies = 2, .shares = 2, .keeps_rows = true});
   sums.add(100 * kMebibyte, kMebibyte);
   sums.finish();
   EXPECT_EQ(held.now(), 50 * kMebibyte);
@@ -58,9 +58,17 @@ TEST(SumWalk, WhereOnlyRowsAreKeptNoMoreThanTwoBucketsAreThere) {
   EXPECT_GT(held.peak(), 50 * kMebibyte);
 }
 
+TEST(SumWalk, RanksWithOtherTokensOfARowHaveCopiesButNoRowsOfTheirOwn) {
+  HeldBytes held;
+  SumWalk sums(held, 50 * kMebibyte, {.copies = 4, .shares = 2, .keeps_rows = true});
+  sums.add(50 * kMebibyte, kMebibyte);
+  sums.finish();
+  EXPECT_EQ(held.now(), 25 * kMebibyte);
+}
+
 TEST(SumWalk, ALargeParameterHasItsOwnBucket) {
   HeldBytes held;
-  SumWalk sums(held, 10 * kMebibyte, {.copies = 4, .by_rows = true, .keeps_rows = true, .are_there = true});
+  SumWalk sums(held, 10 * kMebibyte, {.copies = 4, .shares = 4, .keeps_rows = true, .are_there = true});
   sums.add(5 * kMebibyte, kMebibyte);
   EXPECT_EQ(held.now(), 10 * kMebibyte);
   sums.add(80 * kMebibyte, 40 * kMebibyte);

@@ -37,8 +37,8 @@ class StepWalk {
  public:
   StepWalk(const RunShape& shape, const std::vector<LayerTuning>& tunings, const PartCounts& counts, int64_t stage)
       : shape_(shape), counts_(counts), layers_(layers_of(shape, stage)), stage_(stage),
-        tunings_(tunings), held_counts_(held_parts()), sums_(held_, bytes_in_buckets(false), ways_of(shape.layout.dp * shape.layout.cp)),
-        sums_of_experts_(held_, bytes_in_buckets(true), ways_of(std::max<int64_t>(1, shape.layout.dp * shape.layout.cp / shape.layout.ep))) {}
+        tunings_(tunings), held_counts_(held_parts()), sums_(held_, bytes_in_buckets(false), ways_of(shape.layout.dp)),
+        sums_of_experts_(held_, bytes_in_buckets(true), ways_of(std::max<int64_t>(1, shape.layout.dp / shape.layout.ep))) {}
 
   RankMemory walk() {
     held_.take(static_cast<int64_t>(shape_.tokens() * kBatchBytes * shape_.micro_batches()) + rope_table());
@@ -219,9 +219,10 @@ class StepWalk {
   /// Of experts that several ranks share there are fewer copies, with sums of their own.
   bool has_experts_apart() const { return shape_.layout.ep > 1; }
 
-  SumWalk::Ways ways_of(int64_t copies) const {
-    const bool by_rows = shape_.layout.dp > 1 && shape_.zero_stage > 0 && copies > 1, keeps_rows = by_rows && shape_.zero_stage >= 2;
-    return {.copies = copies, .by_rows = by_rows, .keeps_rows = keeps_rows, .are_there = earlier_sums() > 0};
+  /// `replicas`: data parallel ranks that have the same parameters.
+  SumWalk::Ways ways_of(int64_t replicas) const {
+    const int64_t shares = shape_.zero_stage > 0 ? replicas : 1;
+    return {.copies = replicas * shape_.layout.cp, .shares = shares, .keeps_rows = shares > 1 && shape_.zero_stage >= 2, .are_there = earlier_sums() > 0};
   }
 
   /// Of what shares buckets.
@@ -245,10 +246,10 @@ class StepWalk {
 
   /// With ZeRO 1 and 2 updated rows travel in buckets (train/row_exchange.h): what a rank sends and what all have of one, and what it will send of the next.
   void gather_weights() {
-    if (shape_.zero_stage != 1 && shape_.zero_stage != 2) return;
+    if (shape_.layout.dp == 1 || (shape_.zero_stage != 1 && shape_.zero_stage != 2)) return;
     if (!sums_in_tree() && !shape_.shards_gradients())
       held_.drop_gradient(bytes_of(&ValueCount::trained, kFloatBytes, false) - bytes_of(&ValueCount::trained, kFloatBytes, true));
-    const int64_t bucket = std::max(kBucketBytes, largest_trained() * shape_.value_bytes);
+    const int64_t bucket = std::min(std::max(kBucketBytes, largest_trained() * shape_.value_bytes), bytes_of(&ValueCount::trained, shape_.value_bytes, false));
     held_.touch(bucket + 2 * bucket / shape_.layout.dp);
   }
 

@@ -28,16 +28,16 @@ void SumWalk::begin_bucket(int64_t bytes) {
 void SumWalk::end_bucket() {
   room_ = 0;
   const int64_t size = std::exchange(size_, 0);
-  if (!ways_.by_rows || size == 0) return;
+  if (!by_rows() || size == 0) return;
   arrive();
   under_way_ = size;
-  held_.take_gradient(size + size / ways_.copies);
+  held_.take_gradient(size + size / ways_.shares);
 }
 
 /// With `keeps_rows` the sum of this rank's rows stays, or is added to the one that was there; otherwise the bucket is still counted, as on a slow
 /// network the next ones do not leave before the end of the pass.
 void SumWalk::arrive() {
-  const int64_t size = std::exchange(under_way_, 0), rows = size / ways_.copies;
+  const int64_t size = std::exchange(under_way_, 0), rows = size / ways_.shares;
   held_.drop_gradient(size + (ways_.keeps_rows ? size : 0) + (ways_.keeps_rows && !ways_.are_there ? 0 : rows));
 }
 

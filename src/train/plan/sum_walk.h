@@ -12,7 +12,7 @@ class SumWalk {
  public:
   struct Ways {
     int64_t copies = 1;       // of each parameter; with one there are no buckets
-    bool by_rows = false;     // each of the ranks gets the sums of its rows alone
+    int64_t shares = 1;       // of its rows: each of so many ranks gets the sums of its own alone
     bool keeps_rows = false;  // and of every micro-batch: the buckets are all that there is of the other rows
     bool are_there = false;   // sums of earlier micro-batches, to which these are added; with `keeps_rows` those of the rank's rows
   };
@@ -26,6 +26,7 @@ class SumWalk {
   void finish();
 
  private:
+  bool by_rows() const { return ways_.shares > 1; }
   void begin_bucket(int64_t bytes);
   void end_bucket();
   void arrive();
