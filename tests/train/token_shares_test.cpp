@@ -108,6 +108,7 @@ PassFound pass_over(const parallel::Layout& layout, const SharedKind& kind, cons
     for (const auto& parameter : model->parameters.parameters)
       if (parameter->trainable) trained.push_back(parameter);
     GradientSums sums(trained, mesh, {});
+    sums.meet();
     const auto rows = to_model_input(batch, *model);
     const auto terms = model->losses(rows.input, rows.labels);
     model->objective(terms, batch.num_labels()).backward();
