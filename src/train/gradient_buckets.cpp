@@ -8,6 +8,7 @@
 namespace ingot::train {
 namespace {
 
+constexpr size_t kMostUnderWay = 4;    // where the pass does not wait, so that some leave while it goes on
 constexpr int64_t kLineElements = 16;  // float32 of a cache line: where a member of the first share begins
 
 int64_t in_lines(int64_t elements) { return (elements + kLineElements - 1) / kLineElements * kLineElements; }
@@ -98,8 +99,8 @@ bool GradientBuckets::has_room() {
   return !is_full();
 }
 
-/// By rows one bucket takes memory for what arrives, while the next one is filled.
-bool GradientBuckets::is_full() const { return ways_.by_rows && !under_way_.empty(); }
+/// By rows a bucket under way takes memory for what arrives. Where the pass waits for it, one is enough, while the next one is filled.
+bool GradientBuckets::is_full() const { return ways_.by_rows && under_way_.size() >= (ways_.waits ? 1 : kMostUnderWay); }
 
 /// The next bucket leaves. Of a member without a gradient on this rank there are zeros.
 void GradientBuckets::leave() {

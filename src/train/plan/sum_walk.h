@@ -35,7 +35,7 @@ class SumWalk {
   const Ways ways_;
   int64_t to_come_;
   int64_t size_ = 0, room_ = 0;  // of the bucket that is filled
-  int64_t under_way_ = 0;        // a bucket, until the next one leaves
+  int64_t under_way_ = 0;        // a bucket, until the next one leaves; on a network that does not keep pace without `keeps_rows` up to four
 };
 
 }  // namespace ingot::train
