@@ -2,13 +2,16 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <bit>
 #include <condition_variable>
 #include <exception>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <numeric>
 #include <queue>
+#include <stdexcept>
 #include <thread>
 
 #include "core/error.h"
@@ -114,10 +117,15 @@ class Host {
   bool is_broken_ = false;
 };
 
-/// One of a group of ranks, all of whose calls are made of messages between two.
+constexpr int64_t kTags = 256;  // of a group; the pipeline's are the most
+
+/// One of a group of ranks, all of whose calls are made of messages between two. The messages of a group are its own, as other threads of its
+/// ranks may exchange in another at the same time.
 class HostedRank : public Communicator {
  public:
-  HostedRank(Host& host, std::vector<int64_t> members, int64_t rank) : host_(host), members_(std::move(members)), rank_(rank) {}
+  /// `next_group`: of all groups of this rank, a number that none of them has yet.
+  HostedRank(Host& host, std::vector<int64_t> members, int64_t rank, std::shared_ptr<int64_t> next_group, int64_t group)
+      : host_(host), members_(std::move(members)), rank_(rank), next_group_(std::move(next_group)), group_(group) {}
   int64_t rank() const override { return rank_; }
   int64_t size() const override { return static_cast<int64_t>(members_.size()); }
 
@@ -145,11 +153,13 @@ class HostedRank : public Communicator {
     }
   }
 
-  void send(const at::Tensor& tensor, int64_t to, int64_t tag) override { host_.send(tensor, own(), member(to), tag); }
-  std::function<void()> begin_send(const at::Tensor& tensor, int64_t to, int64_t tag) override { return host_.begin_send(tensor, own(), member(to), tag); }
-  void receive(at::Tensor tensor, int64_t from, int64_t tag) override { host_.receive(tensor, own(), member(from), tag); }
+  void send(const at::Tensor& tensor, int64_t to, int64_t tag) override { host_.send(tensor, own(), member(to), of_group(tag)); }
+  std::function<void()> begin_send(const at::Tensor& tensor, int64_t to, int64_t tag) override { return host_.begin_send(tensor, own(), member(to), of_group(tag)); }
+  void receive(at::Tensor tensor, int64_t from, int64_t tag) override { host_.receive(tensor, own(), member(from), of_group(tag)); }
   using Communicator::exchange;
-  void exchange(const at::Tensor& sent, at::Tensor received, int64_t with, Tags tags) override { host_.exchange(sent, received, own(), member(with), tags); }
+  void exchange(const at::Tensor& sent, at::Tensor received, int64_t with, Tags tags) override {
+    host_.exchange(sent, received, own(), member(with), {of_group(tags.sent), of_group(tags.received)});
+  }
 
   void barrier(const std::string& reason) override {
     if (size() == host_.num_ranks()) return host_.barrier(own(), reason);
@@ -158,15 +168,17 @@ class HostedRank : public Communicator {
 
   using Communicator::split;
   std::unique_ptr<Communicator> split(int64_t colour, bool) override {
-    const auto colours = gathered(at::full({1}, colour, at::kLong));
+    const auto told = gathered(at::tensor({colour, *next_group_}, at::kLong));
     std::vector<int64_t> members;
-    int64_t rank = 0;
+    int64_t rank = 0, group = 0;
     for (int64_t i = 0; i < size(); ++i) {
-      if (colours[static_cast<size_t>(i)].item<int64_t>() != colour) continue;
+      group = std::max(group, told[static_cast<size_t>(i)][1].item<int64_t>());
+      if (told[static_cast<size_t>(i)][0].item<int64_t>() != colour) continue;
       if (i == rank_) rank = std::ssize(members);
       members.push_back(member(i));
     }
-    return std::make_unique<HostedRank>(host_, std::move(members), rank);
+    *next_group_ = group + 1;
+    return std::make_unique<HostedRank>(host_, std::move(members), rank, next_group_, group);
   }
 
   void abandon() override { host_.give_up(); }
@@ -174,6 +186,11 @@ class HostedRank : public Communicator {
  private:
   int64_t member(int64_t rank) const { return members_.at(static_cast<size_t>(rank)); }
   int64_t own() const { return member(rank_); }
+
+  int64_t of_group(int64_t tag) const {
+    if (tag < 0 || tag >= kTags) throw std::logic_error(fmt::format("tag {} of a message, wanted one below {}", tag, kTags));
+    return group_ * kTags + tag;
+  }
 
   /// Every rank's tensor, in order. Pairs meet in the order of their numbers, so that no ring of them waits for each other.
   std::vector<at::Tensor> gathered(const at::Tensor& mine) {
@@ -188,6 +205,8 @@ class HostedRank : public Communicator {
   Host& host_;
   const std::vector<int64_t> members_;  // as the host counts them
   const int64_t rank_;
+  const std::shared_ptr<int64_t> next_group_;
+  const int64_t group_;
 };
 
 }  // namespace
@@ -203,7 +222,7 @@ void host_ranks(Communicator& processes, int64_t num_threads, const std::functio
         name_trace_thread(fmt::format("rank {}", host.first_rank() + i));
         std::vector<int64_t> all(static_cast<size_t>(host.num_ranks()));
         std::iota(all.begin(), all.end(), 0);
-        HostedRank rank(host, std::move(all), host.first_rank() + i);
+        HostedRank rank(host, std::move(all), host.first_rank() + i, std::make_shared<int64_t>(1), 0);
         body(rank);
       } catch (...) {
         const std::lock_guard lock(mutex);

@@ -9,6 +9,7 @@
 #include <future>
 #include <optional>
 #include <stdexcept>
+#include <thread>
 
 #include "core/error.h"
 #include "launch/socket.h"
@@ -198,6 +199,27 @@ TEST(Communicator, ThreadsOfSeveralProcessesAreRanksOfOneGroup) {
       check_split(ranks);
     });
   });
+}
+
+/// Sums ones, `size` of them, a hundred times.
+void sum_often(Communicator& group, int64_t size, std::atomic<int>& wrong) {
+  for (int i = 0; i < 100; ++i) {
+    auto ones = at::ones({size});
+    group.all_reduce(ones);
+    wrong += !ones.equal(at::full({size}, static_cast<double>(group.size())));
+  }
+}
+
+TEST(Communicator, GroupsOfTheSameRanksDoNotMixWhatTheirThreadsExchange) {
+  std::atomic<int> wrong = 0;
+  run_ranks(3, [&](Communicator& ranks) {
+    const auto beside = ranks.split(0), of_two = ranks.split(ranks.rank() / 2);
+    std::thread other([&] { sum_often(*beside, 5, wrong); });
+    std::thread third([&] { sum_often(*of_two, 7, wrong); });
+    sum_often(ranks, 3, wrong);
+    other.join(), third.join();
+  });
+  EXPECT_EQ(wrong, 0);
 }
 
 TEST(Communicator, AThreadThatFailsEndsThoseOfOtherProcessesToo) {
