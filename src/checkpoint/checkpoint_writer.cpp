@@ -44,16 +44,39 @@ void put_tensor(StateWriter& store, const RunTensor& tensor) {
   }
 }
 
-// What a writer tells the leader: that it has written its part, and which, or why it has not.
-constexpr char kWritten = '+', kFailed = '-';
+// What begins a text that writers tell each other: what has been done, or why it has not.
+constexpr char kDone = '+', kFailed = '-';
 
-/// The texts behind kWritten. Throws CommError with the first reason for which there is none.
+/// Why the work was not done; null when it was.
+template <class Work>
+std::exception_ptr failure_of(const Work& work) {
+  try {
+    work();
+    return nullptr;
+  } catch (const std::exception&) {
+    return std::current_exception();
+  }
+}
+
+std::string text_of(const std::exception_ptr& failure, const std::string& done = "") {
+  try {
+    if (failure) std::rethrow_exception(failure);
+    return kDone + done;
+  } catch (const std::exception& error) {
+    return kFailed + std::string(error.what());
+  }
+}
+
+/// What has been done. Throws CommError with the reason when it has not.
+std::string done_in(const std::string& text, const std::string& who = "") {
+  if (text.empty() || text.front() != kDone) throw CommError(who + text.substr(text.empty() ? 0 : 1));
+  return text.substr(1);
+}
+
+/// The same of the other writers' texts.
 std::vector<std::string> parts_in(const std::vector<std::string>& texts) {
   std::vector<std::string> parts;
-  for (size_t i = 0; i < texts.size(); ++i) {
-    if (texts[i].front() == kFailed) throw CommError(fmt::format("rank {}: {}", i + 1, texts[i].substr(1)));
-    parts.push_back(texts[i].substr(1));
-  }
+  for (size_t i = 0; i < texts.size(); ++i) parts.push_back(done_in(texts[i], fmt::format("rank {}: ", i + 1)));
   return parts;
 }
 
@@ -86,8 +109,8 @@ RunTensor::RunTensor(std::string given_name, at::Tensor given)
 struct CheckpointWriter::Save {
   int64_t step;
   RunState state;
-  std::shared_ptr<StagingFolder> staging;  // the leader's
-  fs::path folder;                         // where the parts go; empty: nowhere
+  std::shared_ptr<StagingFolder> staging;  // of the first on a disk
+  fs::path folder;                         // where the parts go
   std::exception_ptr failure;              // that there is no folder
 };
 
@@ -139,17 +162,17 @@ bool CheckpointWriter::finish_pending() {
   }
 }
 
-/// The leader makes the folder; when it cannot, the others have nothing to do, and its own save fails with the reason.
+/// The first on a disk makes the folder; when it cannot, the save of all that write there fails with its reason.
 CheckpointWriter::Save CheckpointWriter::begin_save(int64_t step, RunState state) {
   Save save{step, std::move(state), {}, {}, {}};
-  if (writers_.own.index == 0) try {
-      remove_staging(folder_, [](const std::string& label) { return step_of_name(label).has_value(); });
-      save.staging = std::make_shared<StagingFolder>(folder_, checkpoint_name(step));
-      save.folder = save.staging->path();
-    } catch (const std::exception&) {
-      save.failure = std::current_exception();
-    }
-  if (writers_.own.count > 1) save.folder = writers_.text_of_leader(save.folder.string());
+  const auto make_place = [&] {
+    remove_staging(folder_, [](const std::string& label) { return step_of_name(label).has_value(); });
+    save.staging = std::make_shared<StagingFolder>(folder_, checkpoint_name(step));
+  };
+  if (writers_.leads_disk) save.failure = failure_of(make_place);
+  std::string place = text_of(save.failure, save.staging ? save.staging->path().string() : "");
+  if (writers_.own.count > 1) place = writers_.text_of_disk_leader(place);
+  if (!save.failure) save.failure = failure_of([&] { save.folder = done_in(place); });
   return save;
 }
 
@@ -160,10 +183,8 @@ void CheckpointWriter::run_save(const Save& save) {
     size_t num_tensors;
     ~Release() { writer.note_written(num_tensors); }
   } release{*this, save.state.tensors.size()};
-  if (save.failure) std::rethrow_exception(save.failure);
-  if (save.folder.empty()) return;  // the leader's folder could not be made
   const Span span("checkpoint", "save", {"step", save.step});
-  writers_.own.index == 0 ? lead(save) : write_part(save);
+  writers_.own.index == 0 ? lead(save) : take_part(save);
 }
 
 void CheckpointWriter::write_pieces(const Save& save, StateWriter& store) {
@@ -173,45 +194,71 @@ void CheckpointWriter::write_pieces(const Save& save, StateWriter& store) {
   }
 }
 
+/// Tells what it finds to those that wait for it, on several disks. Throws `failure`, or why it was not found, when they know.
+std::string CheckpointWriter::say(const std::exception_ptr& failure, const std::function<std::string()>& find) {
+  std::string found;
+  const auto why = failure ? failure : failure_of([&] { found = find(); });
+  if (writers_.num_disks > 1) writers_.text_of_leader(text_of(why, found));
+  if (why) std::rethrow_exception(why);
+  return found;
+}
+
 /// The leader hears all of the others, whatever became of its own part: they wait until it has.
 void CheckpointWriter::lead(const Save& save) {
-  std::exception_ptr failure;
   std::optional<StateWriter> store;
-  try {
+  const auto write = [&] {
+    if (save.failure) std::rethrow_exception(save.failure);
     store.emplace(save.folder, pieces_of(save.state.tensors), max_shard_bytes_, writers_.own);
     write_pieces(save, *store);
-  } catch (const std::exception&) {
-    failure = std::current_exception();
+  };
+  auto failure = failure_of(write);
+  const auto hear_others = [&] { return writers_.own.count > 1 ? tell(writers_, "", failure) : std::vector<std::string>(); };
+  const auto parts = hear_others();
+  const auto manifest = say(failure, [&] { return store->manifest(save.step, save.state.state, parts_in(parts)); });
+  failure = failure_of([&] { publish(save, manifest); });
+  if (writers_.num_disks == 1 && failure) std::rethrow_exception(failure);
+  if (writers_.num_disks > 1) {
+    const auto ends = hear_others();
+    say(failure, [&] { return parts_in(ends), ""; });
   }
-  const auto texts = writers_.own.count > 1 ? tell(writers_, "", failure) : std::vector<std::string>();
-  if (failure) std::rethrow_exception(failure);
-  store->commit(save.step, save.state.state, parts_in(texts));
-  publish(save);
+  note_published(save.step);
 }
 
-/// Throws what it has told the leader.
-void CheckpointWriter::write_part(const Save& save) {
-  std::exception_ptr failure;
-  std::string told;
-  try {
+/// Throws what it has told the leader, or what the leader says.
+void CheckpointWriter::take_part(const Save& save) {
+  std::string part;
+  const auto write = [&] {
+    if (save.failure) std::rethrow_exception(save.failure);
     StateWriter store(save.folder, pieces_of(save.state.tensors), max_shard_bytes_, writers_.own);
     write_pieces(save, store);
-    told = kWritten + store.part();
-  } catch (const std::exception& error) {
-    failure = std::current_exception();
-    told = kFailed + std::string(error.what());
+    part = store.part();
+  };
+  auto failure = failure_of(write);
+  tell(writers_, text_of(failure, part), failure);
+  if (writers_.num_disks > 1) {
+    const auto word = writers_.text_of_leader("");
+    if (failure) std::rethrow_exception(failure);
+    const auto manifest = done_in(word);
+    if (writers_.leads_disk) failure = failure_of([&] { publish(save, manifest); });
+    tell(writers_, text_of(failure), failure);
+    const auto end = writers_.text_of_leader("");
+    if (!failure) done_in(end);
   }
-  tell(writers_, told, failure);
   if (failure) std::rethrow_exception(failure);
+  if (writers_.num_disks > 1 && writers_.leads_disk) note_published(save.step);
 }
 
-void CheckpointWriter::publish(const Save& save) {
+void CheckpointWriter::publish(const Save& save, const std::string& manifest) {
+  write_file(save.folder / kManifestFile, manifest);
   const auto target = folder_ / checkpoint_name(save.step);
   check_not_foreign(target);
   save.staging->publish(target);
-  write_file(folder_ / kTrackerFile, std::to_string(save.step));
-  note_saved_step(save.step);
-  remove_beyond_limit(folder_, save.step, save_total_limit_);
+}
+
+void CheckpointWriter::note_published(int64_t step) {
+  write_file(folder_ / kTrackerFile, std::to_string(step));
+  note_saved_step(step);
+  remove_beyond_limit(folder_, step, save_total_limit_);
 }
 
 }  // namespace ingot::checkpoint

@@ -101,6 +101,12 @@ Manifest read_document(const Json& document, const std::string& name, bool is_pa
 
 }  // namespace
 
+std::set<std::string> names_of_files(const Manifest& manifest) {
+  std::set<std::string> names;
+  for (const auto& [name, record] : manifest.files) names.insert(name);
+  return names;
+}
+
 std::string piece_name(const std::string& tensor, const Shape& shape, const Slice& slice) {
   return slice == whole_of(shape) ? tensor : tensor + to_string(slice);
 }

@@ -44,6 +44,8 @@ struct Manifest {
   std::map<std::string, FileRecord> files;
 };
 
+std::set<std::string> names_of_files(const Manifest& manifest);
+
 /// The name of a piece in its file: the tensor's, and the slice behind it where that is not all of the tensor.
 std::string piece_name(const std::string& tensor, const Shape& shape, const Slice& slice);
 

@@ -4,14 +4,18 @@
 
 #include <condition_variable>
 #include <cstdint>
+#include <exception>
 #include <filesystem>
 #include <functional>
 #include <future>
 #include <map>
 #include <mutex>
 #include <optional>
+#include <set>
+#include <string>
 #include <vector>
 
+#include "checkpoint/checkpoint_list.h"
 #include "checkpoint/hf_folder.h"
 #include "checkpoint/state_reader.h"
 #include "checkpoint/state_writer.h"
@@ -42,22 +46,21 @@ struct RunState {
   Json state;                        // step, consumed samples, schedule, seeds; small
 };
 
-/// A checkpoint on disk: FOLDER/iter_0000500/{manifest.json, state-00001-of-0000K.safetensors}, as state_writer.h has it.
-struct CheckpointInfo {
-  int64_t step = 0;
-  std::filesystem::path folder;
-};
-
 inline constexpr uint64_t kMaxStateBytes = uint64_t{4} << 30;  // of a file of a checkpoint
 
-/// The ranks that write a checkpoint together, each its parts. The first leads: it makes the folder, waits until every part is there, and
-/// publishes the whole.
+/// The ranks that write a checkpoint together, each its parts, to one disk or several. The first leads: it waits until every part is there, and
+/// makes the manifest. On each disk the first of those that write to it makes the folder, and publishes: on several disks all, before one of them
+/// removes an older checkpoint.
 struct Writers {
   WriterPlace own;
-  /// The leader's text on every writer; all call it.
-  std::function<std::string(const std::string& text)> text_of_leader = {};
+  bool leads_disk = true;
+  int64_t num_disks = 1;
+  /// What the first on this disk says, on all that write to it; these call it, each in the thread that trains.
+  std::function<std::string(const std::string& text)> text_of_disk_leader = {};
   /// The other writers' texts, in their order, on the leader; all call it, each in the thread that saves.
   std::function<std::vector<std::string>(const std::string& text)> texts_of_others = {};
+  /// The leader's text on every writer; all call it, in that thread, where there are several disks.
+  std::function<std::string(const std::string& text)> text_of_leader = {};
 };
 
 /// Saves in the background, from the tensors themselves: who changes one asks first, with wait_until_written. They go to
@@ -85,8 +88,10 @@ class CheckpointWriter {
   void run_save(const Save& save);
   void write_pieces(const Save& save, StateWriter& store);
   void lead(const Save& save);
-  void publish(const Save& save);
-  void write_part(const Save& save);
+  void take_part(const Save& save);
+  std::string say(const std::exception_ptr& failure, const std::function<std::string()>& find);
+  void publish(const Save& save, const std::string& manifest);
+  void note_published(int64_t step);
   void note_written(size_t num_tensors);
   std::filesystem::path folder_;
   int64_t save_total_limit_;
@@ -111,11 +116,17 @@ struct LoadedCheckpoint {
 /// checkpoints and none is sound. Staging folders of dead processes are removed.
 std::optional<LoadedCheckpoint> load_newest_checkpoint(const std::filesystem::path& folder);
 
+/// One whose files lie on several disks: of those named here, which are on this one, each digest is right. Throws DataError.
+LoadedCheckpoint load_checkpoint(const CheckpointInfo& info, const std::set<std::string>& files);
+
+/// Which of its files `names`, all of them here, are as its manifest says in every byte; another one is named in a warning.
+std::set<std::string> sound_files(const CheckpointInfo& info, const std::set<std::string>& names);
+
+/// Those of its files that hold a part that one of `tensors` has.
+std::set<std::string> files_with(const CheckpointInfo& info, const std::vector<RunTensor>& tensors);
+
 /// The state, without tensors, of the checkpoint that load_newest_checkpoint would try first and whose manifest is sound; null when
 /// there is none.
 Json newest_state(const std::filesystem::path& folder);
-
-/// Checkpoints of ours in `folder`, oldest first: by name and kind of files (own_folder.h); they may be damaged.
-std::vector<CheckpointInfo> list_checkpoints(const std::filesystem::path& folder);
 
 }  // namespace ingot::checkpoint

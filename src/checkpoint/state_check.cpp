@@ -76,11 +76,11 @@ void check_size(const MappedFile& file, const FileRecord& wanted) {
 }
 
 /// Files of version 1 have a digest of the whole, which is checked before their header is read.
-void check_whole_files(const fs::path& folder, const Manifest& manifest) {
+void check_whole_files(const fs::path& folder, const Manifest& manifest, const std::set<std::string>& names) {
   std::vector<std::unique_ptr<MappedFile>> files;
   std::vector<Check> checks;
   for (const auto& [name, record] : manifest.files) {
-    if (record.sha256.empty()) continue;
+    if (record.sha256.empty() || !names.contains(name)) continue;
     const auto& file = files.emplace_back(std::make_unique<MappedFile>(path_inside(folder, name, folder / kManifestFile)));
     check_size(*file, record);
     checks.push_back({file.get(), file->bytes(), record.sha256, "sha256"});
@@ -91,14 +91,16 @@ void check_whole_files(const fs::path& folder, const Manifest& manifest) {
 /// The digests of headers and pieces.
 std::vector<Check> digests_of(const std::map<std::string, SafetensorsFile>& files, const Manifest& manifest) {
   std::vector<Check> checks;
-  for (const auto& [name, record] : manifest.files) {
-    const auto& file = files.at(name);
+  for (const auto& [name, file] : files) {
+    const auto& record = manifest.files.at(name);
     if (record.sha256.empty()) checks.push_back({&file.file(), file.header(), record.header_digest, "digest of the header"});
   }
   for (const auto& tensor : manifest.tensors)
     for (const auto& piece : tensor.pieces) {
+      const auto opened = files.find(piece.file);
+      if (opened == files.end()) continue;
       const std::string name = piece_name(tensor.name, tensor.shape, piece.slice);
-      const auto& file = files.at(piece.file);
+      const auto& file = opened->second;
       if (manifest.files.at(piece.file).sha256.empty())
         checks.push_back({&file.file(), file.bytes(*file.find(name)), piece.digest, "digest of tensor " + in_quotes(name)});
     }
@@ -108,6 +110,8 @@ std::vector<Check> digests_of(const std::map<std::string, SafetensorsFile>& file
 void check_places(const fs::path& manifest_file, const Manifest& manifest, const std::map<std::string, SafetensorsFile>& files) {
   for (const auto& tensor : manifest.tensors)
     for (const auto& piece : tensor.pieces) {
+      const bool is_known = manifest.files.contains(piece.file);
+      if (is_known && !files.contains(piece.file)) continue;  // not opened
       const std::string name = piece_name(tensor.name, tensor.shape, piece.slice);
       const auto found = files.find(piece.file);
       const TensorEntry* entry = found == files.end() ? nullptr : found->second.find(name);
@@ -118,11 +122,14 @@ void check_places(const fs::path& manifest_file, const Manifest& manifest, const
 
 }  // namespace
 
-std::map<std::string, SafetensorsFile> open_checked(const fs::path& folder, const Manifest& manifest) {
-  check_whole_files(folder, manifest);
+std::map<std::string, SafetensorsFile> open_checked(const fs::path& folder, const Manifest& manifest, const std::set<std::string>& names) {
+  check_whole_files(folder, manifest, names);
   std::map<std::string, SafetensorsFile> files;
   for (const auto& [name, record] : manifest.files) {
-    const auto& file = files.emplace(name, path_inside(folder, name, folder / kManifestFile)).first->second;
+    if (!names.contains(name)) continue;
+    const auto place = path_inside(folder, name, folder / kManifestFile);
+    if (!fs::exists(place)) throw DataError(fmt::format("{}: is missing; of a run on several disks it is on another: copy it here", place.string()));
+    const auto& file = files.emplace(name, place).first->second;
     check_size(file.file(), record);
   }
   check_places(folder / kManifestFile, manifest, files);

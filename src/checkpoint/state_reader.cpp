@@ -29,8 +29,8 @@ at::Tensor part_of(at::Tensor tensor, const Slice& slice, const Slice& part) {
 }  // namespace
 
 struct StateReader::Impl {
-  explicit Impl(const fs::path& of) : folder(of), manifest(read_manifest(of / kManifestFile)) {
-    files = open_checked(folder, manifest);
+  Impl(const fs::path& of, const std::optional<std::set<std::string>>& some) : folder(of), manifest(read_manifest(of / kManifestFile)) {
+    files = open_checked(folder, manifest, some ? *some : names_of_files(manifest));
     for (const auto& tensor : manifest.tensors) by_name.emplace(tensor.name, &tensor);
   }
 
@@ -50,7 +50,9 @@ struct StateReader::Impl {
     for (const auto& piece : tensor.pieces) {
       const auto part = common_part(piece.slice, slice);
       if (!part) continue;
-      const SafetensorsFile& file = files.at(piece.file);
+      const auto opened = files.find(piece.file);
+      if (opened == files.end()) fail(tensor.name, fmt::format("its part {} is in {}, which is on another disk", to_string(piece.slice), piece.file));
+      const SafetensorsFile& file = opened->second;
       const auto bytes = file.bytes(*file.find(piece_name(tensor.name, tensor.shape, piece.slice)));
       const auto stored = at::from_blob(const_cast<std::byte*>(bytes.data()), piece.slice.extent, to_scalar_type(tensor.dtype));
       part_of(into, slice, *part).copy_(part_of(stored, piece.slice, *part));
@@ -64,7 +66,7 @@ struct StateReader::Impl {
   std::map<std::string, const TensorRecord*> by_name;
 };
 
-StateReader::StateReader(const fs::path& folder) : impl_(std::make_unique<Impl>(folder)) {}
+StateReader::StateReader(const fs::path& folder, const std::optional<std::set<std::string>>& files) : impl_(std::make_unique<Impl>(folder, files)) {}
 StateReader::~StateReader() = default;
 StateReader::StateReader(StateReader&&) noexcept = default;
 StateReader& StateReader::operator=(StateReader&&) noexcept = default;

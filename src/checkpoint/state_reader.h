@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -18,8 +20,9 @@ namespace ingot::checkpoint {
 /// opened; a tensor passes through memory when it is read.
 class StateReader {
  public:
-  /// Throws DataError naming the file and the field, tensor or digest that is not as it should be; Error when asked to stop.
-  explicit StateReader(const std::filesystem::path& folder);
+  /// Of `files`, where it is given, alone, as the others lie on other disks. Throws DataError naming the file and the field, tensor or digest
+  /// that is not as it should be; Error when asked to stop.
+  explicit StateReader(const std::filesystem::path& folder, const std::optional<std::set<std::string>>& files = {});
   ~StateReader();
   StateReader(StateReader&&) noexcept;
   StateReader& operator=(StateReader&&) noexcept;
@@ -29,7 +32,7 @@ class StateReader {
   std::vector<TensorInfo> tensors() const;  // whole tensors, in the order in which they were announced
   bool contains(const std::string& name) const;
   /// A slice, however the tensor was cut when it was written; on the CPU, of the stored dtype. Throws DataError naming the
-  /// manifest when the tensor is absent or the slice reaches beyond it.
+  /// manifest when the tensor is absent, the slice reaches beyond it or has a part in a file that was not opened.
   ///   returns  [slice.extent...]
   at::Tensor read(const std::string& name, const Slice& slice) const;
   /// The same of the whole tensor.

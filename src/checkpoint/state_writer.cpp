@@ -28,6 +28,8 @@ std::string stem_of(WriterPlace place) { return place.count == 1 ? "state" : fmt
 
 std::string name_of(const StatePiece& piece) { return piece_name(piece.tensor, piece.shape, piece.slice); }
 
+}  // namespace
+
 /// A file under construction: the header first, then the pieces at their places as they come.
 class PieceFile {
  public:
@@ -68,8 +70,6 @@ class PieceFile {
   size_t num_missing_;
   std::unique_ptr<AtomicFile> out_;
 };
-
-}  // namespace
 
 struct StateWriter::Impl {
   struct Place { size_t tensor, piece, file; };
@@ -150,13 +150,13 @@ void StateWriter::put(const std::string& tensor, const Slice& slice, std::string
   impl_->manifest.tensors[owner].pieces[piece].digest = impl_->files[file].put(name, bytes);
 }
 
-void StateWriter::commit(int64_t step, const Json& state, const std::vector<std::string>& others) {
+std::string StateWriter::manifest(int64_t step, const Json& state, const std::vector<std::string>& others) {
   impl_->note_files();
   for (size_t i = 0; i < others.size(); ++i) impl_->take_up(read_manifest_part(others[i], fmt::format("the part of writer {}", i + 1)));
   impl_->check_cover();
   impl_->manifest.step = step;
   impl_->manifest.state = state;
-  write_file(impl_->folder / kManifestFile, format_manifest(impl_->manifest));
+  return format_manifest(impl_->manifest);
 }
 
 std::string StateWriter::part() {

@@ -41,10 +41,10 @@ class StateWriter {
   /// they are, without a copy; a file is made durable when its last piece is there.
   /// Throws CommError when the disk is full or fails, std::logic_error for a piece that was not announced.
   void put(const std::string& tensor, const Slice& slice, std::string_view bytes);
-  /// The only writer, or the first of several, writes the manifest, with which the store is whole. `state` is small. `others` are the
+  /// The text of the manifest, with which the store is whole, of an only writer, or of the first of several. `state` is small. `others` are the
   /// parts of the other writers, in their order. Throws std::logic_error when the pieces do not cover a tensor without overlap.
-  void commit(int64_t step, const Json& state, const std::vector<std::string>& others = {});
-  /// What this writer has written, for the first one's commit().
+  std::string manifest(int64_t step, const Json& state, const std::vector<std::string>& others = {});
+  /// What this writer has written, for the first one's manifest().
   std::string part();
 
  private:

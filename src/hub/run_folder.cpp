@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <vector>
 
 #include "checkpoint/own_folder.h"
 #include "core/error.h"
@@ -26,7 +27,7 @@ constexpr const char* kKind = "run";
 
 /// What is in a folder before its mark is: the lease that the mark is written under, and the mark half written.
 bool is_of_first_instant(const std::string& name) {
-  return name == ".lease" || name.starts_with(".lease.new-") || name.starts_with(".lease.takeover") || name == fmt::format(".{}.partial", FolderMark::kFile);
+  return name == ".lease" || name.starts_with(kSightMark) || name.starts_with(".lease.new-") || name.starts_with(".lease.takeover") || name == fmt::format(".{}.partial", FolderMark::kFile);
 }
 
 bool has_record(const RunFolder& run) try {
@@ -63,6 +64,15 @@ void check_place(const fs::path& folder) {
   if (::faccessat(AT_FDCWD, place.c_str(), W_OK | X_OK, AT_EACCESS) != 0) refuse(errno);
 }
 
+/// Those of ranks that were killed while they looked: who holds the lock has found what it looked for.
+void remove_sight_marks(const fs::path& folder) {
+  std::error_code error;
+  std::vector<fs::path> marks;
+  for (const auto& entry : fs::directory_iterator(folder, error))
+    if (entry.path().filename().string().starts_with(kSightMark)) marks.push_back(entry.path());
+  for (const auto& mark : marks) fs::remove(mark, error);
+}
+
 /// The export of a run itself may be made again.
 bool is_export(const RunFolder& run, const fs::path& place) { return place == run.model() || place == run.adapter(); }
 
@@ -95,6 +105,7 @@ void check_outside_runs(const fs::path& target) {
 
 RunLock::RunLock(const RunFolder& run) : lease_(terms_of(run)) {
   remove_staging(run.path, [&](const std::string& label) { return label == run.checkpoints().filename() || label == run.data().filename(); });
+  remove_sight_marks(run.path);
   if (!is_run(run)) write_mark(run.path, {kKind, {}});
 }
 

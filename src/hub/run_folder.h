@@ -6,6 +6,9 @@
 
 namespace ingot::hub {
 
+/// Begins the names of files by which ranks find out who sees a folder: train/disks.h.
+inline constexpr const char* kSightMark = ".seen-";
+
 /// Where a run keeps its things under output_dir.
 struct RunFolder {
   explicit RunFolder(std::filesystem::path output_dir) : path(std::move(output_dir)) {}

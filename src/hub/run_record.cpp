@@ -212,15 +212,16 @@ void write_source(const TrainConfig& config, const ModelFolder& base, const RunF
 
 }  // namespace
 
-RunStart::RunStart(const TrainConfig& config, const ModelFolder& base, const RunFolder& run)
-    : config_(config), base_(base), run_(run), has_checkpoints_(!checkpoint::list_checkpoints(run.checkpoints()).empty()) {
+RunStart::RunStart(const TrainConfig& config, const ModelFolder& base, const RunFolder& run, bool is_spread)
+    : config_(config), base_(base), run_(run), has_checkpoints_(!checkpoint::list_checkpoints(run.checkpoints()).empty()),
+      lacks_source_(is_spread && !fs::exists(run.source())) {
   const Json was = read_record(run, config.overwrite_output_dir);
   record_ = record_of(config, base, was);
   if (!config.overwrite_output_dir && has_checkpoints_) check_same_run(was, record_, run);
   if (has_checkpoints_) differences_ = was.is_object() ? differences_of(was, record_) : std::vector<std::string>{"run.json: is missing or damaged"};
   overwrites_ = config.overwrite_output_dir && (!has_checkpoints_ || !differences_.empty());
   if (!goes_on()) check_disposable(run, has_checkpoints_);
-  else if (!config.overwrite_output_dir) check_source_digests(run);
+  else if (!config.overwrite_output_dir && !lacks_source_) check_source_digests(run);
 }
 
 void RunStart::settle(const std::vector<std::string>& differences) {
@@ -228,7 +229,7 @@ void RunStart::settle(const std::vector<std::string>& differences) {
   differences_ = differences;
   overwrites_ = !differences.empty();
   if (overwrites_) return check_disposable(run_, has_checkpoints_);
-  check_source_digests(run_);
+  if (!lacks_source_) check_source_digests(run_);
   log_info(fmt::format("{}: this very run was started again: it goes on from its checkpoints, which overwrite_output_dir keeps",
                        run_.path.string()));
 }
@@ -247,7 +248,7 @@ void RunStart::begin() const {
   }
   if (overwrites_) throw_away(run_);
   write_file(run_.record(), json_text(record_, 1) + "\n");
-  if (goes_on()) tell_kept_generation_config(base_, run_);
+  if (goes_on() && !lacks_source_) tell_kept_generation_config(base_, run_);
   else write_source(config_, base_, run_);
 }
 

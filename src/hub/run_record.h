@@ -17,9 +17,10 @@ namespace ingot::hub {
 /// by a scheduler or with settings that may change. What is referred to must outlive it.
 class RunStart {
  public:
-  /// Looks, and writes nothing. The weights of `base` are opened where an earlier session has not seen the same files.
+  /// Looks, and writes nothing. The weights of `base` are opened where an earlier session has not seen the same files. `is_spread`: the run has
+  /// several disks, and this one may have got its checkpoint and record from another: then source/ and source_layout/ are made again.
   /// Throws ConfigError naming everything that differs and the ways out.
-  RunStart(const config::TrainConfig& config, const ModelFolder& base, const RunFolder& run);
+  RunStart(const config::TrainConfig& config, const ModelFolder& base, const RunFolder& run, bool is_spread = false);
   /// From a checkpoint of this run.
   bool goes_on() const { return has_checkpoints_ && !overwrites_; }
   /// To be called once the data is open, of a run that goes on: with overwrite_output_dir it is another run than the one whose
@@ -37,7 +38,7 @@ class RunStart {
   const ModelFolder& base_;
   RunFolder run_;
   Json record_;
-  bool has_checkpoints_, overwrites_;
+  bool has_checkpoints_, overwrites_, lacks_source_;
   std::vector<std::string> differences_;  // from the run whose checkpoints are there
 };
 

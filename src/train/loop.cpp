@@ -20,6 +20,7 @@
 #include "train/peak_rate.h"
 #include "train/ranks_agree.h"
 #include "train/run_state.h"
+#include "train/session_start.h"
 #include "train/step.h"
 
 namespace ingot::train {
@@ -31,16 +32,6 @@ using Clock = std::chrono::steady_clock;
 std::string eval_identity_of(const LoopConfig& config) {
   if (config.eval_identity.empty()) return {};
   return config.eval_batches == 0 ? config.eval_identity : fmt::format("{}, {} rows", config.eval_identity, config.eval_batches * config.batch.micro_batch);
-}
-
-/// The newest good checkpoint, when the run may go on from one.
-std::optional<checkpoint::LoadedCheckpoint> find_checkpoint(const LoopConfig& config) {
-  const auto folder = config.output_dir / "checkpoints";
-  if (config.resume) return checkpoint::load_newest_checkpoint(folder);
-  if (!checkpoint::list_checkpoints(folder).empty())
-    throw ConfigError(fmt::format("{}: holds checkpoints of an earlier run; remove them or let the run resume",
-                                  folder.string()));
-  return {};
 }
 
 /// Steps of all sessions. Where an earlier one, of fewer epochs, ended with a short batch, the rows that are left decide.
@@ -60,9 +51,11 @@ struct Written {
 
 /// All ranks write a checkpoint together, each what it is the first to hold.
 /// `savers`: they, too, for the threads that save beside the steps.
-checkpoint::Writers writers_of(parallel::Communicator& world, const std::unique_ptr<parallel::Communicator>& savers) {
-  return {{world.rank(), world.size()}, [&world](const std::string& text) { return text_of_first_rank(world, text); },
-          [&savers](const std::string& text) { return texts_to_first_rank(*savers, text); }};
+checkpoint::Writers writers_of(const Disks& disks, const std::unique_ptr<parallel::Communicator>& savers) {
+  return {{disks.world->rank(), disks.world->size()}, disks.leads(), disks.count,
+          [&disks](const std::string& text) { return text_of_first_rank(*disks.own, text); },
+          [&savers](const std::string& text) { return texts_to_first_rank(*savers, text); },
+          [&savers](const std::string& text) { return text_of_first_rank(*savers, text); }};
 }
 
 /// One session of a run. Saving and evaluating happen between two steps and nowhere else; a stop inside a step gives it up.
@@ -70,12 +63,13 @@ class Loop {
  public:
   Loop(model::CausalLm& model, const DataSource& train, const std::vector<EvaluationSet>& eval, const LoopConfig& config,
        const parallel::Mesh& mesh)
-      : model_(model), train_(train), eval_(eval), config_(config), mesh_(mesh), ranks_(mesh.world), identity_(identity_of(config, model, train)),
+      : model_(model), train_(train), eval_(eval), config_(config), mesh_(mesh), ranks_(mesh.world), only_disk_(mesh.world),
+        disks_(config.disks ? *config.disks : only_disk_), identity_(identity_of(config, model, train)),
         eval_identity_(eval_identity_of(config)), optimizer_(model.parameters, config.optimizer_of_run(), mesh), position_(start()),
         max_steps_(steps_in_all(config, position_)), saved_step_(position_.step) {
     schedule_ = config.schedule;
     schedule_.total_steps = max_steps_;
-    checkpoints_.emplace(config.output_dir / "checkpoints", config.save_total_limit, checkpoint::kMaxStateBytes, writers_of(mesh.world, savers_));
+    checkpoints_.emplace(config.output_dir / "checkpoints", config.save_total_limit, checkpoint::kMaxStateBytes, writers_of(disks_, savers_));
     optimizer_.before_change([this](const at::Tensor& tensor) { checkpoints_->wait_until_written(tensor); });
     if (ranks_.rank() == 0) written_.emplace(config, resumed_ ? position_.step : -1, max_steps_ - position_.step);
   }
@@ -101,30 +95,10 @@ class Loop {
 
  private:
   RunPosition start() {
-    const auto loaded = find_checkpoint(config_);
-    if (!loaded && config_.exact_weights) optimizer_.set_masters(config_.exact_weights);
-    const RunPosition position = loaded ? resume(*loaded) : RunPosition{};
-    if (config_.before_writing) config_.before_writing();
-    if (ranks_.rank() == 0) make_folder(config_.output_dir / "checkpoints");
-    return position;
-  }
-
-  RunPosition resume(const checkpoint::LoadedCheckpoint& loaded) {
-    resumed_ = true;
-    RunPosition position = restore_run_state(loaded, model_, optimizer_, identity_);
-    log_info(fmt::format("resuming after step {} from {}", position.step, loaded.info.folder.string()));
-    return with_own_evaluations(position);
-  }
-
-  /// Without the numbers of other evaluation rows than this session's.
-  RunPosition with_own_evaluations(RunPosition position) const {
-    const bool is_known = !position.eval_identity.empty();
-    if (is_known && position.eval_identity != eval_identity_ && position.last_evaluation) {
-      log_info("the evaluation rows are others than before: their earlier losses are not compared with the new ones");
-      position.first_evaluation = position.last_evaluation = {};
-      position.evaluated_step = -1;
-    }
-    return position;
+    const auto begun = begin_session(config_, disks_, mesh_, model_, optimizer_, identity_, eval_identity_);
+    resumed_ = begun.resumed;
+    if (disks_.leads()) make_folder(config_.output_dir / "checkpoints");
+    return begun.position;
   }
 
   /// What ranks must have in common. Each reads configuration, data and checkpoints for itself, on a disk of its own perhaps.
@@ -203,7 +177,7 @@ class Loop {
   void save(const char* event) {
     const Span span("checkpoint", "begin to save", {"step", position_.step});
     saved_step_ = position_.step;
-    if (written_) check_leases(config_.output_dir / "checkpoints");
+    if (disks_.leads()) check_leases(config_.output_dir / "checkpoints");
     write_metrics([&](auto& metrics) {
       metrics.event(position_.step, event, fmt::format("iter_{:07d}", position_.step));
       metrics.sync();
@@ -269,6 +243,8 @@ class Loop {
   const LoopConfig& config_;
   const parallel::Mesh& mesh_;
   parallel::Communicator& ranks_;  // all of them
+  const Disks only_disk_;
+  const Disks& disks_;
   std::unique_ptr<parallel::Communicator> savers_;  // they, too, from the first save on
   RunIdentity identity_;
   std::string eval_identity_;

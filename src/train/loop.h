@@ -12,6 +12,7 @@
 #include "parallel/mesh.h"
 #include "train/batch_config.h"
 #include "train/data_source.h"
+#include "train/disks.h"
 #include "train/evaluate.h"
 #include "train/optimizer.h"
 #include "train/schedule.h"
@@ -47,6 +48,7 @@ struct LoopConfig {
   Json settings = Json::object();  // more that is recorded, and may change between stop and resume
   std::string eval_identity;  // of the rows to evaluate with: numbers of others are not compared with theirs
   std::function<void()> before_writing;  // called when nothing can refuse the run any more; absent: nothing is to be done
+  const Disks* disks = nullptr;          // where output_dir lies; null: on one that all ranks see
   void check(Problems& problems) const;
   OptimizerConfig optimizer_of_run() const;  // with what follows from the other fields
 };

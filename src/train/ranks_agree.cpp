@@ -4,15 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
-#include <random>
 #include <string>
-#include <system_error>
-#include <thread>
 
-#include "core/error.h"
-#include "core/file.h"
-#include "core/process_identity.h"
 #include "core/problems.h"
 
 namespace ingot::train {
@@ -26,15 +19,7 @@ at::Tensor bytes_of(const std::string& text) {
   return bytes;
 }
 
-constexpr int64_t kTextTag = 4096;  // beyond those of pipeline stages (train/passes.cpp), which the other threads of these ranks may exchange beside it
-
-/// A network disk may show a new file a moment later.
-bool comes_in_sight(const std::filesystem::path& file) {
-  std::error_code ignored;
-  for (int tries = 0; tries < 30; ++tries, std::this_thread::sleep_for(std::chrono::milliseconds(100)))
-    if (std::filesystem::exists(file, ignored)) return true;
-  return false;
-}
+constexpr int64_t kTextTag = 255;  // beyond those of pipeline stages (train/passes.cpp)
 
 /// The text of the one rank that says it.
 std::string text_of_one(parallel::Communicator& ranks, const std::string& text, bool is_said) {
@@ -74,15 +59,11 @@ std::vector<std::string> texts_to_first_rank(parallel::Communicator& ranks, cons
   return texts;
 }
 
-void check_shared_folder(parallel::Communicator& ranks, const std::filesystem::path& folder) {
-  if (ranks.size() == 1) return;
-  std::string mark;  // of a name that no one has looked for yet
-  if (ranks.rank() == 0) write_file(folder / (mark = fmt::format(".seen-{:08x}", std::random_device()())), "");
-  mark = text_of_first_rank(ranks, mark);
-  const auto blind = first_text(ranks, comes_in_sight(folder / mark) ? "" : fmt::format("rank {} on {}", ranks.rank(), this_process().host));
-  if (std::error_code ignored; ranks.rank() == 0) std::filesystem::remove(folder / mark, ignored);
-  if (!blind.empty())
-    throw ConfigError(fmt::format("output_dir: {} does not see what rank 0 writes in {}, wanted a folder on a disk that all nodes share", blind, folder.string()));
+std::vector<std::string> texts_of_all(parallel::Communicator& ranks, const std::string& text) {
+  auto others = texts_to_first_rank(ranks, text);
+  Json all = {text};
+  for (auto& other : others) all.push_back(std::move(other));
+  return Json::parse(text_of_first_rank(ranks, all.dump())).get<std::vector<std::string>>();
 }
 
 void check_ranks_agree(parallel::Communicator& ranks, const Json& facts) {

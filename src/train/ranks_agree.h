@@ -1,6 +1,5 @@
 #pragma once
 
-#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -22,8 +21,8 @@ std::string first_text(parallel::Communicator& ranks, const std::string& text);
 /// The other ranks' texts, in their order, on rank 0; nothing on these. Every rank calls it; they return when rank 0 has their text.
 std::vector<std::string> texts_to_first_rank(parallel::Communicator& ranks, const std::string& text);
 
-/// Throws ConfigError on every rank when one does not see what rank 0 writes in `folder`. Every rank calls it.
-void check_shared_folder(parallel::Communicator& ranks, const std::filesystem::path& folder);
+/// The texts of all ranks, in their order, on every rank.
+std::vector<std::string> texts_of_all(parallel::Communicator& ranks, const std::string& text);
 
 /// Rank 0's number on every rank.
 double of_first_rank(parallel::Communicator& ranks, double number);

@@ -35,4 +35,12 @@ int64_t most_ranks(const config::TrainConfig& config, int64_t most) {
   return 0;
 }
 
+int64_t Sharing::logical_rank(int64_t world_rank) const {
+  const auto process = place_of(processes, world_rank / threads());
+  const int64_t of_tensor = logical.tp / processes.tp, of_context = logical.cp / processes.cp, thread = world_rank % threads();
+  auto place = process;
+  place.tp = process.tp * of_tensor + thread % of_tensor, place.cp = process.cp * of_context + thread / of_tensor;
+  return rank_of(logical, place);
+}
+
 }  // namespace ingot::workflows

@@ -29,7 +29,9 @@
 #include "train/loop_config.h"
 #include "train/loop_identity.h"
 #include "train/prepare_data.h"
+#include "train/disks.h"
 #include "train/ranks_agree.h"
+#include "train/spread_checkpoint.h"
 #include "train/step.h"
 #include "train/sources.h"
 #include "workflows/rank_sharing.h"
@@ -111,21 +113,6 @@ void identify_adapter(const hub::ModelFolder& base, const checkpoint::AdapterCon
 
 constexpr std::chrono::seconds kRankTimeout{600};  // that a rank waits for the others in a step
 
-/// How the ranks of a job, processes, share a run.
-struct Sharing {
-  parallel::Layout processes, logical;
-  /// Logical ranks of a process, each a thread of it.
-  int64_t threads() const { return logical.tp / processes.tp * (logical.cp / processes.cp); }
-  /// The number in the logical layout of the rank that is thread `world_rank` of all.
-  int64_t logical_rank(int64_t world_rank) const {
-    const auto process = place_of(processes, world_rank / threads());
-    const int64_t of_tensor = logical.tp / processes.tp, of_context = logical.cp / processes.cp, thread = world_rank % threads();
-    auto place = process;
-    place.tp = process.tp * of_tensor + thread % of_tensor, place.cp = process.cp * of_context + thread / of_tensor;
-    return rank_of(logical, place);
-  }
-};
-
 /// Throws ConfigError for a number of ranks that the batch cannot be dealt to.
 Sharing sharing_of(const config::TrainConfig& config, int64_t processes) {
   Problems problems;
@@ -204,11 +191,10 @@ train::Sources open_after_lead(const config::TrainConfig& config, const hub::Mod
   return train::open_sources(config, base, train::DataPlace::direct(config.output_dir));
 }
 
-/// The work of a rank other than 0: it writes nothing but its part of checkpoints, and begins when rank 0 has prepared everything, in another
-/// process or beside it.
-int follow(const config::TrainConfig& config, const hub::ModelFolder& base, const parallel::Mesh& mesh, bool is_beside_lead, Trace* trace) {
+/// The work of a rank that leads no disk: it writes nothing but its part of checkpoints, and begins when the one that leads its disk has prepared
+/// everything, in another process or beside it.
+int follow(const config::TrainConfig& config, const hub::ModelFolder& base, const parallel::Mesh& mesh, const train::Disks& disks, bool is_beside_lead, Trace* trace) {
   wait_for_lead(mesh.world, is_beside_lead);
-  train::check_shared_folder(mesh.world, config.output_dir);
   if (trace) trace->write_at_end();
   const hub::RunFolder run(config.output_dir);
   const train::Sources sources = open_after_lead(config, base);
@@ -220,43 +206,53 @@ int follow(const config::TrainConfig& config, const hub::ModelFolder& base, cons
   const SampleTexts samples(config, base);
   if (!goes_on) samples.print(*start.model, "before", mesh);
   loop.exact_weights = start.exact_weights;
+  loop.disks = &disks;
   if (train::run_loop(*start.model, sources.train, sources.eval, loop, mesh).stopped) return kExitTerminated;
   samples.print(*start.model, "after", mesh);
   return kExitOk;
 }
 
-/// The work of rank 0.
-int lead(const config::TrainConfig& config, const hub::ModelFolder& base, const parallel::Mesh& mesh, Trace* trace) {
+/// The exported model, from the checkpoint of the last step.
+void export_trained(const config::TrainConfig& config, const hub::ModelFolder& base, const hub::RunFolder& run) {
+  const Span span("export", "export model");
+  hub::export_run({run.path, {}, config.export_dtype}, base);
+  log_info(fmt::format("the trained model is in {}", run.model().string()));
+}
+
+/// The work of rank 0, and, where the run's folder lies on several disks, of the first rank of each: only rank 0 reports and exports.
+int lead(const config::TrainConfig& config, const hub::ModelFolder& base, const parallel::Mesh& mesh, const train::Disks& disks, Trace* trace) {
   const hub::RunFolder run(config.output_dir);
   const hub::RunLock lock(run);
   if (trace) trace->write_at_end();
-  hub::RunStart begun(config, base, run);
+  const bool is_spread = disks.count > 1;
+  if (is_spread) train::agree_on_checkpoint(disks, run);
+  hub::RunStart begun(config, base, run, is_spread);
   check_origin(config, base, begun);
   if (begun.is_fresh()) begun.begin();
   const auto data = begun.is_fresh() ? train::DataPlace::direct(run.path) : train::DataPlace::beside(run.path);
   const train::Sources sources = train::open_sources(config, base, data);
   auto loop = loop_config(config, sources);
   auto start = settled_model(config, base, sources, loop, begun, mesh);
+  if (is_spread) train::check_ranks_agree(*disks.leaders, {{"goes on from a checkpoint", begun.goes_on()}});
   const SampleTexts samples(config, base);
   const auto begin_late = [&] {
     if (!begun.is_fresh()) begun.begin(), data.keep();
     mesh.world.barrier(kPreparation);
-    train::check_shared_folder(mesh.world, run.path);
   };
   begun.goes_on() ? void(loop.before_writing = begin_late) : begin_late();
   if (!begun.goes_on()) samples.print(*start.model, "before", mesh);
   end_if_stopped("answering sample_prompts, nothing is lost");
   loop.exact_weights = start.exact_weights;
+  loop.disks = &disks;
   const auto result = train::run_loop(*start.model, sources.train, sources.eval, loop, mesh);
   if (result.stopped) return kExitTerminated;
-  report(result);
+  if (mesh.world.rank() == 0) report(result);
   samples.print(*start.model, "after", mesh);
   start = {};  // the export of an adapter holds a model to compare with
   loop.exact_weights = {};
   ops::let_pages_go();
-  const Span span("export", "export model");
-  hub::export_run({run.path, {}, config.export_dtype}, base);
-  log_info(fmt::format("the trained model is in {}", run.model().string()));
+  if (is_spread) train::gather_checkpoint(disks, run);
+  if (mesh.world.rank() == 0) export_trained(config, base, run);
   return kExitOk;
 }
 
@@ -285,8 +281,10 @@ int train(const TrainRequest& request) {
     std::optional<QuietThread> quiet;
     if (!speaks) quiet.emplace();
     std::optional<hub::ModelFolder> own_base;  // a folder is for one thread
-    const int found = world.rank() == 0 ? lead(config, base, mesh, trace.get())
-                                        : follow(config, speaks ? base : own_base.emplace(open_base(config)), mesh, processes->rank() == 0, trace.get());
+    const train::Disks disks(world, config.output_dir);
+    const auto& of_thread = speaks ? base : own_base.emplace(open_base(config));
+    const int found = disks.leads() ? lead(config, of_thread, mesh, disks, trace.get())
+                                    : follow(config, of_thread, mesh, disks, /*is_beside_lead=*/disks.leader / threads == processes->rank(), trace.get());
     if (speaks) exit_code = found;
   };
   // The sums of logical ranks are made in a tree, whichever of them are threads of one process.

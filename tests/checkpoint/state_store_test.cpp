@@ -33,7 +33,7 @@ std::vector<StatePiece> pieces_of(const std::vector<Slice>& cut) {
 void write_slices(const fs::path& folder) {
   StateWriter store(folder, pieces_of(kCut), 64);
   for (const size_t i : {2, 0, 1}) store.put("w", kCut[i], bytes_of(part(kCut[i])));
-  store.commit(9, {{"note", "x"}});
+  write_file(folder / "manifest.json", store.manifest(9, {{"note", "x"}}));
 }
 
 /// Writes a manifest again, changed, with the sha256 that it then must have.
@@ -79,7 +79,7 @@ TEST(StateStore, KeepsScalarsAndEmptyTensors) {
   const auto seven = at::scalar_tensor(7, at::kLong);
   store.put("scalar", {}, bytes_of(seven));
   store.put("empty", whole_of({0, 4}), {});
-  store.commit(1, nullptr);
+  write_file(folder / "manifest.json", store.manifest(1, nullptr));
   const StateReader reader(folder.path());
   EXPECT_TRUE(at::equal(reader.read("scalar"), seven));
   EXPECT_EQ(reader.read("empty").sizes(), (at::IntArrayRef{0, 4}));
@@ -101,7 +101,7 @@ TEST(StateStore, RefusesPiecesThatWereNotAnnouncedOrDoNotCover) {
   StateWriter store(folder.path(), pieces_of(kCut), 64);
   EXPECT_THROW(store.put("w", {{0, 0}, {1, 1}}, "1234"), std::logic_error);
   EXPECT_THROW(store.put("w", kCut[0], "1234"), std::logic_error);
-  EXPECT_THROW(store.commit(1, nullptr), std::logic_error);
+  EXPECT_THROW(store.manifest(1, nullptr), std::logic_error);
 }
 
 TEST(StateStore, RefusesSlicesThatOverlapLeaveGapsOrReachBeyond) {

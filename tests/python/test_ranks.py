@@ -234,13 +234,17 @@ def test_torchrun_starts_ranks_as_well(tmp_path):
     assert len(read_losses(tmp_path / "run")) == FEW["max_steps"]
 
 
+def start_node(rank, port, config, *flags, cwd=ROOT, before=()):
+    """One of two nodes, of one rank."""
+    return subprocess.Popen([*before, INGOT, "launch", "--nproc", "1", "--nnodes", "2", "--node-rank", str(rank), "--master-addr", "localhost", "--master-port", str(port),
+                             *map(str, flags), "--", "train", str(config)], cwd=cwd, text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+
 def two_nodes(folder, of_second, *keys):
     """Both nodes' ends and what they said; `of_second`: a folder and what stands before the second's command."""
     port, (place, before) = free_port(), of_second
     config = write_config(folder, **{**FEW, "output_dir": "run", "zero_stage": 1, **dict(keys)})
-    jobs = [subprocess.Popen([*shell, INGOT, "launch", "--nproc", "1", "--nnodes", "2", "--node-rank", str(rank), "--master-addr", "localhost",
-                              "--master-port", str(port), "--", "train", str(config)], cwd=cwd, text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-            for rank, (cwd, shell) in enumerate([(folder, []), (place, before)])]
+    jobs = [start_node(0, port, config, cwd=folder), start_node(1, port, config, cwd=place, before=before)]
     said = [job.communicate(timeout=120)[1] for job in jobs]
     return [job.returncode for job in jobs], said
 
@@ -251,13 +255,67 @@ def test_two_nodes_of_one_rank_are_two_ranks(tmp_path):
     assert len(read_losses(tmp_path / "run")) == FEW["max_steps"]
 
 
-def test_nodes_without_a_shared_disk_are_told_so(tmp_path):
+@pytest.fixture(name="other")
+def _other(tmp_path):
+    """Where the second node keeps its run: its disk."""
     (tmp_path / "other").mkdir()
-    codes, said = two_nodes(tmp_path, (tmp_path / "other", []))
-    assert codes == [2, 2]
-    for text in said:
-        assert "output_dir: rank 1 on " in text and "does not see what rank 0 writes in run, wanted a folder on a disk that all nodes share" in text
-    assert not list((tmp_path / "run").glob("**/iter_*")) and not list((tmp_path / "run").glob(".seen-*"))
+    return tmp_path / "other"
+
+
+ON_DISKS = (("reproducible", True), ("save_steps", 2))
+
+
+def test_nodes_with_a_disk_of_their_own_train_one_model(tmp_path, other):
+    codes, said = two_nodes(tmp_path, (other, []), *ON_DISKS)
+    assert codes == [0, 0], said
+    assert "output_dir: run lies on 2 disks; disk 0 is that of 1 ranks on " in said[0]
+    assert (weights_of(tmp_path / "run"), read_losses(tmp_path / "run")) == trained(tmp_path / "whole", 1, reproducible=True)[:2]
+    assert not (other / "run/model").exists() and not (other / "run/metrics.jsonl").exists()
+    assert [file.name for file in sorted((other / "run/checkpoints/iter_0000004").iterdir())] == ["manifest.json", "state-00001-00001-of-00001.safetensors"]
+    assert len(list((tmp_path / "run/checkpoints/iter_0000004").iterdir())) == 3  # the export has needed both
+    assert not [mark for folder in (tmp_path, other) for mark in folder.glob("run/.seen-*")]
+    exported = ingot("export", other / "run", "--to", tmp_path / "exported", check=False)
+    assert exported.returncode == 3 and "state-00000-00001-of-00001.safetensors: is missing; of a run on several disks it is on another: copy it here" in exported.stderr
+    shutil.copy(tmp_path / "run/checkpoints/iter_0000004/state-00000-00001-of-00001.safetensors", other / "run/checkpoints/iter_0000004")
+    ingot("export", other / "run", "--to", tmp_path / "exported")
+    assert (tmp_path / "exported/model.safetensors").read_bytes() == (tmp_path / "run/model/model.safetensors").read_bytes()
+
+
+def test_a_run_on_two_disks_goes_on_where_the_nodes_have_changed_places(tmp_path, other):
+    codes, said = two_nodes(tmp_path, (other, []), *ON_DISKS, ("max_steps", 2))
+    assert codes == [0, 0], said
+    shutil.move(tmp_path / "run", tmp_path / "moved")
+    shutil.move(other / "run", tmp_path / "run")
+    shutil.move(tmp_path / "moved", other / "run")
+    codes, said = two_nodes(tmp_path, (other, []), *ON_DISKS)
+    assert codes == [0, 0], said
+    assert "resuming after step 2" in said[0]
+    assert weights_of(tmp_path / "run") == trained(tmp_path / "whole", 1, reproducible=True)[0]
+
+
+@pytest.mark.parametrize("lost", ["first", "second"])
+def test_a_node_with_an_empty_disk_takes_the_place_of_one_that_had_nothing_alone(tmp_path, other, lost):
+    """Without ZeRO the first of the ranks that have the same values writes them; the end of a run brings all to node 0."""
+    keys = (*ON_DISKS, ("zero_stage", 0))
+    two_nodes(tmp_path, (other, []), *keys, ("max_steps", 2))
+    if lost == "first":
+        shutil.move(tmp_path / "run", other / "whole")
+        shutil.rmtree(other / "run")
+        shutil.move(other / "whole", other / "run")
+    else:
+        shutil.rmtree(other / "run")
+    codes, said = two_nodes(tmp_path, (other, []), *keys)
+    assert codes == [0, 0], said
+    assert "resuming after step 2" in said[0]
+    assert weights_of(tmp_path / "run") == trained(tmp_path / "whole", 1, reproducible=True)[0]
+
+
+def test_what_no_disk_has_is_said_and_nothing_is_trained(tmp_path, other):
+    two_nodes(tmp_path, (other, []), *ON_DISKS, ("max_steps", 2))
+    shutil.rmtree(tmp_path / "run")
+    codes, said = two_nodes(tmp_path, (other, []), *ON_DISKS)
+    assert codes == [3, 3] and "no checkpoint is whole on the 2 disks of this job: none has these files of iter_0000002: state-00000-00001-of-00001.safetensors" in said[0]
+    assert not list(tmp_path.glob("run/checkpoints/*"))
 
 
 def test_a_rank_that_cannot_write_its_part_ends_the_job_at_once(tmp_path):
