@@ -34,8 +34,8 @@ SANITIZERS = {
 # Where threads work together; the rest of these programs takes ThreadSanitizer minutes and has none.
 THREADED = {"data_tests": "OrderedPipeline.*:Preprocess.*:PreprocessSft.*:ByteSource.*"}
 # Inputs of gigabytes and texts of many megabytes: a minute of the same few lines under AddressSanitizer. They run plain; and of kinds of model
-# that differ in a switch, one of each.
-VOLUMES = {"data_tests": "*-*OverTheLimit*:*LongTexts*:OrderedPipeline.ResultsComeInTheOrder*:SftFuzz.TheLedgerAccountsForEveryRecord",
+# that differ in a switch, and stages of preparation that differ in what a row is, one of each.
+VOLUMES = {"data_tests": "*-*OverTheLimit*:*LongTexts*:*PreprocessRanks*/pt:*LongLine*:OrderedPipeline.ResultsComeInTheOrder*:SftFuzz.TheLedgerAccountsForEveryRecord",
            "train_tests": "*-*LayoutRuns*/qwen2_tied*:*LayoutRuns*/llama:*LayoutRuns*/biased_rows:*LayoutRuns*/baichuan_13b"}
 
 

@@ -25,7 +25,7 @@ namespace {
 /// What the threads of a process share. Ranks are those of all threads of all processes.
 class Host {
  public:
-  Host(Communicator& processes, int64_t threads) : processes_(processes), threads_(threads) {}
+  Host(Communicator& processes, int64_t threads) : processes_(processes), threads_(threads), posted_(static_cast<size_t>(threads)) {}
   int64_t num_ranks() const { return processes_.size() * threads_; }
   int64_t first_rank() const { return processes_.rank() * threads_; }
 
@@ -58,10 +58,10 @@ class Host {
     const int64_t round = round_;
     if (++waiting_ == threads_) {
       waiting_ = 0, ++round_;
-      changed_.notify_all();
+      met_.notify_all();
       return;
     }
-    wait(lock, what, [&] { return round_ != round; });
+    wait(met_, lock, what, [&] { return round_ != round; });
   }
 
   void barrier(int64_t rank, const std::string& reason) {
@@ -74,7 +74,8 @@ class Host {
     {
       const std::lock_guard lock(mutex_);
       is_broken_ = true;
-      changed_.notify_all();
+      met_.notify_all();
+      for (auto& posted : posted_) posted.notify_all();
     }
     processes_.abandon();
   }
@@ -84,34 +85,36 @@ class Host {
     int64_t from, to, tag;
     auto operator<=>(const Letter&) const = default;
   };
+  std::condition_variable& posted_to(int64_t rank) { return posted_[static_cast<size_t>(rank - first_rank())]; }
   bool is_here(int64_t rank) const { return rank / threads_ == processes_.rank(); }
   int64_t number_of(const Letter& letter) const { return (letter.tag * num_ranks() + letter.from) * num_ranks() + letter.to; }
 
   void put(const Letter& letter, const at::Tensor& tensor) {
     const std::lock_guard lock(mutex_);
     mail_[letter].push(tensor.clone());
-    changed_.notify_all();
+    posted_to(letter.to).notify_all();
   }
 
   at::Tensor take(const Letter& letter) {
     std::unique_lock lock(mutex_);
     auto& letters = mail_[letter];
-    wait(lock, fmt::format("receive from rank {}", letter.from), [&] { return !letters.empty(); });
+    wait(posted_to(letter.to), lock, fmt::format("receive from rank {}", letter.from), [&] { return !letters.empty(); });
     auto tensor = letters.front();
     letters.pop();
     return tensor;
   }
 
   template <class Condition>
-  void wait(std::unique_lock<std::mutex>& lock, const std::string& what, Condition holds) {
-    changed_.wait(lock, [&] { return is_broken_ || holds(); });
+  void wait(std::condition_variable& changed, std::unique_lock<std::mutex>& lock, const std::string& what, Condition holds) {
+    changed.wait(lock, [&] { return is_broken_ || holds(); });
     if (!holds()) throw CommError(fmt::format("{}: another rank has failed", what));
   }
 
   Communicator& processes_;
   const int64_t threads_;
   std::mutex mutex_;
-  std::condition_variable changed_;
+  std::condition_variable met_;
+  std::vector<std::condition_variable> posted_;  // to each of the ranks here
   int64_t waiting_ = 0, round_ = 0;
   std::map<Letter, std::queue<at::Tensor>> mail_;
   bool is_broken_ = false;

@@ -113,6 +113,8 @@ class Loop {
   /// What a session with steps to do starts with.
   void begin() {
     if (resumed_) write_metrics([&](auto& metrics) { metrics.event(position_.step, "resume", fmt::format("from step {}", position_.step)); });
+    matrix_rate_ = config_.matrix_rate.value_or(0);
+    if (config_.matrix_rate) return;
     matrix_rate_ = measure_matrix_rate(model_.dtype, model_.device);
     log_info(fmt::format("matrix rate of this machine in {}: {:.1f} GFLOP/s (measured)", identity_.fixed["precision"].get<std::string>(),
                          matrix_rate_ / 1e9));

@@ -39,6 +39,7 @@ struct LoopConfig {
   int64_t eval_batches = 0;      // micro-batches of an evaluation; 0: all rows
   int64_t logging_steps = 1;     // steps from one line on standard output to the next; metrics.jsonl has every step
   ExactWeights exact_weights;    // where a bfloat16 model's masters start; null: at the model's own values
+  std::optional<double> matrix_rate;  // FLOP/s of which a step's share is told; absent: it is measured, in a quarter of a second
   int64_t logical_shards = 0;    // see StepPlan
   int64_t tensor_shards = 1;     // into which the matrices are cut
   int64_t context_shards = 1;    // into which the tokens of a row are cut

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <map>
 
 #include "data/files/line_source.h"
@@ -36,6 +37,22 @@ TEST(LineSource, PartsOfAnyLengthGiveEveryByteOnce) {
       EXPECT_EQ(all, text) << length;
     }
   }
+}
+
+/// A line that is 2,048 parts long takes a pass over it, not one a part: of 64 MiB that is a second instead of minutes.
+TEST(LineSource, PartsWithinALongLineDoNotReadTheRestOfIt) {
+  const ScratchFolder folder;
+  const uint64_t size = uint64_t{64} << 20, length = size / 2048;
+  const auto file = folder.write("a.jsonl", std::string(size - 1, 'x') + "\n");
+  const auto start = std::chrono::steady_clock::now();
+  uint64_t read = 0;
+  for (uint64_t begin = 0; begin < size; begin += length) {
+    const auto source = open_lines({file, begin, begin + length});
+    std::string text(1 << 20, '\0');
+    for (size_t got = 1; got > 0; read += got) got = source->read(text.data(), text.size());
+  }
+  EXPECT_EQ(read, size);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(10));
 }
 
 TEST(FilePart, RowsOfPartsAreThoseOfTheFile) {

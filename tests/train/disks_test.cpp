@@ -39,6 +39,7 @@ struct DisksOfRanks : testing::Test {
     config.max_steps = steps, config.batch = {kPerStep, 2}, config.logical_shards = 8, config.save_steps = 2;
     config.schedule.learning_rate = 1e-2, config.schedule.lr_scheduler_type = "constant";
     config.optimizer.is_sharded = true;
+    config.matrix_rate = 1e12;
     return config;
   }
 

@@ -68,6 +68,7 @@ class LayoutRuns : public testing::TestWithParam<Kind> {
     config.schedule.learning_rate = 1e-2, config.optimizer.weight_decay = 0.01, config.optimizer.max_grad_norm = 0.5, config.logical_shards = 4;
     config.schedule.lr_scheduler_type = "constant";
     config.save_steps = 3, config.eval_steps = 3;
+    config.matrix_rate = 1e12;
     return config;
   }
 

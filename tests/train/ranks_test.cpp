@@ -38,6 +38,7 @@ struct Ranks : testing::Test {
     config.output_dir = folder / run, config.max_steps = 10, config.batch = {kRowsPerStep, 2};
     config.schedule.learning_rate = 1e-2, config.optimizer.weight_decay = 0.01, config.logical_shards = logical_shards;
     config.save_steps = 4, config.eval_steps = 5;
+    config.matrix_rate = 1e12;
     return config;
   }
 
