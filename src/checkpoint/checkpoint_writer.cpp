@@ -219,7 +219,7 @@ void CheckpointWriter::lead(const Save& save) {
   if (writers_.num_disks == 1 && failure) std::rethrow_exception(failure);
   if (writers_.num_disks > 1) {
     const auto ends = hear_others();
-    say(failure, [&] { return parts_in(ends), ""; });
+    take_back_unless([&] { say(failure, [&] { return parts_in(ends), ""; }); }, save.step, !failure);
   }
   note_published(save.step);
 }
@@ -242,10 +242,21 @@ void CheckpointWriter::take_part(const Save& save) {
     if (writers_.leads_disk) failure = failure_of([&] { publish(save, manifest); });
     tell(writers_, text_of(failure), failure);
     const auto end = writers_.text_of_leader("");
-    if (!failure) done_in(end);
+    if (!failure) take_back_unless([&] { done_in(end); }, save.step, writers_.leads_disk);
   }
-  if (failure) std::rethrow_exception(failure);
+  const bool is_told_by_leader = save.failure && writers_.num_disks == 1;
+  if (failure && !is_told_by_leader) std::rethrow_exception(failure);
   if (writers_.num_disks > 1 && writers_.leads_disk) note_published(save.step);
+}
+
+/// What another disk has refused is no checkpoint here either: it would use up the place of an older one.
+void CheckpointWriter::take_back_unless(const std::function<void()>& all_agree, int64_t step, bool has_published) {
+  try {
+    all_agree();
+  } catch (const std::exception&) {
+    if (has_published) remove_whole(folder_ / checkpoint_name(step));
+    throw;
+  }
 }
 
 void CheckpointWriter::publish(const Save& save, const std::string& manifest) {

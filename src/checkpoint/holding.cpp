@@ -49,13 +49,16 @@ std::vector<CheckpointKey> all_keys(const std::vector<Holding>& disks) {
 }  // namespace
 
 Holding holding_of(const fs::path& folder) {
-  Holding holding{{}, tracked_step(folder)};
+  Holding holding{{}, tracked_step(folder), 0};
   for (const auto& info : list_checkpoints(folder)) try {
       const fs::path file = info.folder / kManifestFile;
       const std::string text = read_file(file);
       const CheckpointKey key{info.step, sha256_hex(std::as_bytes(std::span(text)))};
-      holding.checkpoints[key] = held_files(info.folder, read_manifest(file));
+      const Manifest manifest = read_manifest(file);
+      if (manifest.step != info.step) throw DataError(fmt::format("{}: step {}, wanted {}", file.string(), manifest.step, info.step));
+      holding.checkpoints[key] = held_files(info.folder, manifest);
     } catch (const DataError& error) {
+      ++holding.damaged;
       log_warning(fmt::format("checkpoint {} is damaged and not used: {}", info.folder.filename().string(), error.what()));
     }
   return holding;
@@ -65,12 +68,13 @@ Json to_json(const Holding& holding) {
   Json checkpoints = Json::array();
   for (const auto& [key, held] : holding.checkpoints)
     checkpoints.push_back({{"step", key.step}, {"manifest", key.manifest}, {"named", held.named}, {"here", held.here}});
-  return {{"tracked", holding.tracked ? Json(*holding.tracked) : Json()}, {"checkpoints", checkpoints}};
+  return {{"tracked", holding.tracked ? Json(*holding.tracked) : Json()}, {"checkpoints", checkpoints}, {"damaged", holding.damaged}};
 }
 
 Holding holding_from(const Json& json) {
   Holding holding;
   if (const Json& tracked = json.at("tracked"); !tracked.is_null()) holding.tracked = tracked.get<int64_t>();
+  holding.damaged = json.at("damaged");
   for (const auto& one : json.at("checkpoints")) holding.checkpoints[{one.at("step"), one.at("manifest")}] = {one.at("named"), one.at("here")};
   return holding;
 }

@@ -29,6 +29,7 @@ struct HeldFiles {
 struct Holding {
   std::map<CheckpointKey, HeldFiles> checkpoints;
   std::optional<int64_t> tracked;  // the step in the tracker file
+  int64_t damaged = 0;             // of which nothing is known
 };
 
 /// Reads manifests alone; one that is damaged is named in a warning and left out.

@@ -4,6 +4,7 @@
 
 #include <regex>
 #include <string>
+#include <string_view>
 
 #include "checkpoint/checkpoint_name.h"
 #include "checkpoint/manifest.h"
@@ -19,6 +20,12 @@ bool is_shard_name(const std::string& name) {
   return std::regex_match(name, form);
 }
 
+/// Of a file that was half written when its writer was killed, the name that it was to have.
+std::string whole_name(const std::string& name) {
+  constexpr std::string_view kEnd = ".partial";
+  return name.starts_with('.') && name.ends_with(kEnd) ? name.substr(1, name.size() - 1 - kEnd.size()) : name;
+}
+
 }  // namespace
 
 bool is_own_checkpoint(const fs::path& folder) {
@@ -28,7 +35,7 @@ bool is_own_checkpoint(const fs::path& folder) {
   const auto [is_foreign, files] = outline_of_manifest(folder / kManifestFile);
   if (is_foreign) return false;
   for (const auto& entry : entries) {
-    const std::string name = entry.path().filename().string();
+    const std::string name = whole_name(entry.path().filename().string());
     if (!entry.is_regular_file(error)) return false;
     if (name != kManifestFile && !(files ? files->contains(name) : is_shard_name(name))) return false;
   }

@@ -91,6 +91,7 @@ class CheckpointWriter {
   void take_part(const Save& save);
   std::string say(const std::exception_ptr& failure, const std::function<std::string()>& find);
   void publish(const Save& save, const std::string& manifest);
+  void take_back_unless(const std::function<void()>& all_agree, int64_t step, bool has_published);
   void note_published(int64_t step);
   void note_written(size_t num_tensors);
   std::filesystem::path folder_;

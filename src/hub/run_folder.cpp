@@ -25,9 +25,12 @@ namespace {
 
 constexpr const char* kKind = "run";
 
+/// One, or half of one.
+bool is_sight_mark(const std::string& name) { return name.starts_with(kSightMark) || name.starts_with(std::string(".") + kSightMark); }
+
 /// What is in a folder before its mark is: the lease that the mark is written under, and the mark half written.
 bool is_of_first_instant(const std::string& name) {
-  return name == ".lease" || name.starts_with(kSightMark) || name.starts_with(".lease.new-") || name.starts_with(".lease.takeover") || name == fmt::format(".{}.partial", FolderMark::kFile);
+  return name == ".lease" || is_sight_mark(name) || name.starts_with(".lease.new-") || name.starts_with(".lease.takeover") || name == fmt::format(".{}.partial", FolderMark::kFile);
 }
 
 bool has_record(const RunFolder& run) try {
@@ -69,7 +72,7 @@ void remove_sight_marks(const fs::path& folder) {
   std::error_code error;
   std::vector<fs::path> marks;
   for (const auto& entry : fs::directory_iterator(folder, error))
-    if (entry.path().filename().string().starts_with(kSightMark)) marks.push_back(entry.path());
+    if (is_sight_mark(entry.path().filename().string())) marks.push_back(entry.path());
   for (const auto& mark : marks) fs::remove(mark, error);
 }
 

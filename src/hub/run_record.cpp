@@ -125,8 +125,11 @@ void compare_fields(const Json& was, const Json& is, const std::string& prefix, 
 /// What the two records are of, where that is not the same.
 std::vector<std::string> differences_of(const Json& was, const Json& is) {
   std::vector<std::string> differences;
-  compare_fields(was["model_config"], is["model_config"], "config.json: ", differences);
-  const auto digest = [](const Json& record) { return record.at("weights").is_object() ? record["weights"].value("digest", "") : ""; };
+  compare_fields(was.value("model_config", Json()), is.value("model_config", Json()), "config.json: ", differences);
+  const auto digest = [](const Json& record) {
+    const Json weights = record.value("weights", Json());
+    return weights.is_object() ? weights.value("digest", "") : "";
+  };
   const bool same_start = shown(was, "train_from_scratch") == shown(is, "train_from_scratch");  // else weights and none are compared
   const std::string place = shown(is, "model_name_or_path"), earlier = shown(was, "model_name_or_path");
   if (same_start && was.contains("weights") && digest(was) != digest(is))
@@ -250,6 +253,10 @@ void RunStart::begin() const {
   write_file(run_.record(), json_text(record_, 1) + "\n");
   if (goes_on() && !lacks_source_) tell_kept_generation_config(base_, run_);
   else write_source(config_, base_, run_);
+}
+
+std::vector<std::string> record_differences(const Json& was, const Json& is) {
+  return was.is_object() && is.is_object() ? differences_of(was, is) : std::vector<std::string>();
 }
 
 bool has_tied_head(const RunFolder& run) {

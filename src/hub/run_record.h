@@ -42,6 +42,9 @@ class RunStart {
   std::vector<std::string> differences_;  // from the run whose checkpoints are there
 };
 
+/// In what two records, as run.json of a folder, are of different runs; nothing when one is no object.
+std::vector<std::string> record_differences(const Json& was, const Json& is);
+
 /// Whether the head of a run's base is its embedding, as the run found it when it opened its weights. Throws DataError for a
 /// record that is damaged.
 bool has_tied_head(const RunFolder& run);

@@ -25,29 +25,31 @@ namespace {
 /// What the threads of a process share. Ranks are those of all threads of all processes.
 class Host {
  public:
-  Host(Communicator& processes, int64_t threads) : processes_(processes), threads_(threads), posted_(static_cast<size_t>(threads)) {}
+  Host(Communicator& processes, int64_t threads)
+      : processes_(processes), patient_(processes.split(0, /*is_patient=*/true)), threads_(threads), posted_(static_cast<size_t>(threads)) {}
   int64_t num_ranks() const { return processes_.size() * threads_; }
   int64_t first_rank() const { return processes_.rank() * threads_; }
 
-  void send(const at::Tensor& tensor, int64_t from, int64_t to, int64_t tag) {
+  /// Between processes a call of a patient group waits as long as they live.
+  void send(const at::Tensor& tensor, int64_t from, int64_t to, int64_t tag, bool is_patient) {
     if (is_here(to)) put({from, to, tag}, tensor);
-    else processes_.send(tensor, to / threads_, number_of({from, to, tag}));
+    else between(is_patient).send(tensor, to / threads_, number_of({from, to, tag}));
   }
 
-  std::function<void()> begin_send(const at::Tensor& tensor, int64_t from, int64_t to, int64_t tag) {
-    if (!is_here(to)) return processes_.begin_send(tensor, to / threads_, number_of({from, to, tag}));
+  std::function<void()> begin_send(const at::Tensor& tensor, int64_t from, int64_t to, int64_t tag, bool is_patient) {
+    if (!is_here(to)) return between(is_patient).begin_send(tensor, to / threads_, number_of({from, to, tag}));
     put({from, to, tag}, tensor);
     return [] {};
   }
 
-  void receive(at::Tensor tensor, int64_t to, int64_t from, int64_t tag) {
+  void receive(at::Tensor tensor, int64_t to, int64_t from, int64_t tag, bool is_patient) {
     if (is_here(from)) tensor.copy_(take({from, to, tag}));
-    else processes_.receive(tensor, from / threads_, number_of({from, to, tag}));
+    else between(is_patient).receive(tensor, from / threads_, number_of({from, to, tag}));
   }
 
-  void exchange(const at::Tensor& sent, at::Tensor received, int64_t own, int64_t with, Communicator::Tags tags) {
+  void exchange(const at::Tensor& sent, at::Tensor received, int64_t own, int64_t with, Communicator::Tags tags, bool is_patient) {
     const Letter out{own, with, tags.sent}, in{with, own, tags.received};
-    if (!is_here(with)) return processes_.exchange(sent, received, with / threads_, {number_of(out), number_of(in)});
+    if (!is_here(with)) return between(is_patient).exchange(sent, received, with / threads_, {number_of(out), number_of(in)});
     put(out, sent);
     received.copy_(take(in));
   }
@@ -78,6 +80,7 @@ class Host {
       for (auto& posted : posted_) posted.notify_all();
     }
     processes_.abandon();
+    patient_->abandon();
   }
 
  private:
@@ -110,7 +113,10 @@ class Host {
     if (!holds()) throw CommError(fmt::format("{}: another rank has failed", what));
   }
 
+  Communicator& between(bool is_patient) { return is_patient ? *patient_ : processes_; }
+
   Communicator& processes_;
+  const std::unique_ptr<Communicator> patient_;
   const int64_t threads_;
   std::mutex mutex_;
   std::condition_variable met_;
@@ -127,8 +133,8 @@ constexpr int64_t kTags = 256;  // of a group; the pipeline's are the most
 class HostedRank : public Communicator {
  public:
   /// `next_group`: of all groups of this rank, a number that none of them has yet.
-  HostedRank(Host& host, std::vector<int64_t> members, int64_t rank, std::shared_ptr<int64_t> next_group, int64_t group)
-      : host_(host), members_(std::move(members)), rank_(rank), next_group_(std::move(next_group)), group_(group) {}
+  HostedRank(Host& host, std::vector<int64_t> members, int64_t rank, std::shared_ptr<int64_t> next_group, int64_t group, bool is_patient)
+      : host_(host), members_(std::move(members)), rank_(rank), next_group_(std::move(next_group)), group_(group), is_patient_(is_patient) {}
   int64_t rank() const override { return rank_; }
   int64_t size() const override { return static_cast<int64_t>(members_.size()); }
 
@@ -156,12 +162,12 @@ class HostedRank : public Communicator {
     }
   }
 
-  void send(const at::Tensor& tensor, int64_t to, int64_t tag) override { host_.send(tensor, own(), member(to), of_group(tag)); }
-  std::function<void()> begin_send(const at::Tensor& tensor, int64_t to, int64_t tag) override { return host_.begin_send(tensor, own(), member(to), of_group(tag)); }
-  void receive(at::Tensor tensor, int64_t from, int64_t tag) override { host_.receive(tensor, own(), member(from), of_group(tag)); }
+  void send(const at::Tensor& tensor, int64_t to, int64_t tag) override { host_.send(tensor, own(), member(to), of_group(tag), is_patient_); }
+  std::function<void()> begin_send(const at::Tensor& tensor, int64_t to, int64_t tag) override { return host_.begin_send(tensor, own(), member(to), of_group(tag), is_patient_); }
+  void receive(at::Tensor tensor, int64_t from, int64_t tag) override { host_.receive(tensor, own(), member(from), of_group(tag), is_patient_); }
   using Communicator::exchange;
   void exchange(const at::Tensor& sent, at::Tensor received, int64_t with, Tags tags) override {
-    host_.exchange(sent, received, own(), member(with), {of_group(tags.sent), of_group(tags.received)});
+    host_.exchange(sent, received, own(), member(with), {of_group(tags.sent), of_group(tags.received)}, is_patient_);
   }
 
   void barrier(const std::string& reason) override {
@@ -170,7 +176,7 @@ class HostedRank : public Communicator {
   }
 
   using Communicator::split;
-  std::unique_ptr<Communicator> split(int64_t colour, bool) override {
+  std::unique_ptr<Communicator> split(int64_t colour, bool is_patient) override {
     const auto told = gathered(at::tensor({colour, *next_group_}, at::kLong));
     std::vector<int64_t> members;
     int64_t rank = 0, group = 0;
@@ -181,7 +187,7 @@ class HostedRank : public Communicator {
       members.push_back(member(i));
     }
     *next_group_ = group + 1;
-    return std::make_unique<HostedRank>(host_, std::move(members), rank, next_group_, group);
+    return std::make_unique<HostedRank>(host_, std::move(members), rank, next_group_, group, is_patient);
   }
 
   void abandon() override { host_.give_up(); }
@@ -210,6 +216,7 @@ class HostedRank : public Communicator {
   const int64_t rank_;
   const std::shared_ptr<int64_t> next_group_;
   const int64_t group_;
+  const bool is_patient_;
 };
 
 }  // namespace
@@ -225,7 +232,7 @@ void host_ranks(Communicator& processes, int64_t num_threads, const std::functio
         name_trace_thread(fmt::format("rank {}", host.first_rank() + i));
         std::vector<int64_t> all(static_cast<size_t>(host.num_ranks()));
         std::iota(all.begin(), all.end(), 0);
-        HostedRank rank(host, std::move(all), host.first_rank() + i, std::make_shared<int64_t>(1), 0);
+        HostedRank rank(host, std::move(all), host.first_rank() + i, std::make_shared<int64_t>(1), 0, /*is_patient=*/false);
         body(rank);
       } catch (...) {
         const std::lock_guard lock(mutex);

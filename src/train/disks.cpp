@@ -63,7 +63,8 @@ std::optional<int64_t> first_in_sight(const std::vector<int64_t>& ranks, const s
 
 /// Of each rank, the one that leads its disk.
 std::vector<int64_t> find_leaders(parallel::Communicator& world, const fs::path& folder, std::chrono::milliseconds sight) {
-  const std::string own_place = this_process().host + ":" + fs::absolute(folder).lexically_normal().string();
+  const auto process = this_process();
+  const std::string own_place = fmt::format("{} {} {} {} {}", process.host, process.machine, process.boot, process.namespaces, fs::absolute(folder).lexically_normal().string());
   std::string token = fmt::format("{:08x}", std::random_device()());
   const auto mark_of = [&](int64_t rank) { return folder / fmt::format("{}{}-{}", hub::kSightMark, token, rank); };
   std::optional<SightMark> mark;

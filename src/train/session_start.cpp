@@ -48,6 +48,8 @@ SessionStart begin_session(const LoopConfig& config, const Disks& disks, const p
   if (is_spread && config.before_writing) config.before_writing();
   const auto loaded = is_spread ? load_spread_checkpoint(disks, hub::RunFolder(config.output_dir), pack_run_state(model, optimizer, {}, identity, mesh).tensors)
                                 : find_checkpoint(config);
+  if (is_spread && !loaded && !checkpoint::list_checkpoints(hub::RunFolder(config.output_dir).checkpoints()).empty())
+    throw DataError(fmt::format("{}: holds checkpoints, and none is whole", hub::RunFolder(config.output_dir).checkpoints().string()));
   SessionStart start{loaded.has_value(), {}};
   if (loaded) {
     start.position = restore_run_state(*loaded, model, optimizer, identity);

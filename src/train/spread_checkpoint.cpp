@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cstring>
@@ -14,10 +16,13 @@
 #include "core/file.h"
 #include "core/json.h"
 #include "core/log.h"
+#include "core/process_identity.h"
 #include "core/progress.h"
 #include "core/staging.h"
 #include "core/stop.h"
+#include "hub/run_record.h"
 #include "train/ranks_agree.h"
+#include "train/run_identity.h"
 
 namespace ingot::train {
 namespace fs = std::filesystem;
@@ -39,7 +44,7 @@ std::vector<Holding> holdings_of_all(const Disks& disks, const Holding& own) {
 }
 
 bool has_any(const std::vector<Holding>& disks) {
-  return std::any_of(disks.begin(), disks.end(), [](const Holding& disk) { return !disk.checkpoints.empty(); });
+  return std::any_of(disks.begin(), disks.end(), [](const Holding& disk) { return !disk.checkpoints.empty() || disk.damaged > 0; });
 }
 
 /// The newest of which every file is on one of the disks, sound in every byte. What is not is taken out of `own`.
@@ -49,7 +54,8 @@ std::optional<checkpoint::CheckpointKey> newest_sound(const Disks& disks, const 
     const auto whole = whole_checkpoints(all);
     if (whole.empty() && !has_any(all)) return {};
     if (whole.empty())
-      throw DataError(fmt::format("{}: no checkpoint is whole on the {} disks of this job: none has these files of {}", run.checkpoints().string(), disks.count, what_is_missing(all)));
+      throw DataError(fmt::format("{}: no checkpoint is whole on the {} disks of this job: {}", run.checkpoints().string(), disks.count,
+                                  what_is_missing(all).empty() ? "their manifests are damaged" : "none has these files of " + what_is_missing(all)));
     const auto held = own.checkpoints.find(whole.front());
     Names lost;
     if (held != own.checkpoints.end()) {
@@ -99,6 +105,60 @@ void receive_file(parallel::Communicator& leaders, const fs::path& file, uint64_
   into.commit();
 }
 
+/// What one of the leaders' work throws, all throw.
+void throw_together(const Disks& disks, const std::function<void()>& work) {
+  std::string problem;
+  try {
+    work();
+  } catch (const ConfigError& error) {
+    problem = error.what();
+  }
+  if (const auto first = first_text(*disks.leaders, problem); !first.empty()) throw ConfigError(first);
+}
+
+/// Two disks' checkpoints may not be one folder: their leaders would undo each other's work.
+void check_inside(const hub::RunFolder& run) {
+  const auto device_of = [](const fs::path& folder) {
+    struct stat info {};
+    return ::stat(folder.c_str(), &info) == 0 ? info.st_dev : 0;
+  };
+  for (const auto& folder : {run.checkpoints(), run.data()})
+    if (fs::exists(fs::symlink_status(folder)) && (fs::is_symlink(folder) || device_of(folder) != device_of(run.path)))
+      throw ConfigError(fmt::format("output_dir: {} lies on another disk than {}, which is not one for all nodes: wanted a folder in it", folder.string(), run.path.string()));
+}
+
+/// Of the disks that have checkpoints each must have those of one run.
+void check_one_run(const Disks& disks, const hub::RunFolder& run) {
+  const Json state = checkpoint::newest_state(run.checkpoints());
+  const Json own{{"fixed", state.is_object() ? state.value("fixed", Json()) : Json()},
+                 {"record", fs::exists(run.record()) ? parse_json(read_file(run.record()), run.record().string()) : Json()},
+                 {"place", fmt::format("{} on {}", run.path.string(), this_process().host)}};
+  Json first;
+  for (const auto& text : texts_of_all(*disks.leaders, own.dump())) {
+    const Json other = Json::parse(text);
+    if (!other["fixed"].is_object()) continue;
+    if (first.is_null()) first = other;
+    auto differences = fixed_differences({.fixed = first["fixed"]}, {.fixed = other["fixed"]});
+    const auto of_records = hub::record_differences(first["record"], other["record"]);
+    differences.insert(differences.end(), of_records.begin(), of_records.end());
+    if (!differences.empty())
+      throw ConfigError(fmt::format("output_dir: {} holds checkpoints of another run than {}: {}; move one of them away", other["place"].get<std::string>(),
+                                    first["place"].get<std::string>(), fmt::join(differences, "; ")));
+  }
+}
+
+/// Parts of a step that was not published everywhere would be counted as a checkpoint. Newer ones may be whole with a disk that is not here now.
+void remove_older_parts(const Disks& disks, const hub::RunFolder& run, const Holding& own, const checkpoint::CheckpointKey& chosen) {
+  const auto all = holdings_of_all(disks, own);
+  const auto whole = whole_checkpoints(all);
+  for (const auto& [key, held] : own.checkpoints)
+    if (key.step < chosen.step && std::find(whole.begin(), whole.end(), key) == whole.end()) remove_whole(info_of(run, key.step).folder);
+  if (disks.index > 0) return;
+  for (const auto& disk : all)
+    if (!disk.checkpoints.empty() && disk.checkpoints.rbegin()->first.step > chosen.step)
+      return log_warning(fmt::format("going on from step {}: of a newer one not every file is on the disks of this job ({})", chosen.step, what_is_missing(all)));
+}
+
 /// A file and the disks that it goes between.
 struct Move {
   std::string name;
@@ -144,9 +204,14 @@ void give_files(const Disks& disks, const CheckpointInfo& info, const Names& wan
 
 }  // namespace
 
-void agree_on_checkpoint(const Disks& disks, const hub::RunFolder& run) {
+void agree_on_checkpoint(const Disks& disks, const hub::RunFolder& run, const std::function<void()>& check_run) {
+  throw_together(disks, [&] { check_inside(run); });
   Holding own = checkpoint::holding_of(run.checkpoints());
+  check_one_run(disks, run);
   const auto key = newest_sound(disks, run, own);
+  throw_together(disks, [&] {
+    if (key && check_run && !own.checkpoints.empty()) check_run();
+  });
   if (!key) return;
   const auto info = info_of(run, key->step);
   const bool holds = own.checkpoints.contains(*key);
@@ -155,6 +220,7 @@ void agree_on_checkpoint(const Disks& disks, const hub::RunFolder& run) {
   holds ? remove_damaged(info, own.checkpoints.at(*key)) : take_manifest(info, manifest);
   if (!fs::exists(run.record()) && !record.empty()) write_file(run.record(), record);
   write_file(run.checkpoints() / checkpoint::kTrackerFile, std::to_string(key->step));
+  remove_older_parts(disks, run, own, *key);
 }
 
 std::optional<checkpoint::LoadedCheckpoint> load_spread_checkpoint(const Disks& disks, const hub::RunFolder& run, const std::vector<checkpoint::RunTensor>& tensors) {

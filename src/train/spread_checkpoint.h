@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <set>
 #include <string>
@@ -13,9 +14,10 @@ namespace ingot::train {
 
 /// Of a run on several disks, of which each has the files that its ranks have written of a checkpoint. The leaders call it when they have locked
 /// the run's folder, before anything else looks into it: afterwards each disk's tracker file names the newest checkpoint of which every file is on
-/// one of them, whole in every byte, and a disk that had nothing of it has its manifest and the run's record. Throws DataError when there are
-/// checkpoints and none is so.
-void agree_on_checkpoint(const Disks& disks, const hub::RunFolder& run);
+/// one of them, whole in every byte, and a disk that had nothing of it has its manifest and the run's record. Before anything is written
+/// `check_run` is called on the disks that have checkpoints; what it throws ends all. Throws ConfigError when the disks hold different runs, or
+/// the folders of one lead elsewhere, DataError when there are checkpoints and none is whole.
+void agree_on_checkpoint(const Disks& disks, const hub::RunFolder& run, const std::function<void()>& check_run = {});
 
 /// That checkpoint, when there is one, with all that a rank needs who has `tensors`: files that its disk lacks come from another. Every rank
 /// calls it. Throws DataError for a file that is not as the manifest says.

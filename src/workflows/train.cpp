@@ -225,7 +225,7 @@ int lead(const config::TrainConfig& config, const hub::ModelFolder& base, const 
   const hub::RunLock lock(run);
   if (trace) trace->write_at_end();
   const bool is_spread = disks.count > 1;
-  if (is_spread) train::agree_on_checkpoint(disks, run);
+  if (is_spread) train::agree_on_checkpoint(disks, run, [&] { check_origin(config, base, hub::RunStart(config, base, run, is_spread)); });
   hub::RunStart begun(config, base, run, is_spread);
   check_origin(config, base, begun);
   if (begun.is_fresh()) begun.begin();

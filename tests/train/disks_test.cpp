@@ -10,6 +10,7 @@
 #include <mutex>
 #include <set>
 
+#include "checkpoint/checkpoint_list.h"
 #include "checkpoint/holding.h"
 #include "core/error.h"
 #include "core/file.h"
@@ -38,7 +39,7 @@ struct DisksOfRanks : testing::Test {
     LoopConfig config;
     config.max_steps = steps, config.batch = {kPerStep, 2}, config.logical_shards = 8, config.save_steps = 2;
     config.schedule.learning_rate = 1e-2, config.schedule.lr_scheduler_type = "constant";
-    config.optimizer.is_sharded = true;
+    config.optimizer.is_sharded = true, config.seed = seed;
     config.matrix_rate = 1e12;
     return config;
   }
@@ -76,6 +77,7 @@ struct DisksOfRanks : testing::Test {
 
   TemporaryFolder folder;
   bool gathers = false;
+  uint64_t seed = 42;
 };
 
 TEST_F(DisksOfRanks, AreFoundByWhatRanksSee) {
@@ -180,12 +182,58 @@ TEST_F(DisksOfRanks, ASaveThatOneDiskRefusesLeavesTheOneBefore) {
   EXPECT_EQ(tracker("a"), "2");
   EXPECT_EQ(tracker("b"), "2");
   EXPECT_EQ(files_in("a", "iter_0000002").size(), 2u);
+  EXPECT_FALSE(fs::exists(folder / "a/checkpoints/iter_0000004"));  // it had been published there
   fs::remove_all(folder / "b/checkpoints/iter_0000004");
   EXPECT_TRUE(train({"a", "b"}, 6).equal(alone));
 }
 
+/// What the job says that refuses to train on these.
+std::string refusal(const std::function<void()>& work) {
+  try {
+    work();
+  } catch (const ConfigError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST_F(DisksOfRanks, RunsOfTwoKindsAreNotMixed) {
+  train({"a", "a"}, 4);
+  seed = 43;
+  train({"b", "b"}, 6);
+  const auto before = files_in("a", "iter_0000004");
+  const auto said = refusal([&] { train({"a", "b"}, 8); });
+  EXPECT_NE(said.find("b on "), std::string::npos) << said;
+  EXPECT_NE(said.find("holds checkpoints of another run"), std::string::npos) << said;
+  EXPECT_NE(said.find("seed: found"), std::string::npos) << said;
+  EXPECT_EQ(tracker("a"), "4");
+  EXPECT_EQ(tracker("b"), "6");
+  EXPECT_EQ(files_in("a", "iter_0000004"), before);
+}
+
+TEST_F(DisksOfRanks, CheckpointsBehindALinkAreRefused) {
+  train({"a", "b"}, 2);
+  fs::rename(folder / "b/checkpoints", folder / "elsewhere");
+  fs::create_directory_symlink(folder / "elsewhere", folder / "b/checkpoints");
+  EXPECT_NE(refusal([&] { train({"a", "b"}, 4); }).find("b/checkpoints lies on another disk than"), std::string::npos);
+}
+
+TEST_F(DisksOfRanks, AHalfReceivedFileIsNoForeignOne) {
+  const auto alone = train({"alone"}, 8);
+  train({"a", "b"}, 6);
+  std::ofstream(folder / "a/checkpoints/iter_0000006/.state-00001-00001-of-00001.safetensors.partial") << "half";
+  EXPECT_EQ(checkpoint::list_checkpoints(folder / "a/checkpoints").size(), 2u);
+  EXPECT_TRUE(train({"b", "a"}, 8).equal(alone));
+}
+
+TEST_F(DisksOfRanks, ManifestsThatAreAllDamagedAreNoFreshRun) {
+  train({"a", "b"}, 2);
+  for (const char* disk : {"a", "b"}) std::ofstream(folder / disk / "checkpoints/iter_0000002/manifest.json") << "{";
+  EXPECT_THROW(train({"a", "b"}, 4), Error);
+}
+
 Holding holding(int64_t step, const Names& here, std::optional<int64_t> tracked = {}, const std::string& manifest = "x") {
-  return {{{CheckpointKey{step, manifest}, {{"1", "2", "3"}, here}}}, tracked};
+  return {{{CheckpointKey{step, manifest}, {{"1", "2", "3"}, here}}}, tracked, 0};
 }
 
 TEST(Holdings, AreWholeWhereEachFileIsOnADisk) {
