@@ -17,6 +17,7 @@ void add_export(CLI::App& app, const Jobs& jobs, int& exit_code);
 void add_inspect(CLI::App& app, const Jobs& jobs, int& exit_code);
 void add_tokenize(CLI::App& app, const Jobs& jobs, int& exit_code);
 void add_plan(CLI::App& app, const Jobs& jobs, int& exit_code);
+void add_modelarts(CLI::App& app, const Jobs& jobs, int& exit_code);
 void add_models(CLI::App& app, const Jobs& jobs, int& exit_code);
 void add_schema(CLI::App& app, const Jobs& jobs, int& exit_code);
 void add_completion(CLI::App& app, const Jobs& jobs, int& exit_code);

@@ -10,6 +10,7 @@
 #include "workflows/kernels.h"
 #include "workflows/launch.h"
 #include "workflows/model_catalog.h"
+#include "workflows/modelarts.h"
 #include "workflows/plan.h"
 #include "workflows/tokenize.h"
 #include "workflows/train.h"
@@ -33,6 +34,8 @@ struct Jobs {
   Job<workflows::InspectRawRequest> inspect_raw;
   Job<workflows::TokenizeRequest> tokenize;
   Job<workflows::ModelsRequest> models;
+  Job<workflows::ModelArtsRequest> modelarts;
+  Job<workflows::ModelArtsInitRequest> modelarts_init;
   Job<workflows::LaunchRequest> launch;
   Job<workflows::PlanRequest> plan;
 };

@@ -74,6 +74,8 @@ Jobs front_jobs() {
   Jobs jobs;
   jobs.launch = workflows::launch;
   jobs.plan = [](const auto& request) { return workflows::plan(request, std::cout); };
+  jobs.modelarts = [](const auto& request) { return workflows::modelarts(request, std::cout); };
+  jobs.modelarts_init = [](const auto& request) { return workflows::modelarts_init(request, std::cout); };
   jobs.models = [](const auto& request) { return workflows::print_models(request, std::cout); };
   jobs.check_config = [](const auto& request) { return workflows::check_config(request, std::cout); };
   jobs.tokenize = [](const auto& request) { return workflows::tokenize(request, std::cin, std::cout); };
@@ -99,7 +101,7 @@ int run_cli(int argc, char** argv, const Jobs& jobs) {
   }, "Display program version information and exit");
   app.add_flag_callback("--quiet", [] { set_quiet(true); }, "No progress on standard error");
   for (const auto add : {add_train, add_plan, add_launch, add_preprocess, add_evaluate, add_generate, add_export, add_convert, add_inspect,
-                         add_tokenize, add_models, add_schema, add_completion})
+                         add_tokenize, add_modelarts, add_models, add_schema, add_completion})
     add(app, jobs, exit_code);
   try {
     app.parse(argc, argv);

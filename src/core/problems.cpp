@@ -33,8 +33,12 @@ void Problems::throw_if_any(const std::string& source) const {
 }
 
 std::string nearest_word(const std::string& word, const std::vector<std::string>& known) {
+  return nearest_word(word, known, std::max<size_t>(2, word.size() / 3));
+}
+
+std::string nearest_word(const std::string& word, const std::vector<std::string>& known, size_t most_edits) {
   std::string best;
-  size_t best_distance = std::max<size_t>(2, word.size() / 3) + 1;
+  size_t best_distance = most_edits + 1;
   for (const auto& candidate : known) {
     const size_t shorter = std::min(word.size(), candidate.size()), longer = std::max(word.size(), candidate.size());
     if (longer - shorter >= best_distance) continue;  // so many edits at least

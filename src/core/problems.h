@@ -24,7 +24,9 @@ class Problems {
   std::vector<std::string> found_;
 };
 
-/// The known word with the fewest edits to `word`, when it is near enough to be meant; else empty.
+/// The known word with the fewest edits to `word`, when it is near enough to be meant: within a third of its length, or 2; else empty.
 std::string nearest_word(const std::string& word, const std::vector<std::string>& known);
+/// The same within so many edits.
+std::string nearest_word(const std::string& word, const std::vector<std::string>& known, size_t most_edits);
 
 }  // namespace ingot

@@ -1,0 +1,48 @@
+#include <iostream>
+
+#include "cli/commands.h"
+#include "core/log.h"
+
+namespace ingot::cli {
+namespace {
+
+/// A verb below modelarts that works on the variables of the environment.
+CLI::App* add_step(CLI::App* above, const std::string& name, const std::string& summary, workflows::ModelArtsStep step,
+                   const Job<workflows::ModelArtsRequest>& job, int& exit_code) {
+  auto request = std::make_shared<workflows::ModelArtsRequest>();
+  request->step = step;
+  CLI::App* verb = above->add_subcommand(name, summary);
+  verb->prefix_command();  // what is left are arguments of Megatron and ModelLink
+  verb->callback([request, job, verb, &exit_code] {
+    for (const auto& argument : verb->remaining()) {
+      if (argument == "--dry-run") request->dry_run = true;
+      else if (argument == "--quiet") set_quiet(true);
+      else request->arguments.push_back(argument);
+    }
+    exit_code = job(*request);
+  });
+  return verb;
+}
+
+}  // namespace
+
+void add_modelarts(CLI::App& app, const Jobs& jobs, int& exit_code) {
+  using Step = workflows::ModelArtsStep;
+  CLI::App* verb = add_verb(app, "modelarts", "Run jobs of ModelArts' training scripts: the same scripts, variables and folders",
+                            "  ingot modelarts init /home/ma-user/ws\n"
+                            "  cd /home/ma-user/ws/llm_train/AscendSpeed && sh scripts/llama2/0_pl_sft_13b.sh localhost 1 0 --dry-run\n"
+                            "  ORIGINAL_TRAIN_DATA_PATH=data.json ORIGINAL_HF_WEIGHT=model RUN_TYPE=sft ingot modelarts env\n\n"
+                            "docs/modelarts.md lists the variables.");
+  verb->require_subcommand(1);
+  auto init = std::make_shared<workflows::ModelArtsInitRequest>();
+  CLI::App* package = verb->add_subcommand("init", "Write the package of scripts, for all 32 models");
+  package->add_option("folder", init->folder, "The work folder, such as /home/ma-user/ws")->required();
+  package->callback([init, job = jobs.modelarts_init, &exit_code] { exit_code = job(*init); });
+  add_step(verb, "env", "Print each variable, its value, where it is from and which key it is", Step::kEnv, jobs.modelarts, exit_code);
+  add_step(verb, "config", "Print the configuration that equals the variables", Step::kConfig, jobs.modelarts, exit_code);
+  add_step(verb, "train", "Train; what 3_training.sh calls. --dry-run prints the table alone; arguments of Megatron may follow", Step::kTrain, jobs.modelarts, exit_code);
+  add_step(verb, "preprocess", "Prepare the data alone; what 1_preprocess_data.sh calls", Step::kPreprocess, jobs.modelarts, exit_code);
+  add_step(verb, "export", "Write the newest checkpoint as a Hugging Face folder; what 2_convert_mg_hf.sh mg2hf calls", Step::kExport, jobs.modelarts, exit_code);
+}
+
+}  // namespace ingot::cli

@@ -1,0 +1,20 @@
+#include "config/yaml_value.h"
+
+#include <charconv>
+
+#include "core/json.h"
+
+namespace ingot::config {
+
+bool is_number(const std::string& text) {
+  double value = 0;
+  const auto end = text.data() + text.size();
+  return !text.empty() && std::from_chars(text.data(), end, value).ptr == end;
+}
+
+std::string yaml_value(const std::string& text) {
+  const bool is_plain = is_number(text) || text == "true" || text == "false" || (text.starts_with('[') && text.ends_with(']'));
+  return is_plain ? text : json_text(Json(text));
+}
+
+}  // namespace ingot::config

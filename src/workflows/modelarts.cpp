@@ -1,0 +1,188 @@
+#include "workflows/modelarts.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <ostream>
+
+#include "checkpoint/checkpoint_list.h"
+#include "checkpoint/checkpoint_name.h"
+#include "config/modelarts.h"
+#include "core/error.h"
+#include "core/file.h"
+#include "core/json.h"
+#include "core/log.h"
+#include "hub/run_folder.h"
+#include "workflows/launch.h"
+
+extern char** environ;
+
+namespace ingot::workflows {
+namespace fs = std::filesystem;
+namespace {
+
+using config::ModelArtsJob;
+
+std::map<std::string, std::string> whole_environment() {
+  std::map<std::string, std::string> all;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string text = *entry;
+    if (const size_t end = text.find('='); end != text.npos) all[text.substr(0, end)] = text.substr(end + 1);
+  }
+  return all;
+}
+
+/// Accelerators that the job may use: what it was given, else the device files.
+int64_t count_devices(const std::map<std::string, std::string>& environment) {
+  for (const char* name : {"ASCEND_RT_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES"})
+    if (const auto given = environment.find(name); given != environment.end() && !given->second.empty())
+      return std::count(given->second.begin(), given->second.end(), ',') + 1;
+  int64_t count = 0;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator("/dev", error)) {
+    const std::string name = entry.path().filename().string();
+    const auto is_numbered = [&](std::string_view stem) {
+      return name.size() > stem.size() && name.starts_with(stem) && std::all_of(name.begin() + std::ssize(stem), name.end(), [](unsigned char c) { return std::isdigit(c); });
+    };
+    count += is_numbered("davinci") || is_numbered("nvidia");
+  }
+  return count;
+}
+
+/// Columns as wide as their longest value.
+void print_table(const ModelArtsJob& job, std::ostream& out) {
+  size_t variable = 8, value = 5, origin = 10;
+  for (const auto& one : job.settings)
+    variable = std::max(variable, one.variable.size()), value = std::max(value, std::min<size_t>(one.value.size(), 60)), origin = std::max(origin, one.origin.size());
+  out << fmt::format("{:<{}}  {:<{}}  {:<{}}  {}\n", "variable", variable, "value", value, "where from", origin, "key");
+  for (const auto& one : job.settings)
+    out << fmt::format("{:<{}}  {:<{}}  {:<{}}  {}\n", one.variable.empty() ? "-" : one.variable, variable, one.value, value, one.origin, origin, one.key.empty() ? "-" : one.key);
+  for (const auto& remark : job.remarks) out << "note: " << remark << "\n";
+  out.flush();
+}
+
+/// A relative link, so that the folders may be moved together. Another node may make it at the same time.
+void make_link(const fs::path& link, const fs::path& to) {
+  const fs::path place = fs::absolute(link).lexically_normal();
+  make_folder(place.parent_path());
+  const fs::path target = fs::absolute(to).lexically_normal().lexically_relative(fs::weakly_canonical(place.parent_path()));
+  std::error_code error;
+  if (fs::is_symlink(place)) {
+    if (fs::read_symlink(place) == target) return;
+    fs::remove(place, error);
+  } else if (fs::exists(place)) {
+    throw ConfigError(fmt::format("{}: is there, and is no link of this program to {}: move it away", link.string(), to.string()));
+  }
+  fs::create_symlink(target, place, error);
+  if (error && !fs::is_symlink(place)) throw CommError(fmt::format("{}: the link to {} cannot be made: {}", link.string(), to.string(), error.message()));
+}
+
+void make_links(const ModelArtsJob& job) {
+  const hub::RunFolder run(fs::absolute(job.folders.run));
+  make_folder(run.path.parent_path());
+  const fs::path saved = fs::canonical(run.path.parent_path()) / run.path.filename();
+  make_link(job.folders.checkpoints, hub::RunFolder(saved).checkpoints());
+  make_link(job.folders.data, hub::RunFolder(saved).data());
+  if (job.converts_to_hf) make_link(job.folders.exported, hub::RunFolder(saved).model());
+}
+
+/// A run that is to begin anew where one has begun.
+void check_place(const ModelArtsJob& job) {
+  if (!job.must_begin || checkpoint::list_checkpoints(hub::RunFolder(job.folders.run).checkpoints()).empty()) return;
+  throw ConfigError(fmt::format("CKPT_LOAD_TYPE: the run would begin anew, but {} holds checkpoints of an earlier one: set MA_TRAIN_AUTO_RESUME=1 or CKPT_LOAD_TYPE=2 to go on "
+                                "from them, or another OUTPUT_SAVE_DIR, or remove {}", job.folders.checkpoints.string(), job.folders.run.string()));
+}
+
+void copy_into(const fs::path& from, const fs::path& to) {
+  make_folder(to.parent_path());
+  fs::copy(from, to, fs::copy_options::recursive | fs::copy_options::skip_existing);
+}
+
+/// Gives the run the checkpoint of another one, and what that was a run of: the tracked step, so a hand may have chosen it.
+void take_checkpoint(const ModelArtsJob& job) {
+  const hub::RunFolder run(job.folders.run);
+  if (!job.goes_on_from || fs::equivalent(*job.goes_on_from, fs::exists(run.checkpoints()) ? run.checkpoints() : fs::path("/"))) return;
+  if (!checkpoint::list_checkpoints(run.checkpoints()).empty()) {
+    log_info(fmt::format("USER_CONVERTED_CKPT_PATH is not read: {} has checkpoints of its own, which come first", job.folders.checkpoints.string()));
+    return;
+  }
+  const fs::path from = fs::canonical(*job.goes_on_from);
+  const hub::RunFolder other(from.filename() == run.checkpoints().filename() ? from.parent_path() : from);
+  const auto step = checkpoint::tracked_step(other.checkpoints());
+  const fs::path chosen = other.checkpoints() / checkpoint::checkpoint_name(step.value_or(-1));
+  if (!step || !fs::is_directory(chosen) || !fs::is_regular_file(other.record()))
+    throw ConfigError(fmt::format("USER_CONVERTED_CKPT_PATH: {}: found no checkpoint of a run of this program, wanted its saved_models folder, whose {} names a step that is there",
+                                  job.goes_on_from->string(), checkpoint::kTrackerFile));
+  for (const auto& part : {other.source(), other.layout()})
+    if (fs::exists(part)) copy_into(part, run.path / part.filename());
+  copy_into(chosen, run.checkpoints() / chosen.filename());
+  copy_into(other.record(), run.record());
+  write_file(run.checkpoints() / checkpoint::kTrackerFile, std::to_string(*step));
+  log_info(fmt::format("going on from step {} of {}", *step, other.path.string()));
+}
+
+fs::path write_configuration(const ModelArtsJob& job) {
+  make_folder(job.folders.logs);
+  const fs::path file = fs::absolute(job.folders.logs / (job.type + ".yaml"));
+  write_file(file, "# Written by ingot modelarts from the variables of the job.\n" + job.yaml());
+  return file;
+}
+
+/// SN is typed by hand; what was read is in the ledgers.
+void compare_samples(const ModelArtsJob& job) {
+  if (!job.samples) return;
+  int64_t found = 0;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(hub::RunFolder(job.folders.run).data(), error))
+    if (const std::string name = entry.path().filename().string(); name.starts_with("train") && name.ends_with(".ledger.json"))
+      found += read_json(entry.path()).value("records", int64_t{0});
+  if (found > 0 && found != *job.samples)
+    log_warning(fmt::format("SN: found {}, but the data has {} samples: all of them are used, and the steps follow from EPOCH or TRAIN_ITERS", *job.samples, found));
+}
+
+int start(const ModelArtsJob& job, const fs::path& file, const std::string& verb) {
+  LaunchRequest request;
+  request.command = {verb, file.string()};
+  request.nproc = verb == "train" ? job.ranks_per_node : 1;
+  if (verb == "train" && job.num_nodes > 1) request.nnodes = job.num_nodes, request.node_rank = job.node_rank, request.master_addr = job.master_addr, request.master_port = job.master_port;
+  else request.nnodes = 1, request.node_rank = 0;
+  request.log_dir = job.folders.logs;
+  return launch(request);
+}
+
+/// This program again, in place of this process.
+int export_run(const ModelArtsJob& job) {
+  const std::string self = fs::read_symlink("/proc/self/exe").string(), run = job.folders.run.string();
+  ::execl(self.c_str(), "ingot", "export", run.c_str(), nullptr);
+  throw CommError(fmt::format("{}: cannot be started: {}", self, std::strerror(errno)));
+}
+
+}  // namespace
+
+int modelarts(const ModelArtsRequest& request, std::ostream& out) {
+  const auto environment = whole_environment();
+  const auto job = config::read_modelarts(environment, request.arguments, count_devices(environment));
+  if (request.step == ModelArtsStep::kConfig) {
+    out << job.yaml();
+    return kExitOk;
+  }
+  print_table(job, out);
+  if (request.step == ModelArtsStep::kEnv || request.dry_run) return kExitOk;
+  if (request.step == ModelArtsStep::kExport) {
+    make_link(job.folders.exported, hub::RunFolder(fs::absolute(job.folders.run)).model());
+    return export_run(job);
+  }
+  if (request.step == ModelArtsStep::kTrain) check_place(job), take_checkpoint(job);
+  make_links(job);
+  const fs::path file = write_configuration(job);
+  const int exit_code = start(job, file, request.step == ModelArtsStep::kTrain ? "train" : "preprocess");
+  if (exit_code == kExitOk) compare_samples(job);
+  return exit_code;
+}
+
+}  // namespace ingot::workflows
