@@ -36,6 +36,7 @@ struct Jobs {
   Job<workflows::ModelsRequest> models;
   Job<workflows::ModelArtsRequest> modelarts;
   Job<workflows::ModelArtsInitRequest> modelarts_init;
+  Job<workflows::PerformanceRequest> performance;
   Job<workflows::LaunchRequest> launch;
   Job<workflows::PlanRequest> plan;
 };

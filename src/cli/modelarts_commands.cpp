@@ -24,6 +24,23 @@ CLI::App* add_step(CLI::App* above, const std::string& name, const std::string& 
   return verb;
 }
 
+void add_performance(CLI::App* above, const Job<workflows::PerformanceRequest>& job, int& exit_code) {
+  auto request = std::make_shared<workflows::PerformanceRequest>();
+  CLI::App* verb = above->add_subcommand("performance", "Print tokens/s/p and the loss of a job from its logs, of Megatron's form whoever wrote them");
+  verb->footer("Examples:\n"
+               "  ingot modelarts performance saved_dir_for_output/llama2-13b/logs\n"
+               "  ingot modelarts performance old.log --seq-length 4096 --cards 8 --json > old.json\n"
+               "  ingot modelarts performance saved_dir_for_output/llama2-13b/logs --baseline old.json\n\n"
+               "tokens/s/p = global batch size x sequence length / (cards x mean ms of an iteration) x 1000");
+  verb->add_option("log", request->log, "A log, or the folder of a job's logs")->required();
+  verb->add_option("--seq-length", request->seq_length, "Tokens of a sample; as the folder's configuration says when not given")->check(CLI::PositiveNumber);
+  verb->add_option("--cards", request->cards, "Ranks of the job; as many as the folder has logs of ranks when not given")->check(CLI::PositiveNumber);
+  verb->add_option("--skip", request->skip, "Iterations from the first on that are not counted")->check(CLI::NonNegativeNumber)->capture_default_str();
+  verb->add_option("--baseline", request->baseline, "What --json printed of another job, to compare with")->check(CLI::ExistingFile);
+  verb->add_flag("--json", request->json, "One JSON object");
+  verb->callback([request, job, &exit_code] { exit_code = job(*request); });
+}
+
 }  // namespace
 
 void add_modelarts(CLI::App& app, const Jobs& jobs, int& exit_code) {
@@ -43,6 +60,7 @@ void add_modelarts(CLI::App& app, const Jobs& jobs, int& exit_code) {
   add_step(verb, "train", "Train; what 3_training.sh calls. --dry-run prints the table alone; arguments of Megatron may follow", Step::kTrain, jobs.modelarts, exit_code);
   add_step(verb, "preprocess", "Prepare the data alone; what 1_preprocess_data.sh calls", Step::kPreprocess, jobs.modelarts, exit_code);
   add_step(verb, "export", "Write the newest checkpoint as a Hugging Face folder; what 2_convert_mg_hf.sh mg2hf calls", Step::kExport, jobs.modelarts, exit_code);
+  add_performance(verb, jobs.performance, exit_code);
 }
 
 }  // namespace ingot::cli

@@ -14,6 +14,7 @@
 #include "core/failure.h"
 #include "core/log.h"
 #include "core/mapped_ranges.h"
+#include "core/stack_traces.h"
 #include "core/stop.h"
 
 namespace ingot::cli {
@@ -36,6 +37,7 @@ void stop_on_signals() {
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);  // a file beyond the limit is a failed write
   report_lost_mappings();
+  report_stacks();
 }
 
 /// A stream that was closed at the start would be the next file that is opened, and what is printed would be written into it.
@@ -76,6 +78,7 @@ Jobs front_jobs() {
   jobs.plan = [](const auto& request) { return workflows::plan(request, std::cout); };
   jobs.modelarts = [](const auto& request) { return workflows::modelarts(request, std::cout); };
   jobs.modelarts_init = [](const auto& request) { return workflows::modelarts_init(request, std::cout); };
+  jobs.performance = [](const auto& request) { return workflows::performance(request, std::cout); };
   jobs.models = [](const auto& request) { return workflows::print_models(request, std::cout); };
   jobs.check_config = [](const auto& request) { return workflows::check_config(request, std::cout); };
   jobs.tokenize = [](const auto& request) { return workflows::tokenize(request, std::cin, std::cout); };

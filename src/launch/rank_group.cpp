@@ -19,6 +19,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr int kGlanceMs = 50;  // between two looks at the ranks
+constexpr std::chrono::milliseconds kToAnswer{1000};  // that a silent rank has to say what its threads do
 
 std::string ending(int code) {
   if (code > 128 && code != kExitTerminated) return fmt::format("was killed by signal {}", code - 128);
@@ -104,6 +105,8 @@ bool RankGroup::has_failed(const RankProcess& rank) const {
 void RankGroup::kill_silent_ones() {
   for (const auto& rank : ranks_) {
     if (rank->silence() <= settings_.silence) continue;
+    if (asked_.insert(rank.get()).second) rank->signal(SIGUSR1);  // what it is doing, for its log (core/stack_traces.h)
+    if (rank->silence() <= settings_.silence + kToAnswer) continue;
     if (silent_ == nullptr) silent_ = rank.get();
     rank->signal(SIGKILL);
   }

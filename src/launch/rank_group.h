@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -59,6 +60,7 @@ class RankGroup {
   std::vector<std::unique_ptr<RankProcess>> ranks_;
   bool passed_on_ = false, has_killed_ = false, has_lost_rank_ = false;
   const RankProcess* silent_ = nullptr;  // the first that was killed for it
+  std::set<const RankProcess*> asked_;   // for their stacks, before
   std::optional<std::chrono::steady_clock::time_point> failed_at_;
   std::string failure_;
 };

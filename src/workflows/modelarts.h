@@ -1,7 +1,9 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <iosfwd>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,5 +31,18 @@ struct ModelArtsInitRequest {
 /// Writes the package of scripts that an engineer knows: FOLDER/llm_train/AscendSpeed/scripts/FAMILY/0_pl_pretrain_SIZE.sh ... of the 32
 /// models. Scripts that are there and were changed by hand stay, which a line says. Throws ConfigError and CommError as OutputFolder.
 int modelarts_init(const ModelArtsInitRequest& request, std::ostream& out);
+
+struct PerformanceRequest {
+  std::filesystem::path log;                 // a log with lines of iterations, of Ingot or Megatron; or the logs folder of a job
+  std::optional<int64_t> seq_length, cards;  // absent: as the configuration and the logs in the folder say
+  int64_t skip = 1;                          // iterations from the first on that are not counted: they warm up
+  std::filesystem::path baseline;            // what --json printed of another job; empty: none
+  bool json = false;
+};
+
+/// Prints speed and loss of a job by ModelArts' formula, tokens/s/p = global_batch_size x seq_length / (cards x mean ms of an iteration) x 1000,
+/// beside the baseline's. Source: CONTRACT §6.1. Throws DataError naming a log without iterations, ConfigError where length or cards
+/// are not known.
+int performance(const PerformanceRequest& request, std::ostream& out);
 
 }  // namespace ingot::workflows

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -292,6 +293,40 @@ def test_what_stands_where_a_link_is_to_be_stays(workspace):
     (saved(workspace) / "pretrain/mine.txt").write_text("x")
     refused = shell(workspace, "sh", "scripts/llama2/0_pl_pretrain_13b.sh", "localhost", 1, 0, **QUICK, check=False)
     assert refused.returncode == 2 and "is there, and is no link of this program" in refused.stderr and (saved(workspace) / "pretrain/mine.txt").exists()
+
+
+def by_formula(log, batch, length, cards, skip=1):
+    """CONTRACT §6.1, from the text of a log."""
+    times = [float(found) for found in re.findall(r"elapsed time per iteration \(ms\): ([\d.]+)", log.read_text())][skip:]
+    return batch * length / (cards * sum(times) / len(times)) * 1000
+
+
+def test_performance_is_that_of_the_formula(workspace):
+    shell(workspace, "sh", "scripts/llama2/0_pl_pretrain_13b.sh", "localhost", 1, 0, **{**QUICK, "TP": 2})
+    logs = saved(workspace).parent / "logs"
+    found = json.loads(ingot("modelarts", "performance", logs, "--json").stdout)
+    assert (found["global_batch_size"], found["seq_length"], found["cards"], found["iterations"]) == (8, 64, 2, 3)
+    assert found["tokens_per_second_per_card"] == pytest.approx(by_formula(logs / "rank_0.log", 8, 64, 2), rel=1e-9)
+    assert found["last_loss"] == pytest.approx(read_losses(saved(workspace) / "pretrain_run")[4], rel=1e-6)
+
+
+LINE = (" [2024-09-24 10:50:20] iteration {:8d}/     500 | consumed samples:         1280 | elapsed time per iteration (ms): {:.1f} | throughput per GPU (TFLOP/s/GPU): 158.3 | "
+        "learning rate: 2.500000E-05 | global batch size:   128 | lm loss: {:.6E} | loss scale: 1.0 | grad norm: 0.987 | number of skipped iterations:   0 | "
+        "number of nan iterations:   0 |\n")
+
+
+def test_a_log_of_megatron_is_read_and_compared_with(tmp_path):
+    log = tmp_path / "old.log"
+    log.write_text("noise\n" + "".join(LINE.format(i, 9000 if i == 1 else 5000 + i, 5 - 0.1 * i) for i in range(1, 11)))
+    text = ingot("modelarts", "performance", log, "--seq-length", 4096, "--cards", 32, "--json").stdout
+    (tmp_path / "old.json").write_text(text)
+    assert json.loads(text)["tokens_per_second_per_card"] == pytest.approx(128 * 4096 / (32 * 5006) * 1000)
+    told = ingot("modelarts", "performance", log, "--seq-length", 4096, "--cards", 16, "--baseline", tmp_path / "old.json").stdout
+    assert "2.000 times the baseline's tokens/s/p" in told and "baseline" in told
+    for arguments, code, said in ((["--cards", "8"], 2, "--seq-length: found none"), (["--seq-length", "8"], 2, "--cards: found none"),
+                                  (["--seq-length", "8", "--cards", "8", "--skip", "10"], 3, "found 10 lines of iterations")):
+        refused = ingot("modelarts", "performance", log, *arguments, check=False)
+        assert refused.returncode == code and said in refused.stderr
 
 
 @pytest.mark.parametrize("page", ["docs/modelarts.md", "docs/zh/modelarts.md"])

@@ -96,3 +96,31 @@ def test_memory_that_runs_out_is_exit_4_and_no_crash(tmp_path):
     config = write_config(tmp_path, max_steps=2)
     codes = {kib: shell(f'ulimit -v {kib}; "$I" train {config}', OMP_NUM_THREADS="1").returncode for kib in (460_000, 480_000)}
     assert not {-11, 139, 70} & set(codes.values()), codes
+
+
+def test_a_run_says_what_its_threads_do_and_goes_on(tmp_path):
+    config = write_config(tmp_path, max_steps=400)
+    process = subprocess.Popen([INGOT, "train", config], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    for _ in range(600):
+        if (tmp_path / "run/metrics.jsonl").exists() and len((tmp_path / "run/metrics.jsonl").read_text().splitlines()) > 5:
+            break
+        time.sleep(0.05)
+    process.send_signal(signal.SIGUSR1)
+    said = process.communicate(timeout=120)[1]
+    assert process.returncode == 0 and len(read_losses(tmp_path / "run")) == 400
+    stacks = said.split("stack of thread ")[1:]
+    answered = [stack for stack in stacks if "does not answer" not in stack]  # a thread may block signals
+    assert len(answered) >= 2 and all(f") of {INGOT}-engine:\n" in stack for stack in answered)
+    assert any("libtorch_cpu.so" in stack for stack in answered)
+
+
+def test_a_fault_leaves_its_stack(tmp_path):
+    process = subprocess.Popen([INGOT, "train", write_config(tmp_path, max_steps=100000)], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    for _ in range(600):
+        if (tmp_path / "run/metrics.jsonl").exists():
+            break
+        time.sleep(0.05)
+    process.send_signal(signal.SIGSEGV)
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == -signal.SIGSEGV
+    assert "error: a fault of this program, signal 11; stack of thread " in said and "ingot-engine" in said
