@@ -48,7 +48,9 @@ void add_modelarts(CLI::App& app, const Jobs& jobs, int& exit_code) {
   CLI::App* verb = add_verb(app, "modelarts", "Run jobs of ModelArts' training scripts: the same scripts, variables and folders",
                             "  ingot modelarts init /home/ma-user/ws\n"
                             "  cd /home/ma-user/ws/llm_train/AscendSpeed && sh scripts/llama2/0_pl_sft_13b.sh localhost 1 0 --dry-run\n"
-                            "  ORIGINAL_TRAIN_DATA_PATH=data.json ORIGINAL_HF_WEIGHT=model RUN_TYPE=sft ingot modelarts env\n\n"
+                            "  ORIGINAL_TRAIN_DATA_PATH=data.json ORIGINAL_HF_WEIGHT=model RUN_TYPE=sft ingot modelarts env\n"
+                            "  ingot modelarts train cfgs.yaml qwen2-7b sft_lora    # AscendFactory's\n"
+                            "  ingot modelarts train exp.yaml --env.NNODES=2 --env.NODE_RANK=0 --env.MASTER_ADDR=node-0 --af_output_dir=out\n\n"
                             "docs/modelarts.md lists the variables.");
   verb->require_subcommand(1);
   auto init = std::make_shared<workflows::ModelArtsInitRequest>();
@@ -57,7 +59,7 @@ void add_modelarts(CLI::App& app, const Jobs& jobs, int& exit_code) {
   package->callback([init, job = jobs.modelarts_init, &exit_code] { exit_code = job(*init); });
   add_step(verb, "env", "Print each variable, its value, where it is from and which key it is", Step::kEnv, jobs.modelarts, exit_code);
   add_step(verb, "config", "Print the configuration that equals the variables", Step::kConfig, jobs.modelarts, exit_code);
-  add_step(verb, "train", "Train; what 3_training.sh calls. --dry-run prints the table alone; arguments of Megatron may follow", Step::kTrain, jobs.modelarts, exit_code);
+  add_step(verb, "train", "Train; what 3_training.sh calls. --dry-run prints the table alone; arguments of Megatron, or a YAML of AscendFactory, may follow", Step::kTrain, jobs.modelarts, exit_code);
   add_step(verb, "preprocess", "Prepare the data alone; what 1_preprocess_data.sh calls", Step::kPreprocess, jobs.modelarts, exit_code);
   add_step(verb, "export", "Write the newest checkpoint as a Hugging Face folder; what 2_convert_mg_hf.sh mg2hf calls", Step::kExport, jobs.modelarts, exit_code);
   add_performance(verb, jobs.performance, exit_code);

@@ -136,9 +136,13 @@ struct Reader {
     for (const auto& idle : kIdle) known.emplace_back(idle.name);
     for (const auto& section : key_table())
       for (const auto& key : section.keys) {
-        std::string name = "--" + std::string(key.name);
-        std::replace(name.begin(), name.end(), '_', '-');
-        known.push_back(name);
+        auto names = key.aliases;
+        names.push_back(key.name);
+        for (const auto one : names) {
+          std::string name = fmt::format("--{}", one);
+          std::replace(name.begin(), name.end(), '_', '-');
+          known.push_back(name);
+        }
       }
     const auto near = nearest_word(argument, known);
     problems.add(fmt::format("{}: is no argument that this program knows{}", argument, near.empty() ? "" : fmt::format("; did you mean {}?", near)));

@@ -35,7 +35,8 @@ constexpr ScriptDefault kScriptDefaults[] = {{"lr_scheduler_type", "cosine"}, {"
 /// Reads the variables of one job; what is wrong goes to `problems`.
 class JobReader {
  public:
-  JobReader(const std::map<std::string, std::string>& environment, int64_t num_devices) : environment_(environment), num_devices_(num_devices) {}
+  JobReader(const std::map<std::string, std::string>& environment, int64_t num_devices, const fs::path& factory_output)
+      : environment_(environment), num_devices_(num_devices), factory_output_(factory_output) {}
 
   ModelArtsJob read(const std::vector<std::string>& arguments) {
     refuse_misspelt();
@@ -205,21 +206,22 @@ class JobReader {
     tell("TRAIN_ITERS", "exactly EPOCH passes, with a last step that is short", "derived", "num_train_epochs");
   }
 
-  void read_folders() {
+  ModelArtsFolders folders_of_scripts() {
     const fs::path saved_root = value("OUTPUT_SAVE_DIR").value_or("saved_dir_for_output"), of_model = saved_root / job_name_;
     const fs::path processed = value("INPUT_PROCESSED_DIR").value_or((fs::path("processed_for_input") / job_name_).string());
     const fs::path saved = value("CKPT_SAVE_PATH").value_or((of_model / "saved_models").string());
-    auto& folders = job_.folders;
-    folders.run = saved / (job_.type + "_run");
-    folders.checkpoints = saved / job_.type;
-    folders.exported = saved / (job_.type + "_hf");
-    folders.data = processed / "data" / (is_sft() ? "finetune" : "pretrain");
-    folders.logs = value("LOG_SAVE_PATH").value_or((of_model / "logs").string());
-    folders.plog = value("ASCEND_PROCESS_LOG_PATH").value_or((saved_root / "plog").string());
+    const fs::path logs = value("LOG_SAVE_PATH").value_or((of_model / "logs").string()), plog = value("ASCEND_PROCESS_LOG_PATH").value_or((saved_root / "plog").string());
     const auto told = [&](const char* variable, const fs::path& place) { tell(variable, place.string(), value(variable) ? "environment" : "default"); };
-    told("INPUT_PROCESSED_DIR", processed), told("OUTPUT_SAVE_DIR", saved_root), told("CKPT_SAVE_PATH", saved), told("LOG_SAVE_PATH", folders.logs),
-        told("ASCEND_PROCESS_LOG_PATH", folders.plog);
-    set("", fs::absolute(folders.run).lexically_normal().string(), "of CKPT_SAVE_PATH", "output_dir");
+    told("INPUT_PROCESSED_DIR", processed), told("OUTPUT_SAVE_DIR", saved_root), told("CKPT_SAVE_PATH", saved), told("LOG_SAVE_PATH", logs), told("ASCEND_PROCESS_LOG_PATH", plog);
+    return {saved / (job_.type + "_run"), saved / job_.type, saved / (job_.type + "_hf"), processed / "data" / (is_sft() ? "finetune" : "pretrain"), logs, plog, logs / (job_.type + ".yaml")};
+  }
+
+  void read_folders() {
+    auto& folders = job_.folders;
+    const fs::path& out = factory_output_;
+    if (out.empty()) folders = folders_of_scripts();
+    else folders = {out / "run", out / "saved_checkpoints", out / "ckpt_converted_mg2hf", out / "preprocess_data", out / "logs", out / "logs", out / "exp-config.yaml"};
+    set("", fs::absolute(folders.run).lexically_normal().string(), out.empty() ? "of CKPT_SAVE_PATH" : "of af_output_dir", "output_dir");
     job_.converts_to_hf = is_true("CONVERT_MG2HF");
     tell("CONVERT_MG2HF", job_.converts_to_hf ? "TRUE" : "FALSE", value("CONVERT_MG2HF") ? "environment" : "default");
     if (value("USER_PROCESSED_DATA_DIR"))
@@ -276,6 +278,7 @@ class JobReader {
 
   const std::map<std::string, std::string>& environment_;
   const int64_t num_devices_;
+  const fs::path& factory_output_;
   Problems problems_;
   ModelArtsJob job_;
   std::string job_name_;
@@ -284,8 +287,9 @@ class JobReader {
 
 }  // namespace
 
-ModelArtsJob read_modelarts(const std::map<std::string, std::string>& environment, const std::vector<std::string>& arguments, int64_t num_devices) {
-  return JobReader(environment, num_devices).read(arguments);
+ModelArtsJob read_modelarts(const std::map<std::string, std::string>& environment, const std::vector<std::string>& arguments, int64_t num_devices,
+                            const fs::path& factory_output) {
+  return JobReader(environment, num_devices, factory_output).read(arguments);
 }
 
 }  // namespace ingot::config

@@ -35,6 +35,7 @@ struct ModelArtsFolders {
   std::filesystem::path exported;     // SAVED/<type>_hf, a link to RUN/model
   std::filesystem::path data;         // INPUT_PROCESSED_DIR/data/<pretrain|finetune>, a link to RUN/data
   std::filesystem::path logs, plog;
+  std::filesystem::path configuration;  // what the variables say as YAML
 };
 
 /// A job of ModelArts' scripts in Ingot's terms.
@@ -56,8 +57,10 @@ struct ModelArtsJob {
 };
 
 /// What a job's variables and the arguments behind 3_training.sh (those of Megatron and ModelLink) say. `environment` holds every variable of
-/// the process: one that is nearly one of ours is refused. `num_devices`: accelerators of this machine, 0 on a CPU.
+/// the process: one that is nearly one of ours is refused. `num_devices`: accelerators of this machine, 0 on a CPU. `factory_output`: the one
+/// folder of a job of AscendFactory; empty: folders as the variables say.
 /// Throws one ConfigError with every problem.
-ModelArtsJob read_modelarts(const std::map<std::string, std::string>& environment, const std::vector<std::string>& arguments, int64_t num_devices);
+ModelArtsJob read_modelarts(const std::map<std::string, std::string>& environment, const std::vector<std::string>& arguments, int64_t num_devices,
+                            const std::filesystem::path& factory_output = {});
 
 }  // namespace ingot::config

@@ -1,6 +1,7 @@
 #include "workflows/modelarts.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,6 +13,7 @@
 
 #include "checkpoint/checkpoint_list.h"
 #include "checkpoint/checkpoint_name.h"
+#include "config/ascend_factory.h"
 #include "config/modelarts.h"
 #include "core/error.h"
 #include "core/file.h"
@@ -128,7 +130,7 @@ void take_checkpoint(const ModelArtsJob& job) {
 
 fs::path write_configuration(const ModelArtsJob& job) {
   make_folder(job.folders.logs);
-  const fs::path file = fs::absolute(job.folders.logs / (job.type + ".yaml"));
+  const fs::path file = fs::absolute(job.folders.configuration);
   write_file(file, "# Written by ingot modelarts from the variables of the job.\n" + job.yaml());
   return file;
 }
@@ -162,11 +164,30 @@ int export_run(const ModelArtsJob& job) {
   throw CommError(fmt::format("{}: cannot be started: {}", self, std::strerror(errno)));
 }
 
+/// Of the arguments behind a YAML file of AscendFactory: "MODEL EXP --env.NNODES=2 --af_output_dir=out".
+ModelArtsJob read_factory_job(const std::vector<std::string>& arguments, const std::map<std::string, std::string>& environment) {
+  std::vector<std::string> names, overrides;
+  for (const auto& argument : arguments) argument.starts_with("--") ? overrides.push_back(argument.substr(2)) : names.push_back(argument);
+  if (names.size() != 1 && names.size() != 3)
+    throw ConfigError(fmt::format("found {}, wanted a YAML file alone, or with a model and an experiment of it", fmt::join(names, " ")));
+  auto factory = config::read_ascend_factory(names[0], names.size() == 3 ? names[1] : "", names.size() == 3 ? names[2] : "", overrides);
+  for (const char* name : {"MASTER_ADDR", "MASTER_PORT", "NNODES", "NODE_RANK", "NPUS_PER_NODE"})
+    if (const auto found = environment.find(name); found != environment.end()) factory.variables.insert(*found);
+  auto job = config::read_modelarts(factory.variables, factory.arguments, count_devices(environment), factory.output);
+  job.remarks.insert(job.remarks.begin(), factory.remarks.begin(), factory.remarks.end());
+  return job;
+}
+
+ModelArtsJob read_job(const std::vector<std::string>& arguments) {
+  const auto environment = whole_environment();
+  const bool is_factory = !arguments.empty() && !arguments.front().starts_with("--");
+  return is_factory ? read_factory_job(arguments, environment) : config::read_modelarts(environment, arguments, count_devices(environment));
+}
+
 }  // namespace
 
 int modelarts(const ModelArtsRequest& request, std::ostream& out) {
-  const auto environment = whole_environment();
-  const auto job = config::read_modelarts(environment, request.arguments, count_devices(environment));
+  const auto job = read_job(request.arguments);
   if (request.step == ModelArtsStep::kConfig) {
     out << job.yaml();
     return kExitOk;

@@ -329,6 +329,106 @@ def test_a_log_of_megatron_is_read_and_compared_with(tmp_path):
         assert refused.returncode == code and said in refused.stderr
 
 
+FACTORY = """
+base:
+  stage: pt
+  finetuning_type: full
+  mount_type: OBS
+  scirpts_dir: scripts
+  seed: 7
+tiny:
+  model_name_or_path: {model}
+  seed: 8
+  long:
+    dataset: {data}
+    output_dir: {output}
+    tp: 2
+    pp: 1
+    mbs: 2
+    gbs: 8
+    seq_len: 64
+    train_iters: 4
+    save_interval: 2
+    convert_mg2hf: true
+  other:
+    dataset: /nowhere
+"""
+
+
+def test_the_yaml_of_ascend_factory_is_a_job(tmp_path):
+    file = tmp_path / "cfgs.yaml"
+    file.write_text(FACTORY.format(model=STORIES, data=SHAKESPEARE, output=tmp_path / "out"))
+    told = shell(tmp_path, INGOT, "modelarts", "train", file, "tiny", "long")
+    table = table_of(told.stdout)
+    assert (table["SEED"][0], table["TP"][0], table["NPUS_PER_NODE"][0]) == ("8", "2", "2")
+    assert "note: mount_type changes nothing here" in told.stdout and "note: scirpts_dir changes nothing here" in told.stdout
+    out = tmp_path / "out"
+    assert (out / "saved_checkpoints/latest_checkpointed_iteration.txt").read_text() == "4"
+    assert (out / "ckpt_converted_mg2hf/model.safetensors").exists() and list((out / "preprocess_data").glob("*.idx")) and (out / "logs/rank_1.log").exists()
+    assert yaml.safe_load((out / "exp-config.yaml").read_text())["max_steps"] == 4
+    again = shell(tmp_path, INGOT, "modelarts", "train", file, "tiny", "long")
+    assert "iteration " not in again.stdout.replace("iterations", "")
+
+
+NEW_FACTORY = """
+backend: mindspeed-llm
+af_output_dir: {output}
+env:
+  MASTER_ADDR: localhost
+  NNODES: "1"
+  NODE_RANK: "0"
+backend_config:
+  preprocess_data:
+    input: {data}
+    handler-name: AlpacaStyleInstructionHandler
+  convert_ckpt_mg2hf: {convert}
+  training:
+    stage: sft
+    finetuning-type: lora
+    tokenizer-name-or-path: {model}
+    micro-batch-size: 2
+    global-batch-size: 8
+    seq-length: 256
+    train-iters: 3
+    lr: 1.0e-4
+    lora-r: 4
+    bf16: true
+    use-distributed-optimizer: true
+    sequence-parallel: false
+    no-load-optim: {all}
+    no-load-rng: {all}
+    finetune: {all}
+    load: ${{af_output_dir}}/saved_checkpoints
+"""
+
+
+@pytest.mark.parametrize("convert, all_loaded", [("null", False), ("{}", True)])
+def test_the_later_yaml_too(tmp_path, convert, all_loaded):
+    file = tmp_path / "exp.yaml"
+    file.write_text(NEW_FACTORY.format(output=tmp_path / "out", data=SHAKESPEARE, model=STORIES, convert=convert, all="false" if all_loaded else "true"))
+    table = table_of(shell(tmp_path, INGOT, "modelarts", "env", file, f"--af_output_dir={tmp_path / 'there'}", "--env.NNODES=2", "--env.NODE_RANK=1").stdout)
+    assert (table["CONVERT_MG2HF"][0], table["NNODES"][0], table["NODE_RANK"][0]) == ("FALSE" if convert == "null" else "TRUE", "2", "1")
+    assert table["CKPT_LOAD_TYPE"][0].startswith("2" if all_loaded else "1")
+    found = yaml.safe_load(shell(tmp_path, INGOT, "modelarts", "config", file).stdout)
+    assert {key: found[key] for key in ("stage", "finetuning_type", "lora_rank", "zero_stage", "cutoff_len", "max_steps", "micro_batch_size", "global_batch_size")} == {
+        "stage": "sft", "finetuning_type": "lora", "lora_rank": 4, "zero_stage": 1, "cutoff_len": 256, "max_steps": 3, "micro_batch_size": 2, "global_batch_size": 8}
+    assert found["output_dir"] == str(tmp_path / "out/run") and found["learning_rate"] == 1e-4
+
+
+@pytest.mark.parametrize("change, arguments, said", [
+    (lambda text: text.replace("seq_len", "seq_lenght"), ["tiny", "long"], "--seq-lenght: is no argument that this program knows; did you mean"),
+    (lambda text: text, ["tiny", "short"], 'experiment: found none of "short", wanted one of long, other'), (lambda text: text, ["big", "long"], 'model: found none of "big", wanted one of base, tiny'),
+    (lambda text: text, ["tiny"], "wanted a YAML file alone, or with a model and an experiment"), (lambda text: text.replace("output_dir: ", "output_dri: "), ["tiny", "long"], "af_output_dir: found nothing"),
+    (lambda text: text + "a: &a [x, x, x, x, x, x, x, x]\n" + "".join(f"a{i}: &a{i} [*a{i - 1 if i else ''}" + f", *a{i - 1 if i else ''}" * 9 + "]\n" for i in range(7)), ["tiny", "long"], "found more than 100000 nodes"),
+    (lambda text: "x: " + "[" * 500 + "]" * 500, ["tiny", "long"], ""), (lambda text: "- a", ["tiny", "long"], "wanted a mapping")])
+def test_what_such_a_file_cannot_be_is_said(tmp_path, change, arguments, said):
+    file = tmp_path / "cfgs.yaml"
+    file.write_text(change(FACTORY.format(model=STORIES, data=SHAKESPEARE, output=tmp_path / "out")))
+    refused = shell(tmp_path, INGOT, "modelarts", "env", file, *arguments, check=False)
+    assert refused.returncode == 2 and said in refused.stderr, refused.stderr[-500:]
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("page", ["docs/modelarts.md", "docs/zh/modelarts.md"])
 def test_the_pages_name_every_variable(page):
     text = (ROOT / page).read_text()
