@@ -105,10 +105,11 @@ void copy_into(const fs::path& from, const fs::path& to) {
   fs::copy(from, to, fs::copy_options::recursive | fs::copy_options::skip_existing);
 }
 
-/// Gives the run the checkpoint of another one, and what that was a run of: the tracked step, so a hand may have chosen it.
+/// Gives the run the checkpoint of another one, and what that was a run of: the tracked step, so a hand may have chosen it. Node 0 does so, before
+/// the ranks of any node start.
 void take_checkpoint(const ModelArtsJob& job) {
   const hub::RunFolder run(job.folders.run);
-  if (!job.goes_on_from || fs::equivalent(*job.goes_on_from, fs::exists(run.checkpoints()) ? run.checkpoints() : fs::path("/"))) return;
+  if (job.node_rank > 0 || !job.goes_on_from || fs::equivalent(*job.goes_on_from, fs::exists(run.checkpoints()) ? run.checkpoints() : fs::path("/"))) return;
   if (!checkpoint::list_checkpoints(run.checkpoints()).empty()) {
     log_info(fmt::format("USER_CONVERTED_CKPT_PATH is not read: {} has checkpoints of its own, which come first", job.folders.checkpoints.string()));
     return;
@@ -130,8 +131,11 @@ void take_checkpoint(const ModelArtsJob& job) {
 
 fs::path write_configuration(const ModelArtsJob& job) {
   make_folder(job.folders.logs);
-  const fs::path file = fs::absolute(job.folders.configuration);
-  write_file(file, "# Written by ingot modelarts from the variables of the job.\n" + job.yaml());
+  const fs::path file = fs::absolute(job.folders.configuration), own = fs::path(file) += fmt::format(".node_{}", job.node_rank);
+  write_file(own, "# Written by ingot modelarts from the variables of the job.\n" + job.yaml());  // nodes do so at the same time
+  std::error_code error;
+  fs::rename(own, file, error);
+  if (error) throw CommError(fmt::format("{}: cannot be put in place: {}", file.string(), error.message()));
   return file;
 }
 
