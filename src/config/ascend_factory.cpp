@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "config/key.h"
 #include "core/error.h"
 #include "core/json.h"
 #include "core/printable.h"
@@ -145,8 +146,9 @@ struct FactoryReader {
     std::string argument = name;
     for (const auto& prefix : kOfTraining)
       if (argument.starts_with(prefix)) argument = argument.substr(prefix.size());
+    const bool is_key = find_key(argument) != nullptr;  // a switch of Megatron is there or not, a key may be false
     std::replace(argument.begin(), argument.end(), '_', '-');
-    if (value == "false") return;
+    if (value == "false" && !is_key) return;
     job.arguments.push_back("--" + argument);
     if (value.is_string() && value != "true") job.arguments.push_back(value.get<std::string>());
     if (value.is_array())

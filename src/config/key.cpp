@@ -36,4 +36,11 @@ const std::vector<SectionKeys>& key_table() {
   return table;
 }
 
+const Key* find_key(std::string_view name_or_alias) {
+  for (const auto& section : key_table())
+    for (const auto& key : section.keys)
+      if (key.name == name_or_alias || std::find(key.aliases.begin(), key.aliases.end(), name_or_alias) != key.aliases.end()) return &key;
+  return nullptr;
+}
+
 }  // namespace ingot::config

@@ -71,6 +71,9 @@ struct SectionKeys {
 /// All keys in the order of the documents.
 const std::vector<SectionKeys>& key_table();
 
+/// The key of that name or alias; null when there is none.
+const Key* find_key(std::string_view name_or_alias);
+
 // One a file, keys_model.cpp ...
 std::vector<Key> model_keys();
 std::vector<Key> lora_keys();

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <set>
 
 #include "config/key.h"
@@ -62,13 +63,6 @@ const std::map<std::string, Values, std::less<>> kTargets{
     {"linear_fc2", {"down_proj"}},                  {"dense_4h_to_h", {"down_proj"}}};
 const std::set<std::string> kSplitFamilies{"llama", "mistral", "mixtral", "qwen2"};  // by model_type: those that keep these apart
 
-const Key* find_key(const std::string& name) {
-  for (const auto& section : key_table())
-    for (const auto& key : section.keys)
-      if (key.name == name || std::find(key.aliases.begin(), key.aliases.end(), name) != key.aliases.end()) return &key;
-  return nullptr;
-}
-
 struct Reader {
   const std::filesystem::path& model;
   int64_t pipeline_ranks;
@@ -78,6 +72,16 @@ struct Reader {
   Json model_config() const {
     const auto file = model / "config.json";
     return std::filesystem::is_regular_file(file) ? read_json(file) : Json::object();
+  }
+
+  std::optional<int64_t> model_number(const char* field) const {
+    const Json config = model_config(), value = config.is_object() ? config.value(field, Json()) : Json();
+    return value.is_number_integer() ? std::optional(value.get<int64_t>()) : std::nullopt;
+  }
+
+  std::string model_type() const {
+    const Json config = model_config(), value = config.is_object() ? config.value("model_type", Json()) : Json();
+    return value.is_string() ? value.get<std::string>() : "";
   }
 
   void set(const std::string& argument, const std::string& key, const std::string& value) {
@@ -93,7 +97,7 @@ struct Reader {
       if (known == kTargets.end()) names.insert(value);
       else names.insert(known->second.begin(), known->second.end());
     }
-    const auto type = model_config().value("model_type", "");
+    const auto type = model_type();
     const bool is_all = std::all_of(kTargets.begin(), kTargets.end(), [&](const auto& one) { return names.contains(one.second.front()); });
     if (is_all) return set(argument, "lora_target", "all");
     if (!kSplitFamilies.contains(type))
@@ -103,11 +107,11 @@ struct Reader {
 
   /// Layers of a chunk; a configuration has the number of chunks.
   void chunks(const std::string& argument, const std::string& value) {
-    const auto layers = model_config().value("num_hidden_layers", model_config().value("num_layers", int64_t{0}));
+    const int64_t layers = model_number("num_hidden_layers").value_or(model_number("num_layers").value_or(0));
     int64_t of_chunk = 0;
     const auto end = value.data() + value.size();
     const bool is_number = std::from_chars(value.data(), end, of_chunk).ptr == end;
-    if (!is_number || of_chunk < 1 || layers % (of_chunk * pipeline_ranks) != 0)
+    if (!is_number || of_chunk < 1 || layers < 1 || pipeline_ranks < 1 || of_chunk > layers / pipeline_ranks || layers % (of_chunk * pipeline_ranks) != 0)
       return problems.add(fmt::format("{}: found {}, wanted a number by which the {} layers can be cut for PP = {}", argument, value, layers, pipeline_ranks));
     set(argument, "virtual_pipeline_model_parallel_size", std::to_string(layers / (of_chunk * pipeline_ranks)));
   }

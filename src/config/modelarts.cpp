@@ -39,7 +39,7 @@ class JobReader {
       : environment_(environment), num_devices_(num_devices), factory_output_(factory_output) {}
 
   ModelArtsJob read(const std::vector<std::string>& arguments) {
-    refuse_misspelt();
+    check_variables(environment_, problems_);
     read_type();
     read_old_names();
     read_keys();
@@ -85,17 +85,6 @@ class JobReader {
     if (is_one_of(word, {"true", "1", "yes", "on"})) return true;
     problems_.expect(is_one_of(word, {"false", "0", "no", "off"}), name, text.value_or(""), "TRUE or FALSE");
     return false;
-  }
-
-  /// ORIGNAL_HF_WEIGHT would be left out in silence. Short names have too many neighbours.
-  void refuse_misspelt() {
-    std::vector<std::string> known = modelarts_names();
-    std::erase_if(known, [](const std::string& name) { return name.size() < 6; });
-    for (const auto& [name, text] : environment_) {
-      if (name.size() < 6 || is_one_of(name, modelarts_names())) continue;
-      const auto near = nearest_word(name, known, name.size() < 12 ? 1 : 2);
-      if (!near.empty()) problems_.add(fmt::format("{}: is no variable of a job; did you mean {}?", name, near));
-    }
   }
 
   /// RUN_TYPE to 6.3.911, STAGE and FINETUNING_TYPE from 6.3.912.
@@ -182,9 +171,12 @@ class JobReader {
   }
 
   void read_arguments(const std::vector<std::string>& arguments) {
-    const std::string stages = text_of("pipeline_model_parallel_size");
-    const auto found = read_megatron_arguments(arguments, text_of("model_name_or_path"), is_number(stages) ? std::stoll(stages) : 1, problems_);
+    const auto found = read_megatron_arguments(arguments, text_of("model_name_or_path"), count_of("pipeline_model_parallel_size"), problems_);
     for (const auto& [key, text] : found.keys) {
+      if (is_one_of(key, {"output_dir", "stage", "finetuning_type"})) {
+        problems_.add(fmt::format("{}: is said by a variable: {}", found.argument_of.at(key), key == "output_dir" ? "OUTPUT_SAVE_DIR" : "RUN_TYPE"));
+        continue;
+      }
       if (const auto before = job_.keys.find(key); before != job_.keys.end() && before->second != yaml_value(text))
         std::erase_if(job_.settings, [&](const Setting& one) { return one.key == key && one.variable.empty(); });
       set(found.argument_of.at(key), text, "argument", key);
@@ -197,6 +189,7 @@ class JobReader {
   void read_steps() {
     job_.samples = number("SN", 1, "the number of samples of the data, or nothing: they are counted");
     tell("SN", job_.samples ? std::to_string(*job_.samples) : "counted", job_.samples ? "environment" : "derived");
+    if (text_of("max_steps") == "0") job_.keys.erase("max_steps");  // not given
     if (job_.keys.contains("max_steps") && job_.keys.contains("num_train_epochs")) {
       job_.remarks.push_back(fmt::format("TRAIN_ITERS={} says how long the run is, EPOCH={} changes nothing beside it", text_of("max_steps"), text_of("num_train_epochs")));
       job_.keys.erase("num_train_epochs");
@@ -239,7 +232,7 @@ class JobReader {
     else tell("CKPT_LOAD_TYPE", load ? std::to_string(*load) : "1, or its own checkpoints where there are any", load ? "environment" : "default");
     tell("MA_TRAIN_AUTO_RESUME", is_true("MA_TRAIN_AUTO_RESUME") ? "1" : "0", value("MA_TRAIN_AUTO_RESUME") ? "environment" : "default");
     job_.must_begin = load && !resumes;
-    if (const auto from = value("USER_CONVERTED_CKPT_PATH")) read_user_checkpoint(*from, load.value_or(is_retrain_ ? 2 : 1));
+    if (const auto from = value("USER_CONVERTED_CKPT_PATH")) read_user_checkpoint(*from, load.value_or(resumes && !fs::is_regular_file(fs::path(*from) / "config.json") ? 2 : 1));
     if (job_.type == "lora" && load == 0) problems_.add("CKPT_LOAD_TYPE: found 0 of a LoRA run, wanted 1 or 2: an adapter is trained on weights");
   }
 
@@ -247,6 +240,8 @@ class JobReader {
     const bool is_model = fs::is_regular_file(from / "config.json");
     tell("USER_CONVERTED_CKPT_PATH", from.string(), "environment", load == 1 ? "model_name_or_path" : "");
     if (load == 0) return job_.remarks.push_back("USER_CONVERTED_CKPT_PATH changes nothing with CKPT_LOAD_TYPE=0, which loads no weights");
+    const bool is_own_first = fs::exists(job_.folders.run / "checkpoints" / "latest_checkpointed_iteration.txt") && is_true("MA_TRAIN_AUTO_RESUME");
+    if (is_own_first) return job_.remarks.push_back("USER_CONVERTED_CKPT_PATH is not read: the run has checkpoints of its own, which come first with MA_TRAIN_AUTO_RESUME=1");
     if (!fs::is_directory(from)) return problems_.add(fmt::format("USER_CONVERTED_CKPT_PATH: {}: is no folder", from.string()));
     if (load == 2 && !is_model) job_.goes_on_from = from;
     else if (is_model) job_.keys["model_name_or_path"] = yaml_value(from.string());
@@ -257,22 +252,30 @@ class JobReader {
     job_.num_nodes = number("NNODES", 1, "the number of nodes").value_or(1);
     job_.node_rank = number("NODE_RANK", 0, "the number of this node, from 0").value_or(0);
     job_.master_addr = value("MASTER_ADDR").value_or("localhost");
-    if (const auto port = number("MASTER_PORT", 1, "a port")) problems_.expect(*port < 65536, "MASTER_PORT", *port, "a port, below 65536"), job_.master_port = static_cast<uint16_t>(*port);
+    const bool is_of_kubernetes = value("MASTER_PORT").value_or("").find("://") != std::string::npos;  // of a service that is called master
+    if (const auto port = is_of_kubernetes ? std::nullopt : number("MASTER_PORT", 1, "a port")) problems_.expect(*port < 65536, "MASTER_PORT", *port, "a port, below 65536"), job_.master_port = static_cast<uint16_t>(*port);
     problems_.expect(job_.node_rank < job_.num_nodes, "NODE_RANK", job_.node_rank, fmt::format("a number below NNODES = {}", job_.num_nodes));
     problems_.expect(job_.num_nodes == 1 || value("MASTER_ADDR"), "MASTER_ADDR", "nothing", "the host of node 0");
     tell("MASTER_ADDR", job_.master_addr, value("MASTER_ADDR") ? "environment" : "default");
     tell("NNODES", std::to_string(job_.num_nodes), value("NNODES") ? "environment" : "default");
     tell("NODE_RANK", std::to_string(job_.node_rank), value("NODE_RANK") ? "environment" : "default");
-    const auto ranks = number("NPUS_PER_NODE", 1, "the number of ranks of a node");
+    const auto ranks = number(value("NPUS_PER_NODE") ? "NPUS_PER_NODE" : "GPUS_PER_NODE", 1, "the number of ranks of a node");
     job_.ranks_per_node = ranks.value_or(num_devices_ > 0 ? num_devices_ : ranks_needed());
     tell("NPUS_PER_NODE", std::to_string(job_.ranks_per_node), ranks ? "environment" : num_devices_ > 0 ? "devices of this machine" : "of TP, PP, CP and NNODES");
+  }
+
+  /// The whole number that a key has, 1 where it has none or another text, which is refused where the configuration is read.
+  int64_t count_of(const std::string& key) const {
+    const std::string text = text_of(key);
+    int64_t found = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), found);
+    return error == std::errc() && end == text.data() + text.size() ? found : 1;
   }
 
   /// On a CPU: of a node, so that TP x PP x CP fit.
   int64_t ranks_needed() const {
     int64_t ranks = 1;
-    for (const char* key : {"tensor_model_parallel_size", "pipeline_model_parallel_size", "context_parallel_size"})
-      if (const auto text = text_of(key); is_number(text)) ranks *= std::max<int64_t>(1, std::min<int64_t>(std::stoll(text), 4096));
+    for (const char* key : {"tensor_model_parallel_size", "pipeline_model_parallel_size", "context_parallel_size"}) ranks *= std::clamp<int64_t>(count_of(key), 1, 4096);
     return (ranks + job_.num_nodes - 1) / job_.num_nodes;
   }
 

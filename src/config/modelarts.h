@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "core/problems.h"
+
 namespace ingot::config {
 
 /// A variable of ModelArts' training scripts, beside those that are keys by another name (Key::environment).
@@ -20,6 +22,9 @@ const std::vector<ModelArtsVariable>& modelarts_variables();
 
 /// Names of all variables that are understood, those of keys among them.
 std::vector<std::string> modelarts_names();
+
+/// Adds what is wrong with the names and texts: a variable that is nearly one of a job, which would be left out in silence, and one that is no UTF-8.
+void check_variables(const std::map<std::string, std::string>& environment, Problems& problems);
 
 /// A line of the table that a job prints before it runs.
 struct Setting {

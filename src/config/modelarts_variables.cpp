@@ -2,6 +2,9 @@
 
 #include "config/key.h"
 #include "config/modelarts.h"
+#include "core/printable.h"
+#include "core/utf8.h"
+#include "core/words.h"
 
 namespace ingot::config {
 
@@ -30,6 +33,7 @@ const std::vector<ModelArtsVariable>& modelarts_variables() {
       {"NNODES", "", "nodes of the job"},
       {"NODE_RANK", "", "this one"},
       {"NPUS_PER_NODE", "", "ranks of a node"},
+      {"GPUS_PER_NODE", "", "the same, of the scripts that ModelArts' call"},
       {"SHELL_FOLDER", "", "the folder of the running script"}};
   return all;
 }
@@ -41,6 +45,20 @@ std::vector<std::string> modelarts_names() {
     for (const auto& key : section.keys)
       if (!key.environment.empty()) names.emplace_back(key.environment);
   return names;
+}
+
+void check_variables(const std::map<std::string, std::string>& environment, Problems& problems) {
+  const auto names = modelarts_names();
+  std::vector<std::string> known;  // short names have too many neighbours
+  for (const auto& name : names) {
+    if (name.size() >= 6) known.push_back(name);
+    if (const auto found = environment.find(name); found != environment.end() && !is_utf8(found->second)) problems.add(fmt::format("{}: found {}, wanted UTF-8", name, in_quotes(found->second)));
+  }
+  for (const auto& [name, text] : environment) {
+    if (name.size() < 8 || is_one_of(name, names)) continue;
+    const auto near = nearest_word(name, known, name.size() < 12 ? 1 : 2);
+    if (!near.empty()) problems.add(fmt::format("{}: is no variable of a job; did you mean {}?", name, near));
+  }
 }
 
 std::string ModelArtsJob::yaml() const {

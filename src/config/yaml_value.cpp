@@ -1,5 +1,6 @@
 #include "config/yaml_value.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include "core/json.h"
@@ -13,7 +14,7 @@ bool is_number(const std::string& text) {
 }
 
 std::string yaml_value(const std::string& text) {
-  const bool is_plain = is_number(text) || text == "true" || text == "false" || (text.starts_with('[') && text.ends_with(']'));
+  const bool is_plain = is_number(text) || text == "true" || text == "false" || (text.starts_with('[') && text.ends_with(']') && std::none_of(text.begin(), text.end(), [](unsigned char c) { return c < ' '; }));
   return is_plain ? text : json_text(Json(text));
 }
 

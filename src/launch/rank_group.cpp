@@ -104,7 +104,10 @@ bool RankGroup::has_failed(const RankProcess& rank) const {
 
 void RankGroup::kill_silent_ones() {
   for (const auto& rank : ranks_) {
-    if (rank->silence() <= settings_.silence) continue;
+    if (rank->silence() <= settings_.silence) {
+      asked_.erase(rank.get());
+      continue;
+    }
     if (asked_.insert(rank.get()).second) rank->signal(SIGUSR1);  // what it is doing, for its log (core/stack_traces.h)
     if (rank->silence() <= settings_.silence + kToAnswer) continue;
     if (silent_ == nullptr) silent_ = rank.get();

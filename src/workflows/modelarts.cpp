@@ -1,11 +1,13 @@
 #include "workflows/modelarts.h"
 
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <map>
@@ -19,6 +21,7 @@
 #include "core/file.h"
 #include "core/json.h"
 #include "core/log.h"
+#include "core/words.h"
 #include "hub/run_folder.h"
 #include "workflows/launch.h"
 
@@ -75,7 +78,10 @@ void make_link(const fs::path& link, const fs::path& to) {
   const fs::path target = fs::absolute(to).lexically_normal().lexically_relative(fs::weakly_canonical(place.parent_path()));
   std::error_code error;
   if (fs::is_symlink(place)) {
+    const std::string end = fs::read_symlink(place).filename().string();
     if (fs::read_symlink(place) == target) return;
+    if (end != "checkpoints" && end != "data" && end != "model")
+      throw ConfigError(fmt::format("{}: is a link to {}, and none of this program to {}: move it away", link.string(), fs::read_symlink(place).string(), to.string()));
     fs::remove(place, error);
   } else if (fs::exists(place)) {
     throw ConfigError(fmt::format("{}: is there, and is no link of this program to {}: move it away", link.string(), to.string()));
@@ -100,11 +106,6 @@ void check_place(const ModelArtsJob& job) {
                                 "from them, or another OUTPUT_SAVE_DIR, or remove {}", job.folders.checkpoints.string(), job.folders.run.string()));
 }
 
-void copy_into(const fs::path& from, const fs::path& to) {
-  make_folder(to.parent_path());
-  fs::copy(from, to, fs::copy_options::recursive | fs::copy_options::skip_existing);
-}
-
 /// Gives the run the checkpoint of another one, and what that was a run of: the tracked step, so a hand may have chosen it. Node 0 does so, before
 /// the ranks of any node start.
 void take_checkpoint(const ModelArtsJob& job) {
@@ -121,12 +122,34 @@ void take_checkpoint(const ModelArtsJob& job) {
   if (!step || !fs::is_directory(chosen) || !fs::is_regular_file(other.record()))
     throw ConfigError(fmt::format("USER_CONVERTED_CKPT_PATH: {}: found no checkpoint of a run of this program, wanted its saved_models folder, whose {} names a step that is there",
                                   job.goes_on_from->string(), checkpoint::kTrackerFile));
-  for (const auto& part : {other.source(), other.layout()})
-    if (fs::exists(part)) copy_into(part, run.path / part.filename());
-  copy_into(chosen, run.checkpoints() / chosen.filename());
-  copy_into(other.record(), run.record());
+  const fs::path taken = fs::path(run.path) += ".taken";  // a copy that was cut short is no checkpoint
+  fs::remove_all(taken);
+  make_folder(taken);
+  make_folder(run.checkpoints());
+  for (const auto& part : {other.source(), other.layout(), other.record()})
+    if (fs::exists(part)) fs::copy(part, taken / part.filename(), fs::copy_options::recursive);
+  fs::copy(chosen, taken / chosen.filename(), fs::copy_options::recursive);
+  for (const auto& part : {run.source(), run.layout(), run.record(), run.checkpoints() / chosen.filename()}) {
+    const fs::path from_copy = taken / part.filename();
+    if (!fs::exists(from_copy)) continue;
+    fs::remove_all(part);
+    fs::rename(from_copy, part);
+  }
   write_file(run.checkpoints() / checkpoint::kTrackerFile, std::to_string(*step));
+  fs::remove_all(taken);
   log_info(fmt::format("going on from step {} of {}", *step, other.path.string()));
+}
+
+/// An earlier start's logs get the time of their last line into their names: rank_0.20261130-183000.log.
+void keep_earlier_logs(const fs::path& folder) {
+  std::error_code error;
+  std::vector<fs::path> logs;
+  for (const auto& entry : fs::directory_iterator(folder, error))
+    if (is_rank_log(entry.path().filename().string())) logs.push_back(entry.path());
+  for (const auto& log : logs) {
+    const auto time = std::chrono::floor<std::chrono::seconds>(std::chrono::file_clock::to_sys(fs::last_write_time(log)));
+    fs::rename(log, folder / fmt::format("{}.{:%Y%m%d-%H%M%S}.log", log.stem().string(), time), error);
+  }
 }
 
 fs::path write_configuration(const ModelArtsJob& job) {
@@ -177,13 +200,24 @@ ModelArtsJob read_factory_job(const std::vector<std::string>& arguments, const s
   auto factory = config::read_ascend_factory(names[0], names.size() == 3 ? names[1] : "", names.size() == 3 ? names[2] : "", overrides);
   for (const char* name : {"MASTER_ADDR", "MASTER_PORT", "NNODES", "NODE_RANK", "NPUS_PER_NODE"})
     if (const auto found = environment.find(name); found != environment.end()) factory.variables.insert(*found);
-  auto job = config::read_modelarts(factory.variables, factory.arguments, count_devices(environment), factory.output);
+  auto of_process = environment;
+  for (const auto& [name, value] : factory.variables) {
+    if (is_one_of(name, config::modelarts_names())) continue;
+    ::setenv(name.c_str(), value.c_str(), /*overwrite=*/1);  // GLOO_SOCKET_IFNAME and the like are for the ranks
+    of_process[name] = value;
+  }
+  std::erase_if(factory.variables, [](const auto& one) { return !is_one_of(one.first, config::modelarts_names()); });
+  auto job = config::read_modelarts(factory.variables, factory.arguments, count_devices(of_process), factory.output);
   job.remarks.insert(job.remarks.begin(), factory.remarks.begin(), factory.remarks.end());
   return job;
 }
 
-ModelArtsJob read_job(const std::vector<std::string>& arguments) {
-  const auto environment = whole_environment();
+ModelArtsJob read_job(const std::vector<std::string>& arguments, bool only_exports) {
+  auto environment = whole_environment();
+  if (only_exports) {  // which needs neither data nor weights
+    environment.insert({"ORIGINAL_TRAIN_DATA_PATH", "-"});
+    if (const auto name = environment.find("MODEL_NAME"); name != environment.end()) environment.insert({"ORIGINAL_HF_WEIGHT", name->second});
+  }
   const bool is_factory = !arguments.empty() && !arguments.front().starts_with("--");
   return is_factory ? read_factory_job(arguments, environment) : config::read_modelarts(environment, arguments, count_devices(environment));
 }
@@ -191,7 +225,7 @@ ModelArtsJob read_job(const std::vector<std::string>& arguments) {
 }  // namespace
 
 int modelarts(const ModelArtsRequest& request, std::ostream& out) {
-  const auto job = read_job(request.arguments);
+  const auto job = read_job(request.arguments, request.step == ModelArtsStep::kExport);
   if (request.step == ModelArtsStep::kConfig) {
     out << job.yaml();
     return kExitOk;
@@ -205,6 +239,7 @@ int modelarts(const ModelArtsRequest& request, std::ostream& out) {
   if (request.step == ModelArtsStep::kTrain) check_place(job), take_checkpoint(job);
   make_links(job);
   const fs::path file = write_configuration(job);
+  if (job.node_rank == 0) keep_earlier_logs(job.folders.logs);
   const int exit_code = start(job, file, request.step == ModelArtsStep::kTrain ? "train" : "preprocess");
   if (exit_code == kExitOk) compare_samples(job);
   return exit_code;

@@ -24,6 +24,9 @@ struct ModelArtsRequest {
 /// of a run that is to begin anew, or a folder where a link is to be.
 int modelarts(const ModelArtsRequest& request, std::ostream& out);
 
+/// "rank_12.log": of the last start of a job.
+bool is_rank_log(const std::string& name);
+
 struct ModelArtsInitRequest {
   std::filesystem::path folder;
 };

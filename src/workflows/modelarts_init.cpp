@@ -58,6 +58,7 @@ std::string entry_script(const Package& package, const Kind& kind) {
 #   MASTER_ADDR=<addr> NNODES=<n> NODE_RANK=<i> sh scripts/{family}/0_pl_{kind}_{size}.sh
 # --dry-run prints what would run / 只打印将要运行的内容. A variable of the environment comes before the value here / 环境变量优先于此处的值.
 set -eu
+set -a  # whatever is set here is a variable of the job / 此处设置的都是任务的变量
 SHELL_FOLDER=$(dirname "$(readlink -f "$0")")
 workdir=$(readlink -f "$SHELL_FOLDER/../../../..")
 
@@ -89,8 +90,6 @@ workdir=$(readlink -f "$SHELL_FOLDER/../../../..")
 
 # CONVERT_MG2HF=TRUE: the trained Hugging Face folder appears as saved_models/{kind}_hf / 训练后的 Hugging Face 目录
 # MA_TRAIN_AUTO_RESUME=1, CKPT_LOAD_TYPE=0|1|2, USER_CONVERTED_CKPT_PATH: docs/modelarts.md
-export SHELL_FOLDER ORIGINAL_TRAIN_DATA_PATH ORIGINAL_HF_WEIGHT MODEL_NAME RUN_TYPE DATA_TYPE MBS GBS TP PP CP LR MIN_LR SEQ_LEN EPOCH SEED \
-  SAVE_INTERVAL INPUT_PROCESSED_DIR OUTPUT_SAVE_DIR
 exec sh "$SHELL_FOLDER/../dev_pipeline.sh" "$@"
 )sh",
                      fmt::arg("english", kind.english), fmt::arg("chinese", kind.chinese), fmt::arg("model", package.model), fmt::arg("family", package.family),
@@ -134,7 +133,7 @@ if [ "${CONVERT_HFTOMG:-}" = False ]; then set -- mg2hf; fi
 . "$(dirname "$(readlink -f "$0")")/../program.sh"
 case "${1:-}" in
   hf2hg | hf2mg) echo "nothing to convert: weights are read as they are, whatever TP and PP / 权重直接读取,无需转换" ;;
-  mg2hf | mg2hg) exec "$INGOT" modelarts export ;;
+  mg2hf | mg2hg) shift; exec "$INGOT" modelarts export "$@" ;;
   *) echo "usage: sh 2_convert_mg_hf.sh hf2hg|mg2hf" >&2; exit 2 ;;
 esac
 )sh";

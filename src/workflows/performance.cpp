@@ -23,14 +23,17 @@ struct Iteration {
 
 /// Of Megatron's form: CONTRACT §6.2.
 std::vector<Iteration> iterations_in(const fs::path& log) {
-  static const std::regex form(R"(iteration\s+(\d+)/.*elapsed time per iteration \(ms\): ([0-9.]+).*global batch size:\s*(\d+).*lm loss: ([0-9.eE+-]+))");
+  static const std::regex form(R"(iteration\s+(\d+)/.*elapsed time per iteration \(ms\): ([0-9.]+).*global batch size:\s*(\d+).*lm loss: ([0-9.eE+-]+|-?nan|-?inf))");
   std::vector<Iteration> found;
   std::ifstream in(log);
   if (!in) throw DataError(fmt::format("{}: cannot be read", log.string()));
   for (std::string line; std::getline(in, line);) {
     std::smatch part;
     if (line.size() > 4096 || !std::regex_search(line, part, form)) continue;
-    found.push_back({std::stoll(part[1]), std::stoll(part[3]), std::stod(part[2]), std::stod(part[4])});
+    try {
+      found.push_back({std::stoll(part[1]), std::stoll(part[3]), std::stod(part[2]), std::stod(part[4])});
+    } catch (const std::exception&) {  // no line of numbers
+    }
   }
   return found;
 }
@@ -53,11 +56,15 @@ JobLogs read_logs(const fs::path& place) {
   JobLogs logs;
   if (!fs::is_directory(place)) return {place, iterations_in(place), {}, {}};
   int64_t ranks = 0;
+  fs::file_time_type newest = fs::file_time_type::min();
   for (const auto& entry : fs::directory_iterator(place)) {
     const auto& file = entry.path();
-    if (file.extension() == ".yaml") logs.seq_length = length_in(file);
+    if (file.extension() == ".yaml" && entry.last_write_time() > newest)
+      if (const auto length = length_in(file)) logs.seq_length = length, newest = entry.last_write_time();
     if (file.extension() != ".log" && file.extension() != ".txt") continue;
-    ranks += file.filename().string().starts_with("rank_");
+    const bool is_last = is_rank_log(file.filename().string());
+    ranks += is_last;
+    if (!is_last && file.extension() == ".log" && file.filename().string().starts_with("rank_")) continue;  // of an earlier start
     if (auto found = iterations_in(file); found.size() > logs.iterations.size()) logs.log = file, logs.iterations = std::move(found);
   }
   if (ranks > 0) logs.cards = ranks;
@@ -89,6 +96,11 @@ void print_row(std::ostream& out, const std::string& name, const Json& job) {
 }
 
 }  // namespace
+
+bool is_rank_log(const std::string& name) {
+  static const std::regex form("rank_[0-9]+\\.log");
+  return std::regex_match(name, form);
+}
 
 int performance(const PerformanceRequest& request, std::ostream& out) {
   Json job = measure(request);

@@ -429,6 +429,62 @@ def test_what_such_a_file_cannot_be_is_said(tmp_path, change, arguments, said):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_variable_added_to_a_script_counts(workspace):
+    script = workspace / "scripts/llama2/0_pl_pretrain_13b.sh"
+    script.write_text(script.read_text().replace("# CONVERT_MG2HF=TRUE:", "CONVERT_MG2HF=TRUE\nTRAIN_ITERS=7\n# CONVERT_MG2HF=TRUE:"))
+    table = table_of(shell(workspace, "sh", script, "localhost", 1, 0, "--dry-run").stdout)
+    assert (table["CONVERT_MG2HF"][0], table["TRAIN_ITERS"][0]) == ("TRUE", "7")
+
+
+def test_variables_of_other_programs_are_left_alone():
+    others = {"WORKDIR": "/w", "MA_NUM_HOSTS": 2, "MA_TASK_NAME": "worker", "NODE_NAME": "n", "NODE_IP": "1.2.3.4", "MASTER_HOST": "h", "MODEL_DIR": "/m", "TRAIN_URL": "u",
+              "MASTER_PORT": "tcp://10.0.0.1:80", "GPUS_PER_NODE": 2, "VC_WORKER_HOSTS": "a,b"}
+    assert table_of(shell(ROOT, INGOT, "modelarts", "env", **DATA_AND_MODEL, **others).stdout)["NPUS_PER_NODE"][0] == "2"
+
+
+@pytest.mark.parametrize("variables, arguments", [({"PP": 0}, ["--num-layers-per-virtual-pipeline-stage", "2"]), ({"PP": 4}, ["--num-layers-per-virtual-pipeline-stage", "4611686018427387904"]),
+                                                  ({"OUTPUT_SAVE_DIR": b"o\xff"}, []), ({}, ["--output-dir", "/zzz"]), ({"PP": "9" * 30}, ["--num-layers-per-virtual-pipeline-stage", "2"])])
+def test_odd_numbers_and_texts_are_refused(variables, arguments):
+    result = subprocess.run([INGOT, "modelarts", "env", *arguments], env={**CLEAN, **DATA_AND_MODEL, **{name: value if isinstance(value, bytes) else str(value) for name, value in variables.items()}},
+                            capture_output=True, check=False)
+    assert result.returncode == 2, result.stderr
+
+
+def test_no_value_makes_a_key_of_its_own():
+    found = config_of(MODEL_NAME="m", DATA_TYPE="[a]\nfoo: [b]")
+    assert "foo" not in found and found["handler_name"] == "[a]\nfoo: [b]"
+
+
+def test_no_steps_are_those_of_epochs():
+    found = config_of(TRAIN_ITERS=0, EPOCH=5)
+    assert found["num_train_epochs"] == 5 and "max_steps" not in found
+
+
+def test_auto_resume_does_not_ask_for_what_it_does_not_read(workspace):
+    script = ("sh", "scripts/llama2/0_pl_pretrain_13b.sh", "localhost", 1, 0)
+    shell(workspace, *script, **{**QUICK, "TRAIN_ITERS": 2})
+    told = shell(workspace, *script, **QUICK, MA_TRAIN_AUTO_RESUME=1, USER_CONVERTED_CKPT_PATH="/nowhere")
+    assert "USER_CONVERTED_CKPT_PATH is not read" in told.stdout and "resuming after step 2" in told.stderr
+    logs = sorted(file.name for file in (saved(workspace).parent / "logs").glob("rank_0.*"))
+    assert len(logs) == 2 and re.fullmatch(r"rank_0\.\d{8}-\d{6}\.log", logs[0])
+
+
+def test_a_link_of_the_users_stays(workspace, tmp_path):
+    saved(workspace).mkdir(parents=True)
+    (tmp_path / "mine").mkdir()
+    (saved(workspace) / "pretrain").symlink_to(tmp_path / "mine")
+    refused = shell(workspace, "sh", "scripts/llama2/0_pl_pretrain_13b.sh", "localhost", 1, 0, **QUICK, check=False)
+    assert refused.returncode == 2 and "and none of this program" in refused.stderr and (saved(workspace) / "pretrain").readlink() == tmp_path / "mine"
+
+
+def test_switches_and_variables_of_such_a_file_count(tmp_path):
+    file = tmp_path / "exp.yaml"
+    file.write_text(NEW_FACTORY.format(output=tmp_path / "out", data=SHAKESPEARE, model=STORIES, convert="null", all="true").replace("    bf16: true", "    bf16: true\n    shuffle: false")
+                    .replace('  NNODES: "1"', '  NNODES: "1"\n  ASCEND_RT_VISIBLE_DEVICES: 0,1'))
+    assert yaml.safe_load(shell(tmp_path, INGOT, "modelarts", "config", file).stdout)["shuffle"] is False
+    assert table_of(shell(tmp_path, INGOT, "modelarts", "env", file).stdout)["NPUS_PER_NODE"][0] == "2"
+
+
 @pytest.mark.parametrize("page", ["docs/modelarts.md", "docs/zh/modelarts.md"])
 def test_the_pages_name_every_variable(page):
     text = (ROOT / page).read_text()
