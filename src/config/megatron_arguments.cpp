@@ -1,13 +1,13 @@
 #include "config/megatron_arguments.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cstdint>
 #include <functional>
 #include <optional>
 #include <set>
 
 #include "config/key.h"
+#include "config/yaml_value.h"
 #include "core/json.h"
 #include "core/printable.h"
 
@@ -108,10 +108,8 @@ struct Reader {
   /// Layers of a chunk; a configuration has the number of chunks.
   void chunks(const std::string& argument, const std::string& value) {
     const int64_t layers = model_number("num_hidden_layers").value_or(model_number("num_layers").value_or(0));
-    int64_t of_chunk = 0;
-    const auto end = value.data() + value.size();
-    const bool is_number = std::from_chars(value.data(), end, of_chunk).ptr == end;
-    if (!is_number || of_chunk < 1 || layers < 1 || pipeline_ranks < 1 || of_chunk > layers / pipeline_ranks || layers % (of_chunk * pipeline_ranks) != 0)
+    const int64_t of_chunk = whole_number(value).value_or(0);
+    if (of_chunk < 1 || layers < 1 || pipeline_ranks < 1 || of_chunk > layers / pipeline_ranks || layers % (of_chunk * pipeline_ranks) != 0)
       return problems.add(fmt::format("{}: found {}, wanted a number by which the {} layers can be cut for PP = {}", argument, value, layers, pipeline_ranks));
     set(argument, "virtual_pipeline_model_parallel_size", std::to_string(layers / (of_chunk * pipeline_ranks)));
   }

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <functional>
 
 #include "config/key.h"
@@ -26,7 +25,7 @@ const Key* key_of_variable(std::string_view variable) {
   return nullptr;
 }
 
-/// What ModelLink's scripts give to every run and Ingot's own defaults do not. Source: CONTRACT appendix A.
+/// What ModelLink's scripts give to every run. Source: CONTRACT appendix A.
 struct ScriptDefault {
   const char *key, *value;
 };
@@ -72,9 +71,7 @@ class JobReader {
   std::optional<int64_t> number(const std::string& name, int64_t least, const std::string& wanted) {
     const auto text = value(name);
     if (!text) return {};
-    int64_t found = 0;
-    const auto end = text->data() + text->size();
-    if (std::from_chars(text->data(), end, found).ptr == end && found >= least) return found;
+    if (const auto found = whole_number(*text); found && *found >= least) return found;
     problems_.add(fmt::format("{}: found {}, wanted {}", name, in_quotes(*text), wanted));
     return {};
   }
@@ -265,12 +262,7 @@ class JobReader {
   }
 
   /// The whole number that a key has, 1 where it has none or another text, which is refused where the configuration is read.
-  int64_t count_of(const std::string& key) const {
-    const std::string text = text_of(key);
-    int64_t found = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), found);
-    return error == std::errc() && end == text.data() + text.size() ? found : 1;
-  }
+  int64_t count_of(const std::string& key) const { return whole_number(text_of(key)).value_or(1); }
 
   /// On a CPU: of a node, so that TP x PP x CP fit.
   int64_t ranks_needed() const {

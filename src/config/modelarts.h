@@ -12,14 +12,6 @@
 
 namespace ingot::config {
 
-/// A variable of ModelArts' training scripts, beside those that are keys by another name (Key::environment).
-struct ModelArtsVariable {
-  std::string_view name;
-  std::string_view key;      // that follows from it, for the table; empty: none
-  std::string_view meaning;  // one line
-};
-const std::vector<ModelArtsVariable>& modelarts_variables();
-
 /// Names of all variables that are understood, those of keys among them.
 std::vector<std::string> modelarts_names();
 

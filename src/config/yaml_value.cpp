@@ -2,10 +2,17 @@
 
 #include <algorithm>
 #include <charconv>
+#include <system_error>
 
 #include "core/json.h"
 
 namespace ingot::config {
+
+std::optional<int64_t> whole_number(const std::string& text) {
+  int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc() && end == text.data() + text.size() ? std::optional(value) : std::nullopt;
+}
 
 bool is_number(const std::string& text) {
   double value = 0;

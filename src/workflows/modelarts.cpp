@@ -110,7 +110,8 @@ void check_place(const ModelArtsJob& job) {
 /// the ranks of any node start.
 void take_checkpoint(const ModelArtsJob& job) {
   const hub::RunFolder run(job.folders.run);
-  if (job.node_rank > 0 || !job.goes_on_from || fs::equivalent(*job.goes_on_from, fs::exists(run.checkpoints()) ? run.checkpoints() : fs::path("/"))) return;
+  if (job.node_rank > 0 || !job.goes_on_from) return;
+  if (fs::exists(run.checkpoints()) && fs::equivalent(*job.goes_on_from, run.checkpoints())) return;
   if (!checkpoint::list_checkpoints(run.checkpoints()).empty()) {
     log_info(fmt::format("USER_CONVERTED_CKPT_PATH is not read: {} has checkpoints of its own, which come first", job.folders.checkpoints.string()));
     return;

@@ -249,6 +249,7 @@ def test_an_argument_that_changes_nothing_is_said():
     ({"RUN_TYPE": "dpo"}, "RUN_TYPE: found dpo, wanted pretrain, sft, lora"), ({"RUN_TYPE": "sft", "STAGE": "pt"}, "are of different jobs"),
     ({"CONVERT_MG2HF": "maybe"}, "CONVERT_MG2HF: found maybe, wanted TRUE or FALSE"), ({"CKPT_LOAD_TYPE": 3}, "CKPT_LOAD_TYPE: found 3, wanted 0 (no weights)"),
     ({"NNODES": 2}, "MASTER_ADDR: found nothing, wanted the host of node 0"), ({"NNODES": "two"}, 'NNODES: found "two", wanted the number of nodes'),
+    ({"CKPT_LOAD_TYPE": "9" * 30}, "CKPT_LOAD_TYPE: found"), ({"NODE_RANK": "9" * 30}, "NODE_RANK: found"),
     ({"NODE_RANK": 1}, "NODE_RANK: found 1, wanted a number below NNODES = 1"), ({"SEQ_LEN": 128, "MAX_PE": 64}, "SEQ_LEN: found 128, wanted at most MAX_PE = 64"),
     ({"USER_PROCESSED_DATA_DIR": "/tmp"}, "USER_PROCESSED_DATA_DIR: data that another program has prepared is not read"),
     ({"DATASET_PATH": "/other"}, "are one thing, wanted one of the two"), ({"TOKENIZER_PATH": str(ROOT / "examples/data")}, None),
